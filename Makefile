@@ -1,0 +1,51 @@
+# `make` alone lists the targets.
+PYTHON ?= python3
+STACK ?= dev
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check up preview down lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z ]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z ]+):.*## /  make \1\t/' | expand -t 28
+
+run: $(VENV)/.installed ## the Mandelbrot picture and the speed-up table, on this machine
+	$(BIN)/piray run mandelbrot $(ARGS)
+
+test: $(VENV)/.installed-dev ## every test that this machine can run
+	$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.installed-dev ## format, lint, types, shell scripts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/shellcheck -x infra/scripts/*.sh .ci/run
+
+up preview down: $(VENV)/.installed ## `make up STACK=dev`: pulumi up; likewise preview, down
+	@$(BIN)/python -m infra.engine $@ $(STACK) $(ARGS)
+
+lock: ## resolve the dependencies anew (needs uv)
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --no-annotate --python-version 3.11 --extra build pyproject.toml -o requirements.lock
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --no-annotate --python-version 3.11 --extra build --extra dev -c requirements.lock pyproject.toml \
+	  -o requirements-dev.lock
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else \
+	  "piray: %s is Python %d.%d; it needs 3.11, 3.12 or 3.13: make … PYTHON=python3.12" % (sys.executable, *v))'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
