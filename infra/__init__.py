@@ -1,0 +1,1 @@
+"""Declares infrastructure: imports Pulumi, never Ray or numba, and nothing of workloads."""

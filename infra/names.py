@@ -1,0 +1,44 @@
+"""Names and numbers that more than one module must agree on, each once; imports nothing."""
+
+PROJECT = "piray"
+
+# Type tokens are part of every URN: changing one replaces the resources of a running stack.
+HOSTS_TYPE = "piray:infra:PiHosts"
+K3S_TYPE = "piray:infra:K3sCluster"
+RAY_CLUSTER_TYPE = "piray:infra:RayCluster"
+PI_JOB_TYPE = "piray:infra:PiJob"
+LOCAL_RAY_TYPE = "piray:infra:LocalRay"
+
+HEAD_SERVICE = "ray-head"
+HEAD_DEPLOYMENT = "ray-head"
+WORKER_DEPLOYMENT = "ray-worker"
+
+# Labels recommended by https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/
+LABEL_APP = "app.kubernetes.io/name"
+LABEL_COMPONENT = "app.kubernetes.io/component"
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+LABEL_ARCH = "kubernetes.io/arch"
+LABEL_HOSTNAME = "kubernetes.io/hostname"
+LABEL_CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+
+KUBERNETES_API_PORT = 6443
+
+# Ray picks most ports at random unless told; fixed ones are what a NetworkPolicy can name.
+# https://docs.ray.io/en/latest/ray-core/configure.html#ports-configurations
+GCS_PORT = 6379
+DASHBOARD_PORT = 8265
+DASHBOARD_AGENT_PORT = 52365
+DASHBOARD_AGENT_GRPC_PORT = 8075
+NODE_MANAGER_PORT = 8076
+OBJECT_MANAGER_PORT = 8077
+RUNTIME_ENV_AGENT_PORT = 8078
+METRICS_PORT = 8080
+CLIENT_SERVER_PORT = 10001
+MIN_WORKER_PORT = 10002
+MAX_WORKER_PORT = 10999
+
+# Environment of every Ray process and π pod; read by the workloads to name nodes by host and pod.
+ENV_NODE_NAME = "PIRAY_NODE_NAME"
+ENV_POD_NAME = "PIRAY_POD_NAME"
+ENV_PI_SAMPLES = "PIRAY_PI_SAMPLES"
+ENV_PI_SEED = "PIRAY_PI_SEED"

@@ -1,0 +1,54 @@
+"""The stack's outputs: what the workload runner is told, whatever the platform.
+
+The runner reads the same names from JSON in `workloads/stack.py`; `tests/test_contract.py` pins both sides.
+A change of meaning raises CONTRACT_VERSION; a value of None is left out of the stack's outputs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import pulumi
+from pydantic.alias_generators import to_camel
+
+CONTRACT_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackOutputs:
+    """Typed outputs of one stack; field `ray_token` is exported as `rayToken`, and so on.
+
+    Attributes:
+        platform: "pi" or "local".
+        ray_version: Exact Ray version of the cluster.
+        ray_token: Bearer token of the dashboard, the Jobs API and every Ray process. Secret.
+        workers: Number of Ray workers, the head not counted.
+        runtime_packages: Requirements that the Ray image lacks and a job has to bring.
+        dashboard_url: Where the Jobs API listens on this machine; None where a port-forward is needed.
+        kubeconfig: Contents of an admin kubeconfig; None without Kubernetes. Secret.
+        namespace: Kubernetes namespace of the Ray pods.
+        head_service: Name of the Service in front of the Ray head.
+        dashboard_port: Port of the dashboard and Jobs API on the head's pod.
+        pi_job: The parallel π Job: name, completions, parallelism, samples (per completion), seed.
+    """
+
+    platform: str
+    ray_version: str
+    ray_token: pulumi.Output[str]
+    workers: int
+    runtime_packages: tuple[str, ...] = ()
+    dashboard_url: pulumi.Input[str] | None = None
+    kubeconfig: pulumi.Output[str] | None = None
+    namespace: pulumi.Input[str] | None = None
+    head_service: str | None = None
+    dashboard_port: int | None = None
+    pi_job: Mapping[str, pulumi.Input[Any]] | None = None
+
+
+def export(outputs: StackOutputs) -> None:
+    """Export every field that has a value, the contract's version first."""
+    pulumi.export("contractVersion", CONTRACT_VERSION)
+    for field in fields(outputs):
+        value = getattr(outputs, field.name)
+        if value is not None:
+            pulumi.export(to_camel(field.name), list(value) if isinstance(value, tuple) else value)

@@ -1,0 +1,118 @@
+"""The wrapper around the Pulumi CLI, with a stand-in CLI that records how it was called."""
+
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+from pulumi.automation import PulumiCommand
+
+from infra import engine
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder with one stack file, an empty home, and no Pulumi settings of the developer's."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "Pulumi.dev.yaml").write_text("config: {}\n")
+    monkeypatch.setattr(engine, "PROJECT_DIR", folder)
+    for name in [name for name in os.environ if name.startswith("PULUMI_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return folder
+
+
+@pytest.fixture
+def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A CLI on PATH that notes its arguments in a file; `select` of an unknown stack fails as the real one."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    calls = tmp_path / "calls"
+    script = folder / "pulumi"
+    script.write_text(
+        f'#!/bin/sh\necho "$@" >> {calls}\n'
+        'if [ "$*" = "stack select dev" ]; then\n'
+        "  echo \"error: no stack named 'dev' found\" >&2\n"
+        "  exit 255\n"
+        "fi\n"
+    )
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return calls
+
+
+def without_cli(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(PulumiCommand, "install", refuse)
+
+
+def test_preview_makes_the_stack_and_asks_nothing(project: Path, pulumi: Path) -> None:
+    assert engine.main(["preview", "dev"]) == 0
+    assert pulumi.read_text().splitlines() == ["stack select dev --create", "preview --stack dev"]
+
+
+@pytest.mark.parametrize("action", ["down", "outputs"])
+def test_a_stack_that_was_never_up_is_answered_with_the_command_to_run(
+    project: Path, pulumi: Path, capfd: pytest.CaptureFixture[str], action: str
+) -> None:
+    assert engine.main([action, "dev"]) == 2
+    assert capfd.readouterr().err.splitlines()[-1].endswith("run `make up STACK=dev` first")
+
+
+def test_an_unknown_stack_is_answered_with_the_known_ones(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert engine.main(["up", "home"]) == 2
+    assert "Pulumi.home.yaml; give one of: dev" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["up"], ["up", "--yes"], ["fly", "dev"]])
+def test_a_wrong_call_is_answered_with_the_usage(
+    project: Path, capfd: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert engine.main(arguments) == 2
+    assert "usage: python -m infra.engine" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError("Name or service not known"),
+        subprocess.CalledProcessError(1, "install.sh", b"curl: (6) Could not resolve host\n"),
+    ],
+)
+def test_no_cli_and_no_network_is_one_line_that_says_what_still_works(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    without_cli(monkeypatch, error)
+    assert engine.main(["up", "dev"]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "make run, make test" in line
+
+
+def test_the_passphrase_is_made_once_and_readable_by_its_owner_only(project: Path, tmp_path: Path) -> None:
+    env = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    first = Path(engine.environment(Path("/x/pulumi"), env)["PULUMI_CONFIG_PASSPHRASE_FILE"])
+    content = first.read_text()
+    second = Path(engine.environment(Path("/x/pulumi"), env)["PULUMI_CONFIG_PASSPHRASE_FILE"])
+    assert (second, second.read_text()) == (first, content)
+    assert stat.S_IMODE(first.stat().st_mode) == 0o600
+    assert len(content) >= 32
+
+
+def test_a_passphrase_of_the_users_is_left_alone(project: Path, tmp_path: Path) -> None:
+    env = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "PULUMI_CONFIG_PASSPHRASE": ""}
+    assert "PULUMI_CONFIG_PASSPHRASE_FILE" not in engine.environment(Path("/x/pulumi"), env)
+    assert not (tmp_path / "config").exists()
+
+
+def test_the_folder_of_the_cli_comes_first_on_path() -> None:
+    env = engine.environment(Path("/x/bin/pulumi"), {"PATH": "/usr/bin", "PULUMI_CONFIG_PASSPHRASE": "p"})
+    assert env["PATH"] == f"/x/bin{os.pathsep}/usr/bin"
