@@ -28,7 +28,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A CLI on PATH that notes its arguments in a file; `select` of an unknown stack fails as the real one."""
+    """A CLI on PATH that notes its arguments in a file; `select` of an unknown stack fails."""
     folder = tmp_path / "bin"
     folder.mkdir()
     calls = tmp_path / "calls"
