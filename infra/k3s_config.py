@@ -1,0 +1,108 @@
+"""What k3s reads and writes: text of config.yaml, and the kubeconfig others use. Pure; no Pulumi."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from infra.names import KUBERNETES_API_PORT
+
+_HEADER = "# Managed by Pulumi; edits are overwritten.\n"
+
+# Ray's Services are ClusterIP and the runner port-forwards: neither an ingress nor a load balancer may open a
+# port on the network of the Pis.
+_DISABLED = ["traefik", "servicelb"]
+
+
+def render_server_config(
+    name: str,
+    address: str,
+    server_addresses: Sequence[str],
+    *,
+    join: str | None = None,
+    token: str | None = None,
+    agent_token: str | None = None,
+) -> str:
+    """Render /etc/rancher/k3s/config.yaml of a server.
+
+    Everything but the host's own name, its address and how it joins is the same on all servers, as k3s
+    demands: https://docs.k3s.io/cli/server#critical-configuration-values
+
+    Args:
+        name: Name of the Node.
+        address: IP address of the host.
+        server_addresses: IP addresses of all servers, this one included; more than one means embedded etcd.
+        join: IP address of the first server; None for the first server itself, whose script adds the
+            tokens it makes.
+        token: Server token with the sum of the CA, `K10<sum>::server:<password>`. Secret; only with `join`.
+        agent_token: Bare agent token that all servers share. Secret; only with `join`.
+    """
+    values: dict[str, Any] = {
+        "node-name": name,
+        "node-ip": address,
+        "tls-san": list(server_addresses),
+        "disable": _DISABLED,
+        "secrets-encryption": True,
+        "write-kubeconfig-mode": "0600",
+    }
+    if join is None:
+        if len(server_addresses) > 1:
+            values["cluster-init"] = True
+    else:
+        values["server"] = api_endpoint(join)
+        values["token"] = token
+        values["agent-token"] = agent_token
+    return _render(values)
+
+
+def render_agent_config(name: str, address: str, *, join: str, token: str) -> str:
+    """Render /etc/rancher/k3s/config.yaml of an agent.
+
+    Args:
+        name: Name of the Node.
+        address: IP address of the host.
+        join: IP address of the first server.
+        token: Agent token with the sum of the CA, `K10<sum>::node:<password>`. Secret.
+    """
+    return _render({"node-name": name, "node-ip": address, "server": api_endpoint(join), "token": token})
+
+
+def api_endpoint(address: str) -> str:
+    """URL of the Kubernetes API, and of k3s's join service, at a server."""
+    host = f"[{address}]" if ":" in address else address
+    return f"https://{host}:{KUBERNETES_API_PORT}"
+
+
+def render_kubeconfig(text: str, address: str, name: str) -> str:
+    """Render the kubeconfig for use from elsewhere.
+
+    Args:
+        text: Kubeconfig as k3s wrote it: at 127.0.0.1, everything named "default".
+        address: IP address of a server.
+        name: New name of cluster, user and context, so that it can be merged with others.
+    """
+    config = yaml.safe_load(text)
+    context = _named(config["contexts"], config["current-context"])["context"]
+    cluster = _named(config["clusters"], context["cluster"])["cluster"]
+    user = _named(config["users"], context["user"])["user"]
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": name, "cluster": {**cluster, "server": api_endpoint(address)}}],
+            "users": [{"name": name, "user": user}],
+            "contexts": [{"name": name, "context": {**context, "cluster": name, "user": name}}],
+            "current-context": name,
+        },
+        sort_keys=False,
+    )
+
+
+def _named(entries: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
+    return next(entry for entry in entries if entry["name"] == name)
+
+
+def _render(values: dict[str, Any]) -> str:
+    # Tokens are quoted whatever they look like: k3s.sh finds them by that form.
+    lines = [f'{key}: "{values.pop(key)}"\n' for key in ("token", "agent-token") if key in values]
+    return _HEADER + yaml.safe_dump(values, sort_keys=False) + "".join(lines)

@@ -1,0 +1,240 @@
+# shellcheck shell=bash
+# apply: installs or updates k3s as CONFIG says and waits until it runs. undo: removes it (remove_k3s.sh).
+# Variables: HOST, ROLE (server or agent), VERSION, BINARY_NAME, BINARY_URL, SUMS_URL, INSTALL_SCRIPT_URL,
+# INSTALL_SCRIPT_SHA256, CONFIG (text of config.yaml; secret where it holds a token), MAKE_TOKENS (1 on the first
+# server, which makes the cluster's tokens itself), WAIT_S (seconds until it must run), STABLE_S (seconds without a
+# restart that count as running). Standard output: one line of JSON without secrets, the same until something changes.
+
+BIN=$ROOT/usr/local/bin
+K3S=$BIN/k3s
+DOWNLOAD=$BIN/.k3s.piray-download
+CONFIG_FILE=$ROOT/etc/rancher/k3s/config.yaml
+SERVER_DIR=$ROOT/var/lib/rancher/k3s/server
+ROOM_BIN_MIB=200
+ROOM_DATA_MIB=1024
+
+check_host() {
+  local unit owner
+  if [ -z "$(state_get k3s role)" ]; then
+    for unit in k3s k3s-agent; do
+      if [ -e "$ROOT/etc/systemd/system/$unit.service" ]; then
+        problem "k3s is installed already ($unit.service), and not by this program" \
+          "destroy would remove it, so it is not taken over" "run: sudo $unit-uninstall.sh; then pulumi up again"
+      fi
+    done
+    check_room "$ROOT/var/lib" "$ROOM_DATA_MIB"
+  else
+    owner=$(state_get k3s role)
+    if [ "$owner" != "$ROLE" ]; then
+      problem "it is installed as $owner" "a host has one role" "remove the host from piray:hosts, run pulumi up, add it again"
+    fi
+  fi
+  has curl || problem "curl is missing" "the k3s download needs it" "run: sudo apt-get install --yes curl"
+}
+
+# check_room <directory> <MiB>
+check_room() {
+  local directory=$1 free
+  while [ ! -d "$directory" ]; do directory=$(dirname "$directory"); done
+  free=$(df -Pk "$directory" | awk 'NR == 2 { print int($4 / 1024) }')
+  if ((free < $2)); then
+    problem "${directory#"$ROOT"} has $free MiB free" "k3s needs $2 MiB there" "make room (sudo apt-get clean), or use a larger card"
+  fi
+}
+
+# record <key> <value>: our own state, a `key=value` a line.
+record() {
+  local old=''
+  if [ -n "$2" ] && [ "$(state_get k3s "$1")" = "$2" ]; then return; fi
+  mkdir -p "$STATE"
+  if [ -e "$STATE/k3s" ]; then old=$(grep -v "^$1=" "$STATE/k3s" || true); fi
+  printf '%s' "${old:+$old$'\n'}$1=$2"$'\n' | write_file "$STATE/k3s" 600
+}
+
+# fetch <url> <file> <what it is>
+fetch() {
+  local answer
+  # An interrupted or stalled download ends as an error; nothing but the whole file is used.
+  if ! answer=$(curl --fail --location --silent --show-error --proto '=http,https' --retry 5 --retry-delay 2 \
+    --retry-connrefused --connect-timeout 20 --speed-limit 1024 --speed-time 60 --output "$2" "$1" 2>&1); then
+    rm -f "$2"
+    fail "cannot download $1 (${answer##*$'\n'})" "it is $3" \
+      "check the network and the proxy in /etc/environment, or piray:k3s.version and piray:k3s.mirror"
+  fi
+}
+
+# install_binary: the binary of VERSION, checked against the release's sum file; sets BINARY_SHA256.
+install_binary() {
+  local wanted got
+  BINARY_SHA256=$(sum_of "$K3S")
+  if [ -n "$BINARY_SHA256" ] && [ "$(state_get k3s version)" = "$VERSION" ] &&
+    [ "$(state_get k3s sha256)" = "$BINARY_SHA256" ]; then
+    return
+  fi
+  fetch "$SUMS_URL" "$WORK/sums" "the list of sums of k3s $VERSION"
+  wanted=$(awk -v name="$BINARY_NAME" '$2 == name { print $1; exit }' "$WORK/sums")
+  if ! [[ $wanted =~ ^[0-9a-f]{64}$ ]]; then
+    fail "$SUMS_URL has no sum for $BINARY_NAME" "a binary is installed only when its sum is known" \
+      "check piray:k3s.version and piray:k3s.mirror"
+  fi
+  if [ "$BINARY_SHA256" != "$wanted" ]; then
+    check_room "$BIN" "$ROOM_BIN_MIB"
+    refuse_problems
+    # Beside its target, so that the last step is a rename; a fixed name, so that an interrupted one is overwritten.
+    fetch "$BINARY_URL" "$DOWNLOAD" "the binary of k3s $VERSION"
+    got=$(sum_of "$DOWNLOAD")
+    if [ "$got" != "$wanted" ]; then
+      rm -f "$DOWNLOAD"
+      fail "$BINARY_URL has the SHA-256 $got" "the release's sum file says $wanted" \
+        "repair the mirror, or run it again; nothing was replaced"
+    fi
+    chmod 755 "$DOWNLOAD"
+    sync "$DOWNLOAD"
+    mv -f -T "$DOWNLOAD" "$K3S"
+    BINARY_SHA256=$wanted
+  fi
+  record version "$VERSION"
+  record sha256 "$BINARY_SHA256"
+}
+
+# kept_token <key> <k3s's own file>: the token that this cluster already has, empty when it has none. The data store
+# is encrypted with it: a new one would lock the cluster out. https://docs.k3s.io/cli/token
+kept_token() {
+  local value=''
+  if [ -r "$CONFIG_FILE" ]; then value=$(sed -n "s/^$1: \"\(.*\)\"\$/\1/p" "$CONFIG_FILE"); fi
+  if [ -z "$value" ] && [ -r "$SERVER_DIR/$2" ]; then
+    value=$(cat "$SERVER_DIR/$2")
+    value=${value##*:}
+  fi
+  printf '%s' "$value"
+}
+
+new_token() {
+  head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n'
+}
+
+# write_config: config.yaml from CONFIG and, on the first server, the tokens.
+write_config() {
+  local text=$CONFIG key value
+  if [ "$MAKE_TOKENS" = 1 ]; then
+    for key in token agent-token; do
+      value=$(kept_token "$key" "$key")
+      if [ -z "$value" ]; then value=$(new_token); fi
+      text+="$key: \"$value\""$'\n'
+    done
+  fi
+  mkdir -p "$(dirname "$CONFIG_FILE")"
+  if [ -e "$CONFIG_FILE" ] && cmp -s <(printf '%s' "$text") "$CONFIG_FILE"; then
+    chmod 600 "$CONFIG_FILE"
+  else
+    printf '%s' "$text" | write_file "$CONFIG_FILE" 600
+  fi
+}
+
+# install_service: the official script makes the unit, the symlinks and the uninstall script. It starts nothing: it
+# would not notice a changed config.yaml.
+install_service() {
+  local got script=$STATE/install.sh variable
+  if [ "$(state_get k3s install-script)" = "$INSTALL_SCRIPT_SHA256" ] &&
+    [ -e "$ROOT/etc/systemd/system/$UNIT.service" ]; then
+    return
+  fi
+  fetch "$INSTALL_SCRIPT_URL" "$script" "the install script of k3s"
+  got=$(sum_of "$script")
+  if [ "$got" != "$INSTALL_SCRIPT_SHA256" ]; then
+    rm -f "$script"
+    fail "$INSTALL_SCRIPT_URL has the SHA-256 $got" "the pinned one is $INSTALL_SCRIPT_SHA256" \
+      "put the pinned install.sh into the mirror, or review the new one and set piray:k3s.installScriptSha256"
+  fi
+  # It copies every K3S_ variable into the unit's environment, where it would overrule config.yaml.
+  for variable in $(compgen -e | grep -E '^(INSTALL_)?K3S_' || true); do unset "$variable"; done
+  if ! INSTALL_K3S_SKIP_DOWNLOAD=true INSTALL_K3S_SKIP_START=true INSTALL_K3S_SKIP_SELINUX_RPM=true \
+    INSTALL_K3S_EXEC=$ROLE INSTALL_K3S_BIN_DIR=$BIN INSTALL_K3S_SYSTEMD_DIR=$ROOT/etc/systemd/system \
+    sh "$script" >"$WORK/install.log" 2>&1; then
+    rm -f "$script"
+    fail "the install script of k3s failed: $(tail -n 3 "$WORK/install.log" | tr '\n' ' ')" "it makes the service $UNIT" \
+      "repair what it says, then run pulumi up again"
+  fi
+  rm -f "$script"
+  record install-script "$INSTALL_SCRIPT_SHA256"
+}
+
+# restart_if_changed: the record is written only after the service came up, so an interrupted run restarts again.
+restart_if_changed() {
+  local running
+  running="$BINARY_SHA256 $(sum_of "$CONFIG_FILE")"
+  if [ "$(state_get k3s running)" = "$running" ] && systemctl is-active --quiet "$UNIT"; then
+    return
+  fi
+  systemctl enable --quiet "$UNIT" >/dev/null 2>&1 || true
+  # A server that waits for its peers would hold a blocking restart for ever.
+  systemctl restart --no-block "$UNIT"
+  sleep 1
+  wait_until_running
+  record running "$running"
+}
+
+wait_until_running() {
+  local deadline=$((SECONDS + WAIT_S)) restarts
+  while ((SECONDS < deadline)); do
+    if is_running; then
+      # A service that falls over and over again looks active in between.
+      restarts=$(systemctl show --property=NRestarts --value "$UNIT")
+      sleep "$STABLE_S"
+      if is_running && [ "$(systemctl show --property=NRestarts --value "$UNIT")" = "$restarts" ]; then return; fi
+    fi
+    sleep 1
+  done
+  not_running
+}
+
+is_running() {
+  systemctl is-active --quiet "$UNIT" || return 1
+  if [ "$ROLE" = server ]; then "$K3S" kubectl get --raw=/readyz --request-timeout=5s >/dev/null 2>&1; fi
+}
+
+not_running() {
+  local lines remedy="see: sudo journalctl -u $UNIT; then run pulumi up again"
+  lines=$(journalctl --unit "$UNIT" --lines 15 --no-pager --output cat 2>/dev/null || true)
+  if [[ $lines == *"ode password rejected"* ]]; then
+    remedy="another card had this name before: on the first server run sudo k3s kubectl delete node $HOST"
+  fi
+  printf '%s\n' "$lines" | without_tokens >&2
+  fail "$UNIT does not run after $WAIT_S s" "the last lines of its journal are above" "$remedy"
+}
+
+# without_tokens: standard input with every token of config.yaml blotted out.
+without_tokens() {
+  local text value
+  text=$(cat)
+  while IFS= read -r value; do
+    if [ -n "$value" ]; then text=${text//"$value"/***}; fi
+    # The part that is the same in the long form of the token, K10<sum>::<user>:<password>.
+    value=${value##*:}
+    if [ -n "$value" ]; then text=${text//"$value"/***}; fi
+  done < <(sed -n 's/^\(token\|agent-token\): "\{0,1\}\([^"]*\)"\{0,1\}$/\2/p' "$CONFIG_FILE" 2>/dev/null)
+  printf '%s\n' "$text"
+}
+
+apply() {
+  UNIT=$(unit_of "$ROLE")
+  check_host
+  refuse_problems
+  WORK=$(mktemp -d)
+  trap 'rm -rf "$WORK" "$DOWNLOAD"' EXIT
+  mkdir -p "$BIN"
+  record role "$ROLE"
+  install_binary
+  write_config
+  install_service
+  restart_if_changed
+  printf '{"version":%s,"sha256":%s}\n' "$(json_string "$VERSION")" "$(json_string "$BINARY_SHA256")"
+}
+
+undo() {
+  remove_k3s
+}
+
+main() {
+  "$1"
+}

@@ -1,0 +1,74 @@
+"""Runs one component under Pulumi's mocks, with hosts of our own making."""
+
+import asyncio
+import contextvars
+import shlex
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pulumi.runtime import MockResourceArgs, set_mocks
+from pulumi.runtime.stack import run_pulumi_func
+
+from infra.config import HostConfig, K3sConfig, RayConfig, Secret, SshConfig, StackConfig
+from tests.program import Answers, Program, RecordingMonitor, Registered, command_answer, reveal
+
+PRIVATE_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nnot-a-real-one\n-----END OPENSSH PRIVATE KEY-----\n"
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7Gx9ZPg3kTQH0m4Xy7v1S9m6T7n4x1Yk2b3c4d5e6f"
+
+
+def make_config(servers: int = 1, agents: int = 3, **k3s: Any) -> StackConfig:
+    """Make the config of a stack with hosts pi1, pi2, …, the servers first."""
+    hosts = [
+        HostConfig(
+            name=f"pi{number}",
+            address=f"198.51.100.{number}",
+            role="server" if number <= servers else "agent",
+            host_key=HOST_KEY,
+        )
+        for number in range(1, servers + agents + 1)
+    ]
+    return StackConfig(
+        platform="pi",
+        hosts=tuple(hosts),
+        ssh=SshConfig(private_key=Secret(PRIVATE_KEY)),
+        k3s=K3sConfig(**k3s),
+        ray=RayConfig(image="rayproject/ray:2.60.0-py311-aarch64", runtime_packages=()),
+    )
+
+
+def declare(
+    main: Callable[[], object],
+    *,
+    preview: bool = False,
+    answer: Callable[[MockResourceArgs], Mapping[str, Any]] | None = None,
+) -> Program:
+    """Run `main` as a program, answered as by hosts without trouble; in a preview by nobody."""
+    answers = answer or (lambda args: {} if preview else command_answer(args))
+    monitor = RecordingMonitor(Answers(answers))
+
+    def program() -> None:
+        main()
+
+    def run() -> None:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        set_mocks(Answers(answers), project="piray", stack="dev", preview=preview, monitor=monitor)
+        try:
+            loop.run_until_complete(run_pulumi_func(program))
+        finally:
+            loop.close()
+
+    contextvars.copy_context().run(run)
+    return monitor.program
+
+
+def commands(program: Program) -> list[Registered]:
+    return program.of_type("command:remote:Command")
+
+
+def variables(command: Registered) -> dict[str, str]:
+    """Return the shell variables that a Command's stdin sets."""
+    stdin = reveal(command.inputs)["stdin"]
+    start = stdin.index("ROOT=")
+    words = shlex.split(stdin[start : stdin.index("# shellcheck shell=bash\n", start)])
+    return {name: value for name, _, value in (word.partition("=") for word in words)}
