@@ -1,0 +1,36 @@
+"""From the stack's config to a Ray cluster and its outputs."""
+
+from functools import partial
+
+import pulumi
+
+from infra.config import load
+from infra.host import PiHosts
+from infra.interrupt import end_without_traceback
+from infra.k3s import K3sCluster
+from infra.local_ray import LocalRay
+from infra.names import DASHBOARD_PORT
+from infra.outputs import StackOutputs, export
+from infra.pi_job import PiJob
+from infra.ray_cluster import RayCluster
+
+end_without_traceback()
+config = load()
+outputs = partial(
+    StackOutputs,
+    platform=config.platform,
+    ray_version=config.ray.version,
+    workers=config.workers,
+    runtime_packages=config.ray.runtime_packages,
+)
+if config.platform == "local":
+    local = LocalRay("ray", config)
+    export(outputs(ray_token=local.token, dashboard_url=local.dashboard_url))
+else:
+    hosts = PiHosts("hosts", config)
+    k3s = K3sCluster("k3s", config, hosts)
+    ray = RayCluster("ray", config, k3s.provider)
+    # Ray first: what it takes to start would be in the Job's times.
+    pi = PiJob("pi", config, k3s.provider, ray.namespace, pulumi.ResourceOptions(depends_on=[ray]))
+    cluster = partial(outputs, kubeconfig=k3s.kubeconfig, namespace=ray.namespace, pi_job=pi.summary)
+    export(cluster(ray_token=ray.token, head_service=ray.head_service, dashboard_port=DASHBOARD_PORT))

@@ -1,0 +1,74 @@
+"""A Ray cluster on Kubernetes: a namespace, the token, a head, workers, and the walls around them."""
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from infra import manifests
+from infra.config import StackConfig
+from infra.names import HEAD_SERVICE, RAY_CLUSTER_TYPE
+from infra.network_policies import network_policies
+from infra.ray_container import TOKEN_KEY
+from infra.token import ray_token
+
+# Longer than the Deployments' own deadline, so that it is Kubernetes that says what is wrong.
+_ROLLOUT_TIMEOUT = "45m"
+
+
+class RayCluster(pulumi.ComponentResource):
+    """Ray in a namespace of its own.
+
+    After `up` a head and the workers run, each asking for the token, reachable only through a port-forward.
+    `destroy` removes the namespace and all that is in it.
+
+    Attributes:
+        token: Ray's bearer token. Secret.
+        namespace: Name of the Namespace; known only once that exists.
+        head_service: Name of the head's Service.
+    """
+
+    token: pulumi.Output[str]
+    namespace: pulumi.Output[str]
+    head_service: str
+
+    def __init__(
+        self,
+        name: str,
+        config: StackConfig,
+        provider: kubernetes.Provider,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(RAY_CLUSTER_TYPE, name, None, opts)
+        self.head_service = HEAD_SERVICE
+        self.token = ray_token(f"{name}-token", pulumi.ResourceOptions(parent=self))
+        child = pulumi.ResourceOptions(parent=self, provider=provider)
+        namespace = kubernetes.core.v1.Namespace(
+            f"{name}-namespace", **manifests.namespace(config), opts=child
+        )
+        self.namespace = namespace.metadata.name
+        secret = kubernetes.core.v1.Secret(
+            f"{name}-auth",
+            metadata={"namespace": self.namespace, "labels": manifests.HEAD_LABELS},
+            string_data={TOKEN_KEY: self.token},
+            opts=child,
+        )
+        kubernetes.core.v1.Service(f"{name}-service", **manifests.head_service(self.namespace), opts=child)
+        policies = [
+            kubernetes.networking.v1.NetworkPolicy(f"{name}-{policy}", **policy_manifest, opts=child)
+            for policy, policy_manifest in network_policies(config, self.namespace).items()
+        ]
+        # No pod is ever there without its walls. Workers do not wait for the head: all hosts pull at once.
+        pods = pulumi.ResourceOptions.merge(
+            child,
+            pulumi.ResourceOptions(
+                depends_on=policies,
+                custom_timeouts=pulumi.CustomTimeouts(create=_ROLLOUT_TIMEOUT, update=_ROLLOUT_TIMEOUT),
+            ),
+        )
+        token_secret = secret.metadata.name
+        kubernetes.apps.v1.Deployment(
+            f"{name}-head", **manifests.head_deployment(config, self.namespace, token_secret), opts=pods
+        )
+        kubernetes.apps.v1.Deployment(
+            f"{name}-worker", **manifests.worker_deployment(config, self.namespace, token_secret), opts=pods
+        )
+        self.register_outputs({"namespace": self.namespace})

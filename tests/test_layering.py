@@ -1,0 +1,53 @@
+"""The import rules of the two halves, read from the source."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FORBIDDEN = {
+    "infra": {"ray", "numba", "numpy", "matplotlib", "kr8s", "workloads"},
+    "workloads": {"pulumi", "pulumi_command", "pulumi_kubernetes", "infra"},
+}
+PURE = {
+    "infra/names.py": set(),
+    "infra/manifests.py": {"pulumi", "pulumi_kubernetes", "pulumi_command"},
+    "workloads/mandelbrot.py": {"ray", "kr8s", "click", "rich"},
+}
+
+
+def imported_packages(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("layer", FORBIDDEN)
+def test_no_module_of_one_half_imports_the_other_or_its_libraries(layer: str) -> None:
+    offenders = {
+        str(path.relative_to(ROOT)): sorted(found)
+        for path in (ROOT / layer).rglob("*.py")
+        if (found := imported_packages(path) & FORBIDDEN[layer])
+    }
+    assert offenders == {}
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_modules_that_decide_stay_pure(module: str) -> None:
+    assert imported_packages(ROOT / module) & PURE[module] == set()
+
+
+def test_the_pod_script_needs_only_numpy() -> None:
+    """workloads/pi.py runs alone in a pod whose image may lack everything else."""
+    standard = {"__future__", "collections", "dataclasses", "json", "math", "os", "pathlib", "random", "sys"}
+    standard |= {"time", "typing", "itertools", "argparse"}
+    assert imported_packages(ROOT / "workloads/pi.py") - standard == {"numpy"}
+
+
+def test_main_is_a_table_of_contents() -> None:
+    assert len((ROOT / "__main__.py").read_text().splitlines()) <= 40
