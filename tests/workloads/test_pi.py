@@ -1,0 +1,186 @@
+"""Counts, streams and errors of the estimate; the pod's program as a process of its own."""
+
+import itertools
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workloads import pi
+from workloads.pi import BATCH_SAMPLES, Estimate, count_inside, count_inside_python
+
+PROGRAM = Path(pi.__file__)
+SAMPLES = 200_000
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**64 - 1])
+@pytest.mark.parametrize("stream", [0, 1, 2])
+def test_the_estimate_is_within_four_standard_errors(seed: int, stream: int) -> None:
+    assert Estimate(SAMPLES, count_inside(SAMPLES, seed, stream)).deviation < 4
+
+
+def test_pure_python_is_within_four_standard_errors() -> None:
+    assert Estimate(SAMPLES, count_inside_python(SAMPLES, 0, 0)).deviation < 4
+
+
+def test_the_standard_error_is_the_spread_of_many_streams() -> None:
+    estimates = [Estimate(1000, count_inside(1000, 7, stream)) for stream in range(400)]
+    spread = statistics.stdev(part.estimate for part in estimates)
+    # The standard deviation of 400 normal values is known to 1 / sqrt(800), about 3.5 %.
+    assert spread == pytest.approx(estimates[0].standard_error, rel=4 / math.sqrt(800))
+    assert Estimate.merge(estimates).deviation < 4
+
+
+def running_counts(seed: int, stream: int) -> tuple[int, ...]:
+    """Two streams may well agree in one count; hardly in a hundred."""
+    return tuple(count_inside(samples, seed, stream) for samples in range(10, 1010, 10))
+
+
+def test_the_same_stream_gives_the_same_counts_and_others_do_not() -> None:
+    streams = list(itertools.product((0, 1, 2, 2**64 - 1), (0, 1, 2, 2**64 - 1)))
+    counts = [running_counts(seed, stream) for seed, stream in streams]
+    assert counts == [running_counts(seed, stream) for seed, stream in streams]
+    assert len(set(counts)) == len(counts)
+
+
+def test_streams_are_uncorrelated() -> None:
+    first = [count_inside(500, 1, stream) for stream in range(300)]
+    second = [count_inside(500, 2, stream) for stream in range(300)]
+    assert abs(statistics.correlation(first, second)) < 4 / math.sqrt(300)
+    assert abs(statistics.correlation(first[:-1], first[1:])) < 4 / math.sqrt(299)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 1000])
+def test_the_count_does_not_depend_on_the_batch(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = count_inside(3001, 5, 6)
+    monkeypatch.setattr(pi, "BATCH_SAMPLES", batch)
+    assert count_inside(3001, 5, 6) == expected
+
+
+def test_more_samples_of_a_stream_begin_with_the_fewer() -> None:
+    counts = [count_inside(samples, 0, 0) for samples in range(BATCH_SAMPLES - 2, BATCH_SAMPLES + 3)]
+    assert all(0 <= after - before <= 1 for before, after in itertools.pairwise(counts))
+
+
+def test_no_samples_are_no_count() -> None:
+    assert count_inside(0, 0, 0) == 0
+
+
+@pytest.mark.parametrize("count", [count_inside, count_inside_python])
+def test_arguments_out_of_range_are_all_listed(count: object) -> None:
+    assert callable(count)
+    with pytest.raises(ValueError, match="samples is -1") as caught:
+        count(-1, 2**64, -3)
+    assert [line.split(" is ")[0] for line in str(caught.value).splitlines()] == ["samples", "seed", "stream"]
+
+
+def test_known_counts_have_known_estimates() -> None:
+    result = Estimate(1_000_000, 785_398)
+    assert result.estimate == 3.141592
+    assert result.standard_error == pytest.approx(4 * math.sqrt(math.pi / 4 * (1 - math.pi / 4) / 1e6))
+    assert result.deviation == pytest.approx(abs(3.141592 - math.pi) / 0.00164218, rel=1e-5)
+
+
+counts = st.lists(
+    st.integers(1, 10**9).flatmap(lambda n: st.builds(Estimate, st.just(n), st.integers(0, n))), min_size=1
+)
+
+
+@given(counts, st.randoms(use_true_random=False))
+def test_merging_does_not_depend_on_the_order(parts: list[Estimate], random: object) -> None:
+    shuffled = list(parts)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis types it as Random of its own
+    whole = Estimate.merge(parts)
+    assert Estimate.merge(shuffled) == whole
+    assert Estimate.merge([Estimate.merge(parts[:1]), *parts[1:]]) == whole
+    assert whole.samples == sum(part.samples for part in parts)
+
+
+@pytest.mark.parametrize(("samples", "num_inside"), [(0, 0), (10, 11), (10, -1)])
+def test_impossible_counts_are_refused(samples: int, num_inside: int) -> None:
+    with pytest.raises(ValueError, match="at least one sample"):
+        Estimate(samples, num_inside)
+
+
+def test_merging_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one sample"):
+        Estimate.merge([])
+
+
+def run_program(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a copy of the file alone, as the pod does: nothing of the project on its path."""
+    program = folder / "pi.py"
+    program.write_bytes(PROGRAM.read_bytes())
+    return subprocess.run(
+        [sys.executable, "-I", str(program)],
+        env={"PATH": os.environ["PATH"], **environment},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_pod_leaves_its_count_in_the_termination_message(tmp_path: Path) -> None:
+    log = tmp_path / "termination-log"
+    done = run_program(
+        tmp_path,
+        PIRAY_PI_SAMPLES="100000",
+        PIRAY_PI_SEED="4",
+        JOB_COMPLETION_INDEX="2",
+        PIRAY_TERMINATION_LOG=str(log),
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("index 2: pi is about 3.1")
+    assert done.stdout.count("\n") == 1
+    text = log.read_text()
+    assert text.count("\n") == 1
+    message = json.loads(text)
+    assert message.pop("wall_s") > 0
+    assert message == {"index": 2, "samples": 100_000, "num_inside": count_inside(100_000, 4, 2)}
+
+
+def test_the_longest_message_fits_in_kubernetes() -> None:
+    message = pi._message(2**64 - 1, Estimate(10**12, 10**12), 1e9)
+    assert len(message.encode()) <= 4096
+
+
+def test_a_wrong_environment_is_listed_whole_with_exit_code_2(tmp_path: Path) -> None:
+    log = tmp_path / "termination-log"
+    done = run_program(tmp_path, PIRAY_PI_SAMPLES="0", PIRAY_PI_SEED="seven", PIRAY_TERMINATION_LOG=str(log))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        "PIRAY_PI_SAMPLES is '0': set it to a whole number from 1 to 1000000000000.",
+        "PIRAY_PI_SEED is 'seven': set it to a whole number from 0 to 18446744073709551615.",
+        "JOB_COMPLETION_INDEX is not set: set it to a whole number from 0 to 18446744073709551615.",
+    ]
+    assert not log.exists()
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "", " 1", "٣", "9" * 5000, "1e6"])
+def test_only_plain_whole_numbers_are_numbers(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    environment = {"PIRAY_PI_SAMPLES": text, "PIRAY_PI_SEED": "0", "JOB_COMPLETION_INDEX": "0"}
+    assert pi.main(environment) == 2
+    assert capsys.readouterr().err.startswith("PIRAY_PI_SAMPLES is ")
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    done = run_program(
+        tmp_path,
+        PIRAY_PI_SAMPLES="10",
+        PIRAY_PI_SEED="0",
+        JOB_COMPLETION_INDEX="0",
+        PIRAY_TERMINATION_LOG=str(tmp_path / "missing" / "log"),
+    )
+    assert done.returncode == 1
+    assert "Set PIRAY_TERMINATION_LOG to a file that can be written." in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,1 @@
+"""Computes and measures: imports Ray, NumPy and numba, never Pulumi, and nothing of infra."""

@@ -1,0 +1,225 @@
+"""Computes Mandelbrot tiles: the compiled kernel, the NumPy reference and the check of one by the other.
+
+Sampling and formula are those of the first write-up: the smooth value is `r - log2(log2(|z| + 1))`, where r
+is the last iteration that still found |z| within the threshold. Pixels that never escape are coloured by |z|
+after the last iteration, so they are iterated to the end: no interior test can be used. Knows nothing of Ray.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from workloads.plan import Plan, Tile, View
+
+__all__ = [
+    "MODULUS_FLOOR",
+    "KernelMismatch",
+    "Plan",
+    "Tile",
+    "View",
+    "check_kernel",
+    "compute_image",
+    "compute_tile",
+    "place",
+    "reference_tile",
+    "warm_up",
+]
+
+# Where |z| is 0 (c = 0, c = -1) the formula has log2(0). The floor is the smallest modulus for which
+# |z| + 1 differs from 1 in float64: the formula is unchanged wherever the write-up's is finite.
+MODULUS_FLOOR = 2.0**-52
+
+# A check costs as much whatever the plan: crops of nine tiles, and no more iterations than this.
+CHECK_SIDE = 64
+CHECK_ITERATIONS = 256
+# One update of the reference rounds about ten times and one of the kernel about five, each by 2**-53 of a
+# term no larger than |z|**2 + |z| + |c|; doubled for safety.
+UPDATE_ROUNDING = 2.0**-48
+# Rounding of the two logarithms and of the subtraction from an index of at most CHECK_ITERATIONS.
+VALUE_ROUNDING = 1e-11
+
+
+class KernelMismatch(AssertionError):  # noqa: N818  # says what was found
+    """The compiled kernel disagrees with the NumPy reference by more than rounding allows."""
+
+
+def compute_tile(plan: Plan, tile: Tile) -> NDArray[np.float64]:
+    """Compute one tile with the compiled kernel.
+
+    Returns:
+        Smooth values of shape (tile.height, tile.width), finite everywhere.
+    """
+    x, y = _samples(tile)
+    values = np.empty((tile.height, tile.width))
+    _smooth_values(x, y, plan.max_iterations, float(plan.threshold), values)
+    return values
+
+
+def reference_tile(plan: Plan, tile: Tile) -> NDArray[np.float64]:
+    """Compute one tile by the write-up's NumPy formula: slow, and what the kernel has to agree with.
+
+    Returns:
+        Smooth values of shape (tile.height, tile.width), finite everywhere.
+    """
+    c = _points(tile)
+    z = np.zeros_like(c)
+    r = np.zeros(c.shape)
+    for i in range(plan.max_iterations):
+        mask = np.abs(z) <= plan.threshold
+        z += (z * z + c - z) * mask
+        r[mask] = i
+    return _smooth(r, np.abs(z))
+
+
+def place(image: NDArray[np.float64], tile: Tile, values: NDArray[np.float64]) -> None:
+    """Copy a tile's values to where they belong in the picture of shape (plan.height, plan.width)."""
+    image[tile.y0 : tile.y0 + tile.height, tile.x0 : tile.x0 + tile.width] = values
+
+
+def compute_image(plan: Plan, progress: Callable[[], None] | None = None) -> NDArray[np.float64]:
+    """Compute the whole picture in this process, on one core.
+
+    Args:
+        plan: The problem.
+        progress: Called after each tile.
+
+    Returns:
+        Smooth values of shape (plan.height, plan.width); row 0 is view.y_min.
+    """
+    image = np.empty((plan.height, plan.width))
+    for tile in plan.tiles():
+        place(image, tile, compute_tile(plan, tile))
+        if progress is not None:
+            progress()
+    return image
+
+
+def check_kernel(plan: Plan) -> None:
+    """Compare the kernel with the reference on crops of nine tiles of a plan, before anything is timed.
+
+    Rounding errors grow along an orbit, without limit next to the border of the set. So each pixel is allowed
+    what a running error bound of its own orbit allows, and no more; a pixel whose orbit passes the threshold
+    within that bound may escape one iteration earlier or later, and is left out.
+
+    Raises:
+        KernelMismatch: If a pixel lies outside its bounds; names the tile and the pixel.
+
+    Source: N. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.3 (running error).
+    """
+    plan = replace(plan, max_iterations=min(plan.max_iterations, CHECK_ITERATIONS))
+    rows = {0, plan.y_grids // 2, plan.y_grids - 1}
+    cols = {0, plan.x_grids // 2, plan.x_grids - 1}
+    for tile in plan.tiles():
+        if tile.row not in rows or tile.col not in cols:
+            continue
+        crop = replace(tile, height=min(tile.height, CHECK_SIDE), width=min(tile.width, CHECK_SIDE))
+        values = compute_tile(plan, crop)
+        low, high = _reference_bounds(plan, crop)
+        # Written so that a NaN counts as wrong.
+        wrong = ~((low - VALUE_ROUNDING <= values) & (values <= high + VALUE_ROUNDING))
+        if wrong.any():
+            row, col = (int(index) for index in np.argwhere(wrong)[0])
+            raise KernelMismatch(
+                f"The compiled Mandelbrot kernel is wrong on this machine: tile ({tile.row}, {tile.col}), "
+                f"pixel ({row}, {col}) is {values[row, col]!r}, the reference allows {low[row, col]!r} to "
+                f"{high[row, col]!r}. Nothing was timed: reinstall numba and NumPy, or report this."
+            )
+
+
+def warm_up() -> float:
+    """Compile the kernel in this process.
+
+    Returns:
+        Wall time in seconds: the cold cost of this process, close to zero when it was already compiled.
+    """
+    begin = time.perf_counter()
+    plan = Plan(x_grids=1, y_grids=1, grid_width=2, grid_height=2)
+    compute_tile(plan, next(plan.tiles()))
+    return time.perf_counter() - begin
+
+
+@njit(nogil=True)
+def _smooth_values(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    max_iterations: int,
+    threshold: float,
+    values: NDArray[np.float64],
+) -> None:
+    """Fill `values` (y.size, x.size) for the points x + iy; releases the GIL.
+
+    Not cached on disk: numba refuses to load a cached function where it finds no writable folder (read-only
+    installs), and a job's working_dir on a cluster is gone after the job.
+    """
+    limit = threshold * threshold
+    for row in range(y.size):
+        c_im = y[row]
+        for col in range(x.size):
+            c_re = x[col]
+            z_re = 0.0
+            z_im = 0.0
+            re_squared = 0.0
+            im_squared = 0.0
+            last = 0
+            for i in range(max_iterations):
+                if re_squared + im_squared > limit:
+                    break
+                last = i
+                z_im = 2.0 * z_re * z_im + c_im
+                z_re = re_squared - im_squared + c_re
+                re_squared = z_re * z_re
+                im_squared = z_im * z_im
+            modulus = max(math.sqrt(re_squared + im_squared), MODULUS_FLOOR)
+            values[row, col] = last - math.log2(math.log2(modulus + 1.0))
+
+
+def _samples(tile: Tile) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the real parts (tile.width,) and the imaginary parts (tile.height,), inclusive at both ends."""
+    return (
+        np.linspace(tile.x_begin, tile.x_end, tile.width),
+        np.linspace(tile.y_begin, tile.y_end, tile.height),
+    )
+
+
+def _points(tile: Tile) -> NDArray[np.complex128]:
+    """Return the points c of a tile, of shape (tile.height, tile.width)."""
+    x, y = np.meshgrid(*_samples(tile))
+    points: NDArray[np.complex128] = x + 1j * y
+    return points
+
+
+def _smooth(last: NDArray[np.float64], modulus: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return `last - log2(log2(modulus + 1))` with the modulus floored, so finite for any modulus."""
+    values: NDArray[np.float64] = last - np.log2(np.log2(np.maximum(modulus, MODULUS_FLOOR) + 1.0))
+    return values
+
+
+def _reference_bounds(plan: Plan, tile: Tile) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the lowest and highest value that rounding allows for each pixel; infinite where undecided."""
+    c = _points(tile)
+    z = np.zeros_like(c)
+    last = np.zeros(c.shape)
+    error = np.zeros(c.shape)
+    undecided = np.zeros(c.shape, dtype=bool)
+    for i in range(plan.max_iterations):
+        modulus = np.abs(z)
+        mask = modulus <= plan.threshold
+        undecided |= np.abs(modulus - plan.threshold) <= error
+        rounding = UPDATE_ROUNDING * (modulus * modulus + modulus + np.abs(c))
+        # An error as large as the threshold says no more than "anything": the limit avoids overflow.
+        grown = np.minimum((2.0 * modulus + error) * error + rounding, plan.threshold)
+        error[mask] = grown[mask]
+        z += (z * z + c - z) * mask
+        last[mask] = i
+    modulus = np.abs(z)
+    error += MODULUS_FLOOR
+    low = _smooth(last, modulus + error)
+    high = _smooth(last, np.maximum(modulus - error, 0.0))
+    low[undecided] = -np.inf
+    high[undecided] = np.inf
+    return low, high

@@ -1,0 +1,223 @@
+"""Decides what the Mandelbrot picture is made of: view, tiles, limits; needs neither numba nor Ray.
+
+A picture is a grid of tiles. Each tile is sampled inclusively at both of its edges, as in the first write-up,
+so neighbouring tiles hold the same points along the edge they share: that belongs to the problem.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+MAX_GRIDS = 4096
+# Ray needs about half a millisecond for a task, however small: 30 s of nothing else.
+MAX_TILES = 2**16
+MAX_GRID_PIXELS = 8192
+# 2 GiB as float64: the whole picture is held in one process.
+MAX_PIXELS = 2**28
+MAX_ITERATIONS = 100_000
+MIN_THRESHOLD = 2.0
+MAX_THRESHOLD = 1e6
+MAX_COORDINATE = 1e3
+# Closer than this many rounding units, neighbouring samples start to coincide.
+MIN_STEP_UNITS = 8.0
+
+
+@dataclass(frozen=True)
+class View:
+    """Window of the complex plane, in units of the plane; row 0 of a picture is y_min.
+
+    Attributes:
+        x_min: Real part of the first column.
+        x_max: Real part of the last column.
+        y_min: Imaginary part of the first row.
+        y_max: Imaginary part of the last row.
+    """
+
+    x_min: float = -2.0
+    x_max: float = 1.0
+    y_min: float = -1.0
+    y_max: float = 1.0
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One rectangle of the picture and of the plane; the unit of work.
+
+    Attributes:
+        row: Index of the tile along y, from 0.
+        col: Index of the tile along x, from 0.
+        y0: First row of the picture that the tile fills.
+        x0: First column of the picture that the tile fills.
+        height: Rows of pixels.
+        width: Columns of pixels.
+        x_begin: Real part of the tile's first column.
+        x_end: Real part of the tile's last column.
+        y_begin: Imaginary part of the tile's first row.
+        y_end: Imaginary part of the tile's last row.
+    """
+
+    row: int
+    col: int
+    y0: int
+    x0: int
+    height: int
+    width: int
+    x_begin: float
+    x_end: float
+    y_begin: float
+    y_end: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole problem; the defaults are the first write-up's.
+
+    Attributes:
+        x_grids: Tiles along x.
+        y_grids: Tiles along y.
+        grid_width: Columns of pixels of one tile.
+        grid_height: Rows of pixels of one tile.
+        view: Window of the complex plane.
+        max_iterations: Updates of a pixel that never escapes.
+        threshold: A pixel has escaped once |z| is above this.
+
+    Raises:
+        ValueError: One line for each value that breaks its rule.
+    """
+
+    x_grids: int = 32
+    y_grids: int = 32
+    grid_width: int = 100
+    grid_height: int = 100
+    view: View = field(default_factory=View)
+    max_iterations: int = 32
+    threshold: float = 200.0
+
+    def __post_init__(self) -> None:
+        """Refuse a plan that cannot be computed, with every problem at once."""
+        problems = [*_integer_problems(self), *_real_problems(self)]
+        if not problems:
+            problems = [*_size_problems(self), *_resolution_problems(self)]
+        if problems:
+            raise ValueError("\n".join(problems))
+
+    @property
+    def width(self) -> int:
+        """Columns of pixels of the picture."""
+        return self.x_grids * self.grid_width
+
+    @property
+    def height(self) -> int:
+        """Rows of pixels of the picture."""
+        return self.y_grids * self.grid_height
+
+    @property
+    def n_tiles(self) -> int:
+        """Number of tiles."""
+        return self.x_grids * self.y_grids
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as plain numbers, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Plan":
+        """Rebuild a plan from `to_dict`.
+
+        Raises:
+            ValueError: If a key is unknown or missing, or a value breaks its rule.
+        """
+        _require_keys("plan", values, cls)
+        view = values["view"]
+        if not isinstance(view, Mapping):
+            raise ValueError(f"view is {view!r}: it must hold x_min, x_max, y_min and y_max.")
+        _require_keys("view", view, View)
+        return cls(**{**values, "view": View(**view)})
+
+    def tiles(self) -> Iterator[Tile]:
+        """Yield every tile in the order of work: column by column, as the write-up does."""
+        xs = np.linspace(self.view.x_min, self.view.x_max, self.x_grids + 1)
+        ys = np.linspace(self.view.y_min, self.view.y_max, self.y_grids + 1)
+        for col in range(self.x_grids):
+            for row in range(self.y_grids):
+                yield Tile(
+                    row=row,
+                    col=col,
+                    y0=row * self.grid_height,
+                    x0=col * self.grid_width,
+                    height=self.grid_height,
+                    width=self.grid_width,
+                    x_begin=float(xs[col]),
+                    x_end=float(xs[col + 1]),
+                    y_begin=float(ys[row]),
+                    y_end=float(ys[row + 1]),
+                )
+
+
+def _require_keys(name: str, values: Mapping[str, Any], record: type) -> None:
+    """Refuse a mapping whose keys are not exactly the fields of a dataclass."""
+    expected = {item.name for item in fields(record)}
+    problems = [f"{name} has the unknown key {key!r}: remove it." for key in sorted(values.keys() - expected)]
+    problems += [f"{name} lacks the key {key!r}: add it." for key in sorted(expected - values.keys())]
+    if problems:
+        raise ValueError("\n".join(problems))
+
+
+def _integer_problems(plan: Plan) -> Iterator[str]:
+    limits = {
+        "x_grids": MAX_GRIDS,
+        "y_grids": MAX_GRIDS,
+        "grid_width": MAX_GRID_PIXELS,
+        "grid_height": MAX_GRID_PIXELS,
+        "max_iterations": MAX_ITERATIONS,
+    }
+    for name, limit in limits.items():
+        value = getattr(plan, name)
+        if type(value) is not int or not 1 <= value <= limit:
+            yield f"{name} is {value!r}: choose a whole number from 1 to {limit}."
+
+
+def _real_problems(plan: Plan) -> Iterator[str]:
+    if not _is_real(plan.threshold) or not MIN_THRESHOLD <= plan.threshold <= MAX_THRESHOLD:
+        yield f"threshold is {plan.threshold!r}: choose a number from {MIN_THRESHOLD:g} to {MAX_THRESHOLD:g}."
+    for axis in ("x", "y"):
+        begin, end = getattr(plan.view, f"{axis}_min"), getattr(plan.view, f"{axis}_max")
+        bad = [
+            f"view.{axis}_{side} is {value!r}: choose a number within ±{MAX_COORDINATE:g}."
+            for side, value in (("min", begin), ("max", end))
+            if not _is_real(value) or not abs(value) <= MAX_COORDINATE
+        ]
+        yield from bad
+        if not bad and not begin < end:
+            yield f"view.{axis}_min is {begin!r}, view.{axis}_max is {end!r}: the first must be the smaller."
+
+
+def _size_problems(plan: Plan) -> Iterator[str]:
+    if plan.n_tiles > MAX_TILES:
+        yield (
+            f"x_grids * y_grids is {plan.n_tiles}: choose at most {MAX_TILES} tiles, and larger ones if the "
+            "picture is to keep its size."
+        )
+    if plan.width * plan.height > MAX_PIXELS:
+        yield (
+            f"The picture would be {plan.width} x {plan.height} pixels: choose fewer or smaller tiles, "
+            f"at most {MAX_PIXELS} pixels ({MAX_PIXELS * 8 // 2**20} MiB of memory)."
+        )
+
+
+def _resolution_problems(plan: Plan) -> Iterator[str]:
+    for axis, pixels in (("x", plan.width), ("y", plan.height)):
+        begin, end = getattr(plan.view, f"{axis}_min"), getattr(plan.view, f"{axis}_max")
+        unit = float(np.spacing(max(abs(begin), abs(end))))
+        if (end - begin) / pixels < MIN_STEP_UNITS * unit:
+            yield (
+                f"view.{axis}_min {begin!r} and view.{axis}_max {end!r} are too close for {pixels} different "
+                "numbers of 64 bits between them: choose a wider view or fewer pixels."
+            )
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

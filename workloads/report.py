@@ -1,0 +1,175 @@
+"""Decides how results are shown: tables, and notes on what the figures can and cannot say."""
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from workloads.plan import MAX_GRID_PIXELS, MAX_PIXELS, Plan
+from workloads.results import (
+    FORMAT_VERSION,
+    PiPart,
+    PiResult,
+    ReportError,
+    Result,
+    Row,
+    from_dict,
+    load_json,
+    record,
+    write_json,
+)
+
+__all__ = [
+    "FORMAT_VERSION",
+    "PiPart",
+    "PiResult",
+    "ReportError",
+    "Result",
+    "Row",
+    "from_dict",
+    "load_json",
+    "pi_table",
+    "print_result",
+    "record",
+    "speedup_table",
+    "write_json",
+]
+
+# Seconds by number of workers in the first write-up (25 May 2020): four Raspberry Pi 4, k3s 1.18, the same
+# 3200 x 3200 picture in 1024 NumPy tasks, mean of 8 calls.
+WRITE_UP_S = {0: 45.09195340787119, 1: 48.55051823974645, 2: 38.57156975386897, 3: 34.654623864378664}
+
+# Handing out and collecting the write-up's 1024 tiles costs Ray about half a second on a desktop core. Work
+# has to be some twenty times as long before that cost stops hiding what the workers do.
+SMALL_WORK_S = 10.0
+
+
+def print_result(result: Result | PiResult, console: Console | None = None) -> None:
+    """Print a result's tables and notes: 80 columns, colour only on a terminal."""
+    console = console or Console()
+    if isinstance(result, Result):
+        console.print(speedup_table(result))
+        notes = [_comparison_note(result), _scaling_note(result), _throttling_note(result)]
+    else:
+        console.print(pi_table(result))
+        notes = [_estimate_note(result), _pi_times_note(result), _throttling_note(result)]
+    console.print()
+    for note in notes:
+        if note:
+            console.print(note, highlight=False, markup=False)
+
+
+def speedup_table(result: Result) -> Table:
+    """Build the table of seconds and speed-up, beside the first write-up's."""
+    table = _table(f"Mandelbrot on {result.target}")
+    for heading in ("Workers", "Nodes", "Seconds", "Fastest", "Slowest", "Speed-up"):
+        table.add_column(heading, justify="right", overflow="fold")
+    for heading in ("Write-up\nseconds", "Write-up\nspeed-up"):
+        table.add_column(heading, justify="right", overflow="fold", style="dim")
+    for row in result.rows:
+        write_up_s = WRITE_UP_S.get(row.workers)
+        table.add_row(
+            str(row.workers),
+            str(row.nodes),
+            _seconds(row.median_s),
+            _seconds(min(row.values_s)),
+            _seconds(max(row.values_s)),
+            f"{result.speedup(row):.2f}",
+            "-" if write_up_s is None else f"{write_up_s:.2f}",
+            "-" if write_up_s is None else f"{WRITE_UP_S[0] / write_up_s:.2f}",
+        )
+    return table
+
+
+def pi_table(result: PiResult) -> Table:
+    """Build the table of the parts: which pod on which node counted what."""
+    table = _table(f"pi on {result.target}")
+    with_pods = any(part.pod for part in result.parts)
+    table.add_column("Index", justify="right")
+    table.add_column("Node", overflow="fold")
+    if with_pods:
+        table.add_column("Pod", overflow="fold")
+    for heading in ("Samples", "Inside", "Seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for part in result.parts:
+        names = [escape(part.node), escape(part.pod or "-")] if with_pods else [escape(part.node)]
+        numbers = [str(part.samples), str(part.num_inside), _seconds(part.wall_s)]
+        table.add_row(str(part.index), *names, *numbers)
+    return table
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=escape(title),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+    )
+
+
+def _comparison_note(result: Result) -> str:
+    base = result.base
+    unit = "one core of this machine" if result.unit == "core" else "one node"
+    against = "without workers (row 0)" if base.workers == 0 else f"of {base.workers} workers"
+    return (
+        f"Seconds are medians of {len(base.values_s)} calls. Speed-up: against the time {against}. Write-up: "
+        f"four Raspberry Pi 4, k3s and Ray, May 2020, another kernel: compare speed-ups, not seconds. A "
+        f"worker is {unit} here; it was one Raspberry Pi there."
+    )
+
+
+def _scaling_note(result: Result) -> str | None:
+    """Say when the problem is too small for its speed-ups to mean anything."""
+    plan, base_s = Plan.from_dict(result.plan), result.base.median_s
+    if base_s >= SMALL_WORK_S:
+        return None
+    return (
+        f"Note: the whole picture takes only {_seconds(base_s)} s to begin with, so handing out and "
+        f"collecting its {plan.n_tiles} tiles weighs in. These speed-ups say more about scheduling than "
+        f"about the workers. {_larger_problem(plan)}"
+    )
+
+
+def _larger_problem(plan: Plan) -> str:
+    width, height = 3 * plan.grid_width, 3 * plan.grid_height
+    if max(width, height) > MAX_GRID_PIXELS or 9 * plan.width * plan.height > MAX_PIXELS:
+        return "To see the workers, raise the number of iterations."
+    return f"To see the workers, try GRID_WIDTH={width} GRID_HEIGHT={height}: nine times the work."
+
+
+def _throttling_note(result: Result | PiResult) -> str | None:
+    """Say when a Raspberry Pi was slowed down, which spoils every figure."""
+    flags = {facts.get("throttled") for facts in (result.machine, *result.nodes)}
+    bad = sorted(str(flag) for flag in flags if flag not in (None, "0x0"))
+    if not bad:
+        return None
+    return (
+        f"Warning: a Raspberry Pi reports throttling ({', '.join(bad)}): too little voltage or too much "
+        "heat. Do not trust these times; mend the power supply or the cooling and run again."
+    )
+
+
+def _estimate_note(result: PiResult) -> str:
+    total = result.total
+    return (
+        f"pi is about {total.estimate:.7f} +- {total.standard_error:.7f} ({total.samples} samples, "
+        f"{total.num_inside} inside): {total.deviation:.2f} standard errors from pi."
+    )
+
+
+def _pi_times_note(result: PiResult) -> str:
+    python = "" if result.python_s is None else f", in pure Python {_seconds(result.python_s)} s"
+    places = "pods" if any(part.pod for part in result.parts) else "tasks"
+    nodes = len({part.node for part in result.parts})
+    return (
+        f"{len(result.parts)} {places} on {nodes} node{'s' * (nodes != 1)}: {_seconds(result.wall_s)} s from "
+        f"the first start to the last end. The same samples on one core of this machine: "
+        f"{_seconds(result.single_core_s)} s{python} (speed-up {result.speedup:.2f})."
+    )
+
+
+def _seconds(value: float) -> str:
+    """Render seconds with three digits that count."""
+    return f"{value:.2f}" if value >= 1 else f"{value:#.3g}"
