@@ -1,0 +1,140 @@
+"""A real Ray head on loopback, with token authentication, for the tests that need one."""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+START_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Head:
+    """A Ray head that was started for the tests."""
+
+    port: int
+    token: str
+    temp_dir: Path
+    environment: dict[str, str]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def outputs(self, **changes: Any) -> str:
+        """Return a stack's outputs for this head, as JSON."""
+        return json.dumps(
+            {
+                "contractVersion": 1,
+                "platform": "local",
+                "rayVersion": "2.60.0",
+                "rayToken": self.token,
+                "workers": 0,
+                "dashboardUrl": self.url,
+                **changes,
+            }
+        )
+
+    def get(self, path: str) -> Any:
+        """Ask the dashboard."""
+        request = urllib.request.Request(
+            f"{self.url}{path}", headers={"Authorization": f"Bearer {self.token}"}
+        )
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            request, timeout=10
+        ) as response:
+            return json.load(response)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def processes_with(text: str) -> list[int]:
+    """Return the processes whose command line or environment holds a text."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if text.encode() in (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+    return [pid for pid in found if pid != os.getpid()]
+
+
+@contextmanager
+def running_head() -> Iterator[Head]:
+    # Short, because the sockets in it may have paths of 107 characters at most.
+    temp_dir = Path(tempfile.mkdtemp(prefix="prt-"))
+    token = secrets.token_hex(32)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, "RAY_USAGE_STATS_ENABLED": "0"}
+    # A job's entrypoint begins with `python`, which in the Ray image is the one that has Ray.
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
+    head = Head(free_port(), token, temp_dir, environment)
+    ports = {
+        "--port": free_port(),
+        "--dashboard-port": head.port,
+        "--dashboard-agent-listen-port": free_port(),
+        "--dashboard-agent-grpc-port": free_port(),
+        "--metrics-export-port": free_port(),
+        "--ray-client-server-port": free_port(),
+    }
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--num-cpus=2"),
+            *("--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1", f"--temp-dir={temp_dir}"),
+            *("--disable-usage-stats", "--object-store-memory=200000000"),
+            *(f"{name}={port}" for name, port in ports.items()),
+        ],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_for_dashboard(head, process)
+        yield head
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        for pid in processes_with(str(temp_dir)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+        shutil.rmtree(temp_dir, ignore_errors=True)
+
+
+def wait_for_dashboard(head: Head, process: subprocess.Popen[bytes]) -> None:
+    limit = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < limit and process.poll() is None:
+        # The version is answered before the Jobs API is there.
+        with suppress(OSError, ValueError):
+            head.get("/api/jobs/")
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"the Ray head did not start (exit code {process.poll()})")
+
+
+@pytest.fixture(scope="session")
+def head() -> Iterator[Head]:
+    """Return a running head, one for all tests."""
+    with running_head() as started:
+        yield started

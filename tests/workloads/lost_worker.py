@@ -1,0 +1,87 @@
+"""A driver that loses a worker in the middle: `python lost_worker.py actor|node`; prints JSON lines.
+
+A program of its own, because Ray reads its authentication settings when it is first imported.
+"""
+
+import json
+import logging
+import sys
+from typing import Any
+
+import numpy as np
+import ray
+from ray.cluster_utils import Cluster
+
+from workloads import cluster, scaling
+from workloads.crew import Crew
+from workloads.events import Event, Picture
+from workloads.mandelbrot import compute_image
+from workloads.picture import png_bytes
+from workloads.plan import Plan
+
+PLAN = Plan(x_grids=12, y_grids=8, grid_width=60, grid_height=60, max_iterations=3000)
+
+
+def lose_an_actor() -> None:
+    nodes = cluster.nodes(3)
+    crew = Crew(PLAN, nodes)
+    crew.warm()
+    image = np.full((PLAN.height, PLAN.width), np.nan)
+    killed: list[Any] = []
+
+    def kill_one(_: int) -> None:
+        if not killed:
+            killed.append(crew.slots[1].actor)
+            ray.kill(killed[0])
+
+    first = crew.render(3, image, kill_one)
+    expected = compute_image(PLAN)
+    outcome = {"same_picture": bool(np.array_equal(image, expected)), "lost": len(first.lost)}
+    crew.repair()
+    image.fill(np.nan)
+    whole = crew.complete(3)
+    second = crew.render(3, image)
+    same = bool(np.array_equal(image, expected))
+    print(json.dumps({**outcome, "whole_again": whole, "same_again": same, "lost_again": len(second.lost)}))
+
+
+def lose_a_node(started: Cluster, last: Any) -> None:
+    picture = Picture()
+    state = {"rows": 0, "lost": False}
+
+    def emit(event: Event) -> None:
+        if picture.add(event):
+            return
+        print(json.dumps({"kind": event.kind, **event.values}))
+        state["rows"] += event.kind == "row"
+        # Row 2 of the second repeat is the sixth value: its first progress is the middle of it.
+        if event.kind == "progress" and state["rows"] == 5 and not state["lost"]:
+            state["lost"] = True
+            started.remove_node(last, allow_graceful=False)
+
+    assert len(cluster.alive_ids()) == 3
+    scaling.PROGRESS_INTERVAL_S = 0.0
+    scaling.run(PLAN, 2, None, 3, emit)
+    expected = png_bytes(compute_image(PLAN), PLAN)
+    print(json.dumps({"png_is_the_single_process_one": picture.content() == expected}))
+
+
+def main(case: str) -> None:
+    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    added = [started.add_node(num_cpus=1) for _ in range(2)]
+    try:
+        ray.init(address=started.address, logging_level=logging.ERROR, log_to_driver=False)
+        if case == "actor":
+            lose_an_actor()
+        else:
+            # Nodes of one host are named by Ray's id, and rows take them by name.
+            workers = [one for one in cluster.nodes(3) if not one.is_head]
+            last = next(one for one in added if one.node_id == workers[-1].node_id)
+            lose_a_node(started, last)
+    finally:
+        ray.shutdown()
+        started.shutdown()  # type: ignore[no-untyped-call]  # Ray has no types for it
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,118 @@
+"""Rows, calls and lost workers of the Mandelbrot benchmark."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workloads.cluster import Node, WorkloadError
+from workloads.crew import CALLS_PER_ACTOR, PIXELS_PER_CALL, batches
+from workloads.embedded import environment
+from workloads.plan import Plan
+from workloads.scaling import layout
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def node(name: str, cpus: int = 1, is_head: bool = False) -> Node:
+    return Node(node_id=name, host=name, pod=None, name=name, cpus=cpus, is_head=is_head, facts={})
+
+
+def test_row_k_of_a_cluster_is_the_head_with_k_workers() -> None:
+    unit, rows, slots = layout([node("head", 1, True), node("a", 2), node("b", 3)], None)
+    assert unit == "node"
+    assert [(row.workers, row.nodes, row.actors) for row in rows] == [
+        (0, ("head",), 1),
+        (1, ("head", "a"), 3),
+        (2, ("head", "a", "b"), 6),
+    ]
+    assert [slot.name for slot in slots] == ["head", "a", "a", "b", "b", "b"]
+
+
+def test_a_head_without_a_cpu_computes_nothing_and_has_no_row() -> None:
+    _, rows, slots = layout([node("head", 0, True), node("a"), node("b")], None)
+    assert [(row.workers, row.nodes) for row in rows] == [(1, ("a",)), (2, ("a", "b"))]
+    assert [slot.name for slot in slots] == ["a", "b"]
+
+
+def test_on_a_single_node_a_worker_is_a_core() -> None:
+    unit, rows, slots = layout([node("here", 2, True)], None)
+    assert unit == "core"
+    assert [(row.workers, row.actors) for row in rows] == [(0, 0), (1, 1), (2, 2)]
+    assert len(slots) == 2
+
+
+def test_fewer_workers_may_be_asked_for_but_not_more() -> None:
+    nodes = [node("head", 1, True), node("a"), node("b")]
+    assert [row.workers for row in layout(nodes, 1)[1]] == [0, 1]
+    with pytest.raises(WorkloadError, match=r"--workers 3 is more than there are: choose 0 to 2"):
+        layout(nodes, 3)
+
+
+def test_a_cluster_without_a_cpu_is_refused() -> None:
+    with pytest.raises(WorkloadError, match="no node of the cluster has a CPU"):
+        layout([node("head", 0, True), node("a", 0)], None)
+
+
+@given(
+    x_grids=st.integers(1, 40),
+    y_grids=st.integers(1, 40),
+    width=st.integers(1, 300),
+    height=st.integers(1, 300),
+    iterations=st.integers(1, 5000),
+    workers=st.integers(1, 64),
+)
+def test_calls_cover_every_tile_once_and_leave_work_for_all(
+    *, x_grids: int, y_grids: int, width: int, height: int, iterations: int, workers: int
+) -> None:
+    plan = Plan(
+        x_grids=x_grids, y_grids=y_grids, grid_width=width, grid_height=height, max_iterations=iterations
+    )
+    calls = batches(plan, workers)
+    assert [tile for begin, end in calls for tile in range(begin, end)] == list(range(plan.n_tiles))
+    largest = max(end - begin for begin, end in calls)
+    assert largest == 1 or largest * width * height <= PIXELS_PER_CALL
+    assert largest == 1 or len(calls) >= min(plan.n_tiles, workers * CALLS_PER_ACTOR) / 2
+
+
+def drive(case: str) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("lost_worker.py")), case],
+        cwd=ROOT,
+        env={**environment({"PATH": "/usr/bin:/bin", "HOME": str(ROOT)}), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+@pytest.mark.ray
+def test_a_killed_actor_costs_only_its_tiles_and_is_replaced() -> None:
+    (outcome,) = drive("actor")
+    assert outcome == {
+        "same_picture": True,
+        "lost": 1,
+        "whole_again": True,
+        "same_again": True,
+        "lost_again": 0,
+    }
+
+
+@pytest.mark.ray
+def test_a_node_lost_for_good_ends_its_row_and_spares_the_others() -> None:
+    *events, summary = drive("node")
+    (loss,) = [event for event in events if event["kind"] == "loss"]
+    (result,) = [event for event in events if event["kind"] == "result"]
+    assert loss["workers"] == 2
+    assert result["unit"] == "node"
+    assert result["dropped"] == [2]
+    assert {row["workers"]: len(row["values_s"]) for row in result["rows"]} == {0: 2, 1: 2, 2: 1}
+    assert summary == {"png_is_the_single_process_one": True}

@@ -1,0 +1,87 @@
+"""The driver: `python -m workloads.job SPEC` runs one workload next to Ray and tells its runner by events.
+
+SPEC is JSON: `workload`, `expected` (nodes that the stack declares), `cpus` (start an embedded Ray with so
+many; absent on a cluster) and the workload's own values.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Mapping, Sequence
+from types import FrameType
+from typing import Any
+
+from workloads import connectivity, pi_tasks, scaling
+from workloads.cluster import WorkloadError, session
+from workloads.events import Emit, Event, Printer
+from workloads.plan import Plan
+
+EXIT_FAILED = 1
+EXIT_WRONG_SPEC = 2
+
+
+def run(spec: Mapping[str, Any], emit: Emit) -> None:
+    """Run the workload of a spec in this process.
+
+    Raises:
+        WorkloadError: If it cannot go on.
+        KeyError, ValueError: If the spec is wrong.
+    """
+    expected = int(spec.get("expected", 1))
+    with session(spec.get("cpus")):
+        if spec["workload"] == "mandelbrot":
+            scaling.run(Plan.from_dict(spec["plan"]), spec["repeats"], spec["workers"], expected, emit)
+        elif spec["workload"] == "pi":
+            pi_tasks.run(spec["completions"], spec["samples"], spec["seed"], expected, emit)
+        elif spec["workload"] == "connectivity":
+            connectivity.run(spec["rounds"], spec["tasks"], expected, emit)
+        else:
+            raise ValueError(f"workload {spec['workload']!r} is unknown.")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line; return the exit code."""
+    emit = Printer()
+    try:
+        spec = json.loads(arguments[0])
+        if spec.get("cpus") is not None:
+            _end_with_the_runner()
+        run(spec, emit)
+    except WorkloadError as error:
+        emit(Event("error", {"message": " ".join(str(error).split()), "foreseen": True}))
+        return EXIT_FAILED
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        traceback.print_exc()
+        emit(Event("error", {"message": f"the job failed: {' '.join(str(error).split())}"}))
+        return EXIT_WRONG_SPEC
+    except Exception as error:
+        traceback.print_exc()
+        reason = str(error).strip().splitlines()
+        emit(Event("error", {"message": f"{type(error).__name__}: {reason[-1] if reason else ''}"}))
+        return EXIT_FAILED
+    return 0
+
+
+def _end_with_the_runner() -> None:
+    """Stop embedded Ray when the runner asks (SIGTERM), and also when it is gone (its pipe closes)."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        # Once is enough: a second exception would get in the way of stopping Ray.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise SystemExit(128 + signal.SIGTERM)
+
+    def watch() -> None:
+        # Not sys.stdin: at the end Python would wait for the lock that this thread holds on it.
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
+    threading.Thread(target=watch, name="piray-watch", daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
