@@ -103,6 +103,10 @@ def _named(entries: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
 
 
 def _render(values: dict[str, Any]) -> str:
-    # Tokens are quoted whatever they look like: k3s.sh finds them by that form.
-    lines = [f'{key}: "{values.pop(key)}"\n' for key in ("token", "agent-token") if key in values]
-    return _HEADER + yaml.safe_dump(values, sort_keys=False) + "".join(lines)
+    # Tokens are quoted whatever they look like: k3s.sh finds them by that form. A name such as 1e3 is a
+    # number to k3s's YAML reader, though not to Python's writer.
+    lines = {
+        key: f'{key}: "{values.pop(key)}"\n' for key in ("node-name", "token", "agent-token") if key in values
+    }
+    name = lines.pop("node-name")
+    return _HEADER + name + yaml.safe_dump(values, sort_keys=False) + "".join(lines.values())

@@ -56,7 +56,9 @@ class RayCluster(pulumi.ComponentResource):
             kubernetes.networking.v1.NetworkPolicy(f"{name}-{policy}", **policy_manifest, opts=child)
             for policy, policy_manifest in network_policies(config, self.namespace).items()
         ]
-        # No pod is ever there without its walls. Workers do not wait for the head: all hosts pull at once.
+        # Policies come first, though k3s enforces them only a moment after a pod has started
+        # (https://github.com/k3s-io/k3s/issues/13432). Workers do not wait for the head, so that all hosts
+        # pull their images at the same time.
         pods = pulumi.ResourceOptions.merge(
             child,
             pulumi.ResourceOptions(

@@ -116,6 +116,9 @@ new_token() {
 # write_config: config.yaml from CONFIG and, on the first server, the tokens.
 write_config() {
   local text=$CONFIG key value
+  # Since Kubernetes 1.35 the kubelet refuses cgroup version 1 unless told otherwise.
+  # https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/ (failCgroupV1)
+  if [ "$(cgroup_version)" = 1 ]; then text+=$'kubelet-arg:\n  - fail-cgroupv1=false\n'; fi
   if [ "$MAKE_TOKENS" = 1 ]; then
     for key in token agent-token; do
       value=$(kept_token "$key" "$key")
@@ -146,8 +149,10 @@ install_service() {
     fail "$INSTALL_SCRIPT_URL has the SHA-256 $got" "the pinned one is $INSTALL_SCRIPT_SHA256" \
       "put the pinned install.sh into the mirror, or review the new one and set piray:k3s.installScriptSha256"
   fi
-  # It copies every K3S_ variable into the unit's environment, where it would overrule config.yaml.
-  for variable in $(compgen -e | grep -E '^(INSTALL_)?K3S_' || true); do unset "$variable"; done
+  # It copies these into the unit's environment, where they would overrule config.yaml, or takes paths from them.
+  for variable in $(compgen -e | grep -E '^(((INSTALL_)?K3S|CONTAINERD)_|(UNINSTALL|KILLALL)_K3S_SH$)' || true); do
+    unset "$variable"
+  done
   if ! INSTALL_K3S_SKIP_DOWNLOAD=true INSTALL_K3S_SKIP_START=true INSTALL_K3S_SKIP_SELINUX_RPM=true \
     INSTALL_K3S_EXEC=$ROLE INSTALL_K3S_BIN_DIR=$BIN INSTALL_K3S_SYSTEMD_DIR=$ROOT/etc/systemd/system \
     sh "$script" >"$WORK/install.log" 2>&1; then

@@ -9,6 +9,10 @@ umask 022
 # A login by SSH may lack the administrator's directories; those of the caller come first.
 export PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+# k3s's own kubeconfig whatever the environment says, and a cache that goes away with k3s.
+export KUBECONFIG=$ROOT/etc/rancher/k3s/k3s.yaml
+export KUBECACHEDIR=$ROOT/var/lib/rancher/k3s/piray-kubectl-cache
+
 STATE=$ROOT/var/lib/piray
 
 problems=()

@@ -47,7 +47,8 @@ undo() {
   "${KUBECTL[@]}" cordon "$NODE" >&2 || true
   timeout --kill-after=10 "$((DRAIN_S + 30))" "$ROOT/usr/local/bin/k3s" kubectl drain "$NODE" --ignore-daemonsets \
     --delete-emptydir-data --force --timeout="${DRAIN_S}s" >&2 || note "not every pod left $NODE within $DRAIN_S s"
-  # k3s deletes the secret with the node's password together with the Node, and takes an etcd member out.
+  # With the Node k3s deletes the secret of its password and takes an etcd member out. The host's k3s would start
+  # anew and join again within seconds: the uninstall follows at once.
   "$ROOT/usr/local/bin/k3s" kubectl delete node "$NODE" --ignore-not-found --timeout=60s >&2 ||
     fail "the Node $NODE could not be deleted" "a host's name stays taken while its Node exists" \
       "run on $HOST: sudo k3s kubectl delete node $NODE"

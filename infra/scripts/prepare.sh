@@ -91,6 +91,15 @@ missing_tokens() {
   done
 }
 
+# check_pending_boot: Ubuntu 25.10 and later try a new kernel from new/ and then rename that to current/, with the
+# command line that it was made with. Source: "A/B boot on Ubuntu for Raspberry Pi".
+check_pending_boot() {
+  if [ "$(cat "$ROOT/boot/firmware/new/state" 2>/dev/null)" = unknown ]; then
+    fail "a new kernel in /boot/firmware/new waits for its first boot" \
+      "that boot would replace ${FILE#"$ROOT"} by an older copy" "run: sudo systemctl reboot; then pulumi up again"
+  fi
+}
+
 # edit_command_line: appends MISSING to FILE. Backup and record come first, so that undo works whatever happens then.
 edit_command_line() {
   local token added shown=${FILE#"$ROOT"} line=$LINE
@@ -171,6 +180,7 @@ apply() {
   if [ -n "$FILE" ]; then
     missing_tokens "$LINE"
     if ((${#MISSING[@]})); then
+      check_pending_boot
       edit_command_line
       rebooting=true
     elif ! { controller_enabled memory && controller_enabled cpuset; }; then

@@ -14,8 +14,10 @@ remove_k3s() {
     rm -f "$log"
   fi
   remove_remains "$(unit_of "$role")"
-  # The uninstall script keeps the node's password, with which a later join under the same name would be refused.
-  for path in /etc/rancher/node /etc/rancher/k3s /var/lib/rancher/k3s /usr/local/bin/.k3s.piray-download; do
+  # The uninstall script keeps the pods' logs and the node's password, with which a later join under the same name
+  # would be refused.
+  for path in /etc/rancher/node /etc/rancher/k3s /var/lib/rancher/k3s /var/log/pods /var/log/containers \
+    /usr/local/bin/.k3s.piray-download; do
     rm -rf "$ROOT$path"
   done
   for path in /etc/rancher /var/lib/rancher; do

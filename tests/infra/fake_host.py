@@ -153,7 +153,7 @@ def make_host(
         host.write(other, content)
     if path:
         host.write(path, line)
-    for directory in ("run/systemd/system", "var/lib", "usr/local/bin", "etc/systemd/system"):
+    for directory in ("run/systemd/system", "var/lib", "var/log", "usr/local/bin", "etc/systemd/system"):
         (host.root / directory).mkdir(parents=True)
     host.write("etc/machine-id", "0123456789abcdef0123456789abcdef\n")
     host.write("proc/self/cgroup", "0::/user.slice/user-1000.slice/session-3.scope\n")

@@ -100,3 +100,9 @@ def test_the_kubeconfig_points_at_the_server_under_its_own_name() -> None:
         "contexts": [{"name": "piray-dev", "context": {"cluster": "piray-dev", "user": "piray-dev"}}],
         "current-context": "piray-dev",
     }
+
+
+def test_a_name_that_looks_like_a_number_stays_a_name() -> None:
+    """K3s reads YAML with a library for which 1e3 without quotes is a thousand."""
+    text = render_agent_config("1e3", "198.51.100.2", join="198.51.100.1", token="K10a::node:b")
+    assert '\nnode-name: "1e3"\n' in text

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+import yaml
 
 from infra.k3s_config import render_agent_config, render_server_config
 from infra.k3s_release import k3s_release
@@ -32,7 +33,7 @@ set -e
 [ -x "$INSTALL_K3S_BIN_DIR/k3s" ]
 [ ! -e "$FAKE/install-fails" ] || { echo "[ERROR] the card is read-only"; exit 1; }
 name=k3s; [ "$INSTALL_K3S_EXEC" = server ] || name=k3s-$INSTALL_K3S_EXEC
-env | grep -E '^K3S_' >"$FAKE/environment" || :
+env | grep -E '^(K3S|CONTAINERD)_' >"$FAKE/environment" || :
 echo "install $name" >>"$FAKE/calls"
 echo "[Unit]" >"$INSTALL_K3S_SYSTEMD_DIR/$name.service"
 : >"$INSTALL_K3S_SYSTEMD_DIR/$name.service.env"
@@ -103,7 +104,11 @@ def mirror(tmp_path: Path) -> Iterator[Mirror]:
 
 @pytest.fixture
 def host(tmp_path: Path) -> FakeHost:
-    host = make_host(tmp_path / "host")
+    return k3s_host(tmp_path / "host")
+
+
+def k3s_host(folder: Path, *, v2: bool = True) -> FakeHost:
+    host = make_host(folder, v2=v2)
     host.program("journalctl", 'cat "$FAKE/journal" 2>/dev/null')
     host.program("sleep", "exec /bin/sleep 0.1")
     return host
@@ -176,11 +181,25 @@ def test_install_twice_then_undo_leaves_the_host_as_before(host: FakeHost, mirro
     assert restarts(host) == calls
 
     host.write("etc/rancher/node/password", "of the node")
+    host.write("var/log/pods/ray_ray-head/0.log", "of a pod")
+    host.write("var/log/containers/ray-head.log", "of a pod")
     assert install(host, mirror, role=role, action="undo").returncode == 0
     assert f"uninstall {unit}" in host.calls()
     assert contents(host.root) == fresh
     assert install(host, mirror, role=role, action="undo").returncode == 0
     assert contents(host.root) == fresh
+
+
+def test_a_host_with_cgroup_version_1_lets_the_kubelet_start(tmp_path: Path, mirror: Mirror) -> None:
+    """Kubernetes 1.35 and later refuse it by default, and the rest of the config stays as it is."""
+    texts = {}
+    for v2 in (True, False):
+        host = k3s_host(tmp_path / str(v2), v2=v2)
+        assert install(host, mirror).returncode == 0
+        texts[v2] = host.read("etc/rancher/k3s/config.yaml")
+    old = yaml.safe_load(texts[False])
+    assert old.pop("kubelet-arg") == ["fail-cgroupv1=false"]
+    assert old.keys() == yaml.safe_load(texts[True]).keys()
 
 
 def test_config_is_for_root_alone_and_says_who_owns_it(host: FakeHost, mirror: Mirror) -> None:
@@ -321,7 +340,7 @@ def test_variables_of_k3s_in_the_environment_do_not_reach_the_service(
     host: FakeHost, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bash = host.fake / "bin" / "bash"
-    bash.write_text('#!/bin/sh\nexport K3S_TOKEN=stray K3S_URL=https://stray\nexec /bin/bash "$@"\n')
+    bash.write_text('#!/bin/sh\nexport K3S_TOKEN=stray CONTAINERD_LOG_LEVEL=stray\nexec /bin/bash "$@"\n')
     bash.chmod(0o755)
     monkeypatch.setenv("PATH", f"{bash.parent}:/usr/bin:/bin")
     assert install(host, mirror).returncode == 0

@@ -116,6 +116,17 @@ def test_a_kernel_that_ignores_its_options_is_not_rebooted_for_ever(tmp_path: Pa
     assert said(prepare(host))["rebooting"] is False
 
 
+def test_an_edit_that_a_pending_kernel_of_ubuntu_would_undo_is_refused(tmp_path: Path) -> None:
+    host = make_host(tmp_path, "Ubuntu 25.10")
+    host.write("boot/firmware/new/state", "unknown\n")
+    before = contents(host.root)
+    (line,) = refusals(prepare(host))
+    assert "waits for its first boot" in line
+    assert contents(host.root) == before
+    host.write("boot/firmware/new/state", "bad\n")
+    assert said(prepare(host))["rebooting"] is True
+
+
 def test_options_of_the_user_stay_when_ours_are_taken_off(tmp_path: Path) -> None:
     host = make_host(tmp_path, line=b"root=/dev/sda1 cgroup_enable=memory cgroup_memory=1 quiet\n")
     prepare(host)
