@@ -11,12 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from workloads import measure, pi_pods, report, stack
+from workloads.colour import unpack
 from workloads.events import EventError
-from workloads.files import FileError, replace_file
+from workloads.files import FileError
 from workloads.forward import KubernetesError
 from workloads.interrupts import SIGNALS, interruptible
 from workloads.jobs import ClusterError
 from workloads.pi import count_inside, count_inside_python
+from workloads.picture import write_png
 from workloads.plan import Plan
 from workloads.runner import Outcome, RunError, watch
 from workloads.stack import StackError, StackOutputs
@@ -152,7 +154,7 @@ def mandelbrot(
     target = _target(stack_name, outputs_file)
     spec = {"plan": plan.to_dict(), "repeats": repeats, "workers": workers}
     outcome = watch(target.run("mandelbrot", spec), "tiles", _errors())
-    png = outcome.picture.content()
+    indices = unpack(outcome.picture.content(), plan)
     values = outcome.result
     result = report.Result(
         target=target.name,
@@ -167,7 +169,7 @@ def mandelbrot(
         warm_up_s=max(values["cold_s"]),
         image_sha256=values["image_sha256"],
     )
-    replace_file(folder / "mandelbrot.png", png)
+    write_png(folder / "mandelbrot.png", indices, plan)
     report.write_json(folder / "mandelbrot.json", result)
     console = Console()
     report.print_result(result, console)

@@ -107,14 +107,14 @@ def _read_line(line: str) -> Iterator[Event | str]:
         yield line
 
 
-def picture_events(png: bytes) -> Iterator[Event]:
+def picture_events(content: bytes) -> Iterator[Event]:
     """Cut a picture into numbered events; the last one carries the length and the SHA-256 of the whole."""
-    chunks = [png[i : i + PICTURE_CHUNK_BYTES] for i in range(0, len(png), PICTURE_CHUNK_BYTES)]
+    chunks = [content[i : i + PICTURE_CHUNK_BYTES] for i in range(0, len(content), PICTURE_CHUNK_BYTES)]
     for index, chunk in enumerate(chunks):
         yield Event("picture", {"index": index, "base64": base64.b64encode(chunk).decode("ascii")})
     yield Event(
         "picture-end",
-        {"chunks": len(chunks), "length": len(png), "sha256": hashlib.sha256(png).hexdigest()},
+        {"chunks": len(chunks), "length": len(content), "sha256": hashlib.sha256(content).hexdigest()},
     )
 
 
@@ -148,7 +148,7 @@ class Picture:
             raise EventError(
                 f"{len(missing)} of the picture's {self._end['chunks']} parts are missing. Run it again."
             )
-        png = b"".join(self._chunks[index] for index in range(self._end["chunks"]))
-        if len(png) != self._end["length"] or hashlib.sha256(png).hexdigest() != self._end["sha256"]:
+        content = b"".join(self._chunks[index] for index in range(self._end["chunks"]))
+        if len(content) != self._end["length"] or hashlib.sha256(content).hexdigest() != self._end["sha256"]:
             raise EventError("the picture arrived damaged (its checksum differs). Run it again.")
-        return png
+        return content

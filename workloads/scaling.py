@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from workloads import cluster
 from workloads.cluster import Node, WorkloadError
+from workloads.colour import colour_indices, pack
 from workloads.crew import Crew, Rendering
 from workloads.events import Emit, Event, picture_events
 from workloads.mandelbrot import KernelMismatch, check_kernel, compute_image, warm_up
-from workloads.picture import png_bytes
 from workloads.plan import Plan
 
 PROGRESS_INTERVAL_S = 0.2
@@ -113,7 +113,7 @@ def run(plan: Plan, repeats: int, max_workers: int | None, expected: int, emit: 
     progress.finish()
     if not digest:
         raise WorkloadError("no row could be measured: its workers were lost. Look at their pods and logs.")
-    for event in picture_events(png_bytes(image, plan)):
+    for event in picture_events(pack(colour_indices(image, plan))):
         emit(event)
     emit(
         Event(
