@@ -17,13 +17,15 @@ OBJECT_STORE_BYTES=$((256 * 1024 * 1024))
 # caller open. Only what a job may see is in its environment: the caller's may hold a passphrase or a cloud key.
 # Ray replaces 127.0.0.1 by the machine's address on the LAN, and then listens on all interfaces, unless
 # RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0; with it `ray start --address` refuses. Only that refusal is lifted here
-# (ray/scripts/scripts.py and ray/_private/services.py of 2.60.0).
+# (ray/scripts/scripts.py and ray/_private/services.py of 2.60.0). Each node gets a directory of its own for the files of
+# jobs: in a common one a node that fetches them deletes those that another one is working in.
 # shellcheck disable=SC2016
 START_NODE='
 import os, subprocess, sys
 RAY = """
-import sys, types
+import os, sys, types
 from ray._private import ray_constants
+ray_constants.DEFAULT_RUNTIME_ENV_DIR_NAME += "_" + os.environ["PIRAY_POD_NAME"]
 from ray.scripts import scripts
 scripts.ray_constants = types.SimpleNamespace(**{**vars(ray_constants), "ENABLE_RAY_CLUSTER": True})
 sys.exit(scripts.main())

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ray.job_submission import JobSubmissionClient
 
 from infra.remote import render_stdin
 from tests.program import RAY_TOKEN, Program, Secret, command_answer, plain_texts, reveal, run_program
@@ -160,6 +162,34 @@ def listening(processes: set[int]) -> set[str]:
     return found
 
 
+# The driver works in a copy of its files; a task brings the other nodes to fetch theirs.
+JOB = """
+import os, ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
+ray.init()
+@ray.remote(num_cpus=0)
+def here():
+    return os.getcwd()
+for node in ray.nodes():
+    ray.get(here.options(scheduling_strategy=On(node["NodeID"], soft=False)).remote())
+os.getcwd()
+"""
+
+
+def job_on_every_node(url: str, machine: Machine) -> str:
+    """Run JOB with a working directory, as the runner does; return how it ended."""
+    folder = machine.home.parent / "job"
+    folder.mkdir()
+    (folder / "job.py").write_text(JOB)
+    client = JobSubmissionClient(url, headers={"Authorization": f"Bearer {machine.token}"})
+    job = client.submit_job(entrypoint=f"{sys.executable} job.py", runtime_env={"working_dir": str(folder)})
+    deadline = time.monotonic() + 120
+    while not client.get_job_status(job).is_terminal() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    print(client.get_job_logs(job))
+    return str(client.get_job_status(job).value)
+
+
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F"}
 
 
@@ -194,6 +224,8 @@ def test_the_life_of_a_local_cluster(machine: Machine) -> None:
         assert machine.token.encode() not in command_lines
     state = machine.home / "piray/test"
     assert state.stat().st_mode & 0o777 == 0o700
+
+    assert job_on_every_node(url, machine) == "SUCCEEDED", "no node takes the job's files from another one"
 
     assert machine.apply(workers=1) == url
     assert machine.nodes() == first, "a second run changes nothing"
