@@ -40,19 +40,14 @@ class Checkout:
         }
 
     def engine(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "infra.engine", *arguments],
-            cwd=self.folder,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return self._run("infra.engine", *arguments)
 
     def piray(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self._run("workloads.cli", *arguments)
+
+    def _run(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "workloads.cli", *arguments],
+            [sys.executable, "-m", module, *arguments],
             cwd=self.folder,
             env=self.env,
             stdin=subprocess.DEVNULL,
