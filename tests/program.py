@@ -190,7 +190,10 @@ async def exported() -> dict[str, Any]:
 
 
 def command_answer(args: MockResourceArgs) -> Mapping[str, Any]:
-    """Answer the Commands as hosts would that went through `up` without trouble."""
+    """Answer as hosts and a cluster would that went through `up` without trouble."""
+    if args.typ.startswith("kubernetes:"):
+        metadata = args.inputs.get("metadata", {})
+        return {"metadata": {"name": f"{args.name}-1a2b3c4d", **metadata}}
     if args.typ not in {"command:remote:Command", "command:local:Command"}:
         return {}
     if args.name.endswith("-prepare"):

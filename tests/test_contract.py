@@ -1,0 +1,68 @@
+"""The stack's outputs, from both sides: what infra exports is what the runner reads."""
+
+import json
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from infra import outputs as exported
+from tests.program import RAY_TOKEN, command_answer, reveal, run_program
+from tests.stack_files import stack_config
+from workloads import stack as read
+
+# Version 1 of the contract. A field that goes, or means something else, is a new version on both sides.
+VERSION_1 = [
+    "platform",
+    "ray_version",
+    "ray_token",
+    "workers",
+    "runtime_packages",
+    "dashboard_url",
+    "kubeconfig",
+    "namespace",
+    "head_service",
+    "dashboard_port",
+    "pi_job",
+]
+
+
+def outputs_of(stack: str) -> dict[str, Any]:
+    """Return the outputs as `pulumi stack output --json --show-secrets` would print them."""
+    program = run_program(stack_config(stack), stack=stack, preview=False, answer=command_answer)
+    plain: dict[str, Any] = json.loads(json.dumps(reveal(program.outputs)))
+    return plain
+
+
+def test_both_sides_have_the_fields_of_version_1() -> None:
+    assert [field.name for field in fields(exported.StackOutputs)] == VERSION_1
+    assert [field.name for field in fields(read.StackOutputs)] == VERSION_1
+    assert exported.CONTRACT_VERSION == read.CONTRACT_VERSION == 1
+
+
+def test_the_runner_reads_what_a_stack_of_pis_exports() -> None:
+    outputs = outputs_of("dev")
+    found = read.parse(outputs, "dev")
+    assert (found.platform, found.ray_version, found.workers) == ("pi", "2.60.0", 3)
+    assert found.ray_token == RAY_TOKEN
+    assert found.runtime_packages == ("numba==0.68.1",)
+    assert (found.namespace, found.head_service, found.dashboard_port) == ("ray", "ray-head", 8265)
+    assert found.dashboard_url is None
+    assert found.kubeconfig is not None
+    assert "https://198.51.100.11:6443" in found.kubeconfig
+    assert found.pi_job is not None
+    assert (found.pi_job.completions, found.pi_job.parallelism) == (3, 3)
+    assert (found.pi_job.samples, found.pi_job.seed) == (10_000_000, 0)
+
+
+def test_the_runner_reads_what_a_stack_on_this_machine_exports() -> None:
+    found = read.parse(outputs_of("local"), "local")
+    assert (found.platform, found.workers) == ("local", 2)
+    assert found.dashboard_url == "http://127.0.0.1:8265"
+    assert (found.kubeconfig, found.namespace, found.pi_job) == (None, None, None)
+
+
+@pytest.mark.parametrize("stack", ["dev", "local"])
+def test_nothing_is_exported_that_the_contract_does_not_name(stack: str) -> None:
+    names = {"".join([name.split("_")[0], *map(str.title, name.split("_")[1:])]) for name in VERSION_1}
+    assert set(outputs_of(stack)) <= {"contractVersion", *names}
