@@ -19,6 +19,10 @@ from infra.ssh_keys import parse_host_key
 MAX_INT32 = 2**31 - 1
 # Pulumi's engine and its outputs pass numbers as doubles: larger ones would be rounded silently.
 MAX_EXACT_INT = 2**53 - 1
+# Of one pod: hours on a Pi. The pod's program has the same limit; tests/test_contract.py compares them.
+MAX_SAMPLES = 10**12
+# Each is a set of Ray's processes, 0.4 GB together.
+MAX_LOCAL_WORKERS = 64
 # Kubernetes refuses an Indexed Job with more: maxParallelismForIndexedJob in pkg/apis/batch/validation.
 MAX_COMPLETIONS = 100_000
 # A head with its dashboard was measured at about 1 GiB before any job: with less it is killed at its start.
@@ -267,7 +271,7 @@ Completions = Annotated[
 Parallelism = Annotated[
     int, _number(1, MAX_COMPLETIONS, "Give the number of pods that may run at the same time.")
 ]
-Samples = Annotated[int, _number(1, MAX_EXACT_INT, "Give the samples of each completion, as in 10000000.")]
+Samples = Annotated[int, _number(1, MAX_SAMPLES, "Give the samples of each completion, as in 10000000.")]
 Seed = Annotated[
     int, _number(0, MAX_EXACT_INT, "Give a smaller seed: beyond 2^53 numbers are rounded on their way.")
 ]

@@ -6,7 +6,7 @@ Works on the dicts of `infra/config_tree.py`, in which a field with a mistake is
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from infra.config_fields import MAX_EXACT_INT, image_name_and_tag
+from infra.config_fields import MAX_EXACT_INT, MAX_LOCAL_WORKERS, image_name_and_tag
 from infra.problems import ABSENT, HIDDEN, ProblemList
 from infra.ssh_keys import SCAN_REMEDY
 
@@ -87,6 +87,13 @@ def _check_local(tree: Mapping[str, Any], raw: Mapping[str, object], problems: P
             problems.add(
                 (key,), HIDDEN, "has no meaning on platform local, which uses this machine alone", remedy
             )
+    if tree.get("workers", 0) > MAX_LOCAL_WORKERS:
+        problems.add(
+            ("workers",),
+            tree["workers"],
+            "is too many for one machine, where each worker is a set of processes of its own",
+            f"Give at most {MAX_LOCAL_WORKERS}; more than the machine has cores bring nothing.",
+        )
     if tree.get("insecure_host_keys"):
         problems.add(("insecureHostKeys",), True, "has no meaning on platform local", remedy)
     if image := tree.get("ray", {}).get("image"):

@@ -7,14 +7,22 @@ through this command too, so that only JSON passes between the two halves of the
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pulumi.automation import PulumiCommand
+from semver import VersionInfo
+
+from infra.local_ray import run_script
+from infra.stack_file import StackFileError, check_stack_file
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
+
+# The oldest engine that pulumi-command 1.2 works with.
+MIN_VERSION = VersionInfo(3, 165, 0)
 
 USAGE = "usage: python -m infra.engine up|preview|down|outputs STACK [option of pulumi …]"
 
@@ -27,9 +35,17 @@ def find_pulumi() -> Path:
     """Return the `pulumi` on PATH, else the official release that fits the locked SDK, installed if need be.
 
     Raises:
-        EngineError: If there is none and the official installer cannot be reached.
+        EngineError: If the one on PATH is too old, or there is none and the official installer cannot be
+            reached.
     """
     if on_path := shutil.which("pulumi"):
+        try:
+            PulumiCommand(version=MIN_VERSION)
+        except Exception as error:  # the SDK raises RuntimeError, ValueError or what subprocess does
+            raise EngineError(
+                f"{on_path} cannot be used ({_reason(error)}); piray needs pulumi {MIN_VERSION} or newer: "
+                "update it, or take it off PATH to have the right one installed"
+            ) from error
         return Path(on_path)
     try:
         return Path(PulumiCommand.install().command)
@@ -85,15 +101,39 @@ def run(action: str, stack: str, options: Sequence[str] = ()) -> int:
             f"there is no stack file Pulumi.{stack}.yaml; give one of: {', '.join(known_stacks())}, "
             f"or copy one of them to Pulumi.{stack}.yaml and edit it"
         )
+    if action in {"up", "preview"}:
+        try:
+            check_stack_file(PROJECT_DIR / f"Pulumi.{stack}.yaml")
+        except StackFileError as error:
+            raise EngineError(str(error)) from None
     pulumi = find_pulumi()
     env = environment(pulumi, os.environ)
     _select(pulumi, stack, env, create=action in {"up", "preview"})
-    return subprocess.run([pulumi, *arguments], cwd=PROJECT_DIR, env=env, check=False).returncode
+    code = _wait(subprocess.Popen([pulumi, *arguments], cwd=PROJECT_DIR, env=env))
+    if action == "down" and code == 0:
+        # An `up` that was cut off may have started Ray on this machine before Pulumi knew of it.
+        run_script("undo", stack)
+    return code
 
 
 def known_stacks() -> list[str]:
     """Return the names of the stack files in the project's folder."""
-    return sorted(path.name.split(".")[1] for path in PROJECT_DIR.glob("Pulumi.*.yaml"))
+    files = PROJECT_DIR.glob("Pulumi.*.yaml")
+    return sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in files)
+
+
+def _wait(pulumi: "subprocess.Popen[bytes]") -> int:
+    """Wait until Pulumi ends by itself: killed, it would leave a lock and work that it knows nothing of."""
+    on_terminate = signal.signal(signal.SIGTERM, lambda *_: pulumi.send_signal(signal.SIGINT))
+    try:
+        while True:
+            try:
+                return pulumi.wait()
+            except KeyboardInterrupt:
+                # The terminal has sent it to Pulumi as well, which now finishes what it has begun.
+                continue
+    finally:
+        signal.signal(signal.SIGTERM, on_terminate)
 
 
 def _select(pulumi: Path, stack: str, env: Mapping[str, str], *, create: bool) -> None:
@@ -109,16 +149,23 @@ def _select(pulumi: Path, stack: str, env: Mapping[str, str], *, create: bool) -
 def _passphrase_file(env: Mapping[str, str]) -> Path:
     folder = Path(env.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "piray"
     path = folder / "passphrase"
-    if not path.exists():
+    try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(32))
-        print(f"made a passphrase for the stacks' secrets in {path}; keep a copy of it", file=sys.stderr)
+    except FileExistsError:
+        return path
+    except OSError as error:
+        raise EngineError(
+            f"cannot make a passphrase for the stacks' secrets in {path} ({error.strerror}); "
+            "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
+        ) from error
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(32))
+    print(f"made a passphrase for the stacks' secrets in {path}; keep a copy of it", file=sys.stderr)
     return path
 
 
-def _reason(error: OSError | subprocess.CalledProcessError) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
         lines = (error.output or b"").decode(errors="replace").strip().splitlines()
         return lines[-1].strip() if lines else f"exit code {error.returncode}"

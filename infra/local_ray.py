@@ -1,6 +1,7 @@
 """Ray on the machine that runs Pulumi: the platform for who has no Pi."""
 
 import json
+import subprocess
 
 import pulumi
 from pulumi_command import local
@@ -11,6 +12,30 @@ from infra.remote import render_stdin
 from infra.token import ray_token
 
 _SCRIPT = "local-ray.sh"
+_HOST = "this machine"
+# `generation` looks at a few files and processes; `undo` gives every node its time to stop.
+_TIMEOUT_S = 300
+
+
+def run_script(action: str, stack: str) -> str:
+    """Run an action of local-ray.sh that needs no more than the stack's name, outside of Pulumi's engine.
+
+    Args:
+        action: "generation", or "undo" for what an interrupted `up` has left.
+        stack: Name of the stack.
+
+    Returns:
+        What the script printed; empty where it failed.
+    """
+    done = subprocess.run(
+        ["bash", "-s", "--", action],
+        input=render_stdin([_SCRIPT], {"HOST": _HOST, "STACK": stack}),
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+    return done.stdout if done.returncode == 0 else ""
 
 
 class LocalRay(pulumi.ComponentResource):
@@ -33,8 +58,10 @@ class LocalRay(pulumi.ComponentResource):
         self.token = ray_token(f"{name}-token", pulumi.ResourceOptions(parent=self))
         # No path of this machine is among them: on another one the same inputs must mean the same.
         variables = {
-            "HOST": "this machine",
+            "HOST": _HOST,
             "STACK": pulumi.get_stack(),
+            # Pulumi runs a Command only when an input has changed: a node that died has to be one.
+            "GENERATION": run_script("generation", pulumi.get_stack()).strip() or "0",
             "RAY_VERSION": config.ray.version,
             "WORKERS": str(config.workers),
             "HEAD_CPUS": str(config.ray.head_cpus),

@@ -3,12 +3,14 @@
 import asyncio
 import contextvars
 import json
+import os
 import runpy
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pulumi
 from google.protobuf import json_format
@@ -170,7 +172,9 @@ def run_program(
 
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
-        contextvars.copy_context().run(run)
+        # A Ray of the developer's own is none of the program's business here.
+        with patch.dict(os.environ, {"XDG_STATE_HOME": os.devnull}):
+            contextvars.copy_context().run(run)
     finally:
         signal.signal(signal.SIGINT, on_interrupt)
     return monitor.program
@@ -194,19 +198,17 @@ def command_answer(args: MockResourceArgs) -> Mapping[str, Any]:
     if args.typ.startswith("kubernetes:"):
         metadata = args.inputs.get("metadata", {})
         return {"metadata": {"name": f"{args.name}-1a2b3c4d", **metadata}}
-    if args.typ not in {"command:remote:Command", "command:local:Command"}:
+    if ":Command" not in args.typ:
         return {}
-    if args.name.endswith("-prepare"):
-        host = args.name.removesuffix("-prepare")
-        facts = {"hostname": host, "machine_id": f"id-{host}", "boot_id": f"boot-{host}", "rebooting": True}
-        return {"stdout": json.dumps(facts), "stderr": ""}
-    if args.name.endswith("credentials"):
-        return {"stdout": json.dumps(CREDENTIALS), "stderr": ""}
-    if args.name.endswith("token"):
-        return {"stdout": RAY_TOKEN, "stderr": ""}
-    if args.typ == "command:local:Command":
-        return {"stdout": json.dumps({"dashboardUrl": "http://127.0.0.1:8265"}), "stderr": ""}
-    return {"stdout": "{}", "stderr": ""}
+    host = args.name.removesuffix("-prepare")
+    prepared = {"hostname": host, "machine_id": f"id-{host}", "boot_id": f"boot-{host}", "rebooting": True}
+    said = {
+        "prepare": json.dumps(prepared),
+        "credentials": json.dumps(CREDENTIALS),
+        "token": RAY_TOKEN,
+        "local": json.dumps({"dashboardUrl": "http://127.0.0.1:8265"}),
+    }
+    return {"stdout": said.get(args.name.rsplit("-", 1)[-1], "{}"), "stderr": ""}
 
 
 RAY_TOKEN = "5a" * 32

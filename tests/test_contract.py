@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from infra import config_fields
 from infra import outputs as exported
 from tests.program import RAY_TOKEN, command_answer, reveal, run_program
 from tests.stack_files import stack_config
+from workloads import pi
 from workloads import stack as read
 
 # Version 1 of the contract. A field that goes, or means something else, is a new version on both sides.
@@ -66,3 +68,7 @@ def test_the_runner_reads_what_a_stack_on_this_machine_exports() -> None:
 def test_nothing_is_exported_that_the_contract_does_not_name(stack: str) -> None:
     names = {"".join([name.split("_")[0], *map(str.title, name.split("_")[1:])]) for name in VERSION_1}
     assert set(outputs_of(stack)) <= {"contractVersion", *names}
+
+
+def test_the_config_accepts_as_many_samples_as_the_pod_does() -> None:
+    assert config_fields.MAX_SAMPLES == pi.MAX_SAMPLES

@@ -2,7 +2,8 @@
 # A Ray head and workers on this machine, all on the loopback interface.
 #   apply  starts what is missing, stops what is too much, leaves the rest alone; prints JSON
 #   undo   stops exactly what apply started, also when it is half dead, and removes its files
-# Reads STACK, TOKEN, RAY_VERSION, WORKERS, HEAD_CPUS and WORKER_CPUS. The directory it runs in may hold .venv.
+#   generation  prints a number that grows by one while a node on record is dead
+# Reads STACK, and for apply TOKEN, GENERATION, RAY_VERSION, WORKERS, HEAD_CPUS and WORKER_CPUS. The directory it runs in may hold .venv.
 # Files are in DIR (0700): ports, temp, and for each node nodes/<name> with its process and what it was started with.
 
 umask 077
@@ -322,6 +323,7 @@ apply() {
     if [ ! -e "$DIR/nodes/$name" ]; then start_node "$name"; fi
   done
   await "${names[@]}"
+  printf '%s\n' "$GENERATION" >"$DIR/generation"
   printf '{"dashboardUrl": "http://127.0.0.1:%s"}\n' "$(value "$DIR/ports" dashboard)"
 }
 
@@ -334,9 +336,18 @@ undo() {
   rm -rf "$DIR"
 }
 
+generation() {
+  local name known
+  known=$(cat "$DIR/generation" 2>/dev/null || echo 0)
+  for name in $(node_names); do
+    if ! running "$name"; then known=$((known + 1)) && break; fi
+  done
+  printf '%s\n' "$known"
+}
+
 main() {
   case ${1-} in
-    apply | undo) "$1" ;;
-    *) fail "unknown action ${1-}" "it must be apply or undo" "give one of them" ;;
+    apply | undo | generation) "$1" ;;
+    *) fail "unknown action ${1-}" "it must be apply, undo or generation" "give one of them" ;;
   esac
 }

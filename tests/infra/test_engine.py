@@ -2,8 +2,12 @@
 
 import os
 import shutil
+import signal
 import stat
 import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,18 +15,21 @@ from pulumi.automation import PulumiCommand
 
 from infra import engine
 
+ROOT = Path(__file__).resolve().parent.parent.parent
+
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project folder with one stack file, an empty home, and no Pulumi settings of the developer's."""
     folder = tmp_path / "project"
     folder.mkdir()
-    (folder / "Pulumi.dev.yaml").write_text("config: {}\n")
+    (folder / "Pulumi.dev.yaml").write_text("config: {piray:platform: local}\n")
     monkeypatch.setattr(engine, "PROJECT_DIR", folder)
     for name in [name for name in os.environ if name.startswith("PULUMI_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return folder
 
 
@@ -34,7 +41,8 @@ def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     calls = tmp_path / "calls"
     script = folder / "pulumi"
     script.write_text(
-        f'#!/bin/sh\necho "$@" >> {calls}\n'
+        '#!/bin/sh\nif [ "$1" = version ]; then echo v${PULUMI_IS:-3.260.0}; exit; fi\n'
+        f'echo "$@" >> {calls}\n'
         'if [ "$*" = "stack select dev" ]; then\n'
         "  echo \"error: no stack named 'dev' found\" >&2\n"
         "  exit 255\n"
@@ -116,3 +124,80 @@ def test_a_passphrase_of_the_users_is_left_alone(project: Path, tmp_path: Path) 
 def test_the_folder_of_the_cli_comes_first_on_path() -> None:
     env = engine.environment(Path("/x/bin/pulumi"), {"PATH": "/usr/bin", "PULUMI_CONFIG_PASSPHRASE": "p"})
     assert env["PATH"] == f"/x/bin{os.pathsep}/usr/bin"
+
+
+def test_a_pulumi_that_is_too_old_is_named_with_the_version_it_takes(
+    project: Path, pulumi: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PULUMI_IS", "3.100.0")
+    assert engine.main(["preview", "dev"]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "3.165.0 or newer" in line
+
+
+def test_wrong_types_are_listed_with_everything_else_before_pulumi_is_asked(
+    project: Path, pulumi: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (project / "Pulumi.dev.yaml").write_text(
+        "config: {piray:platform: local, piray:workers: three, piray:arch: arm, piray:wrokers: 1}\n"
+    )
+    assert engine.main(["up", "dev"]) == 2
+    said = capfd.readouterr().err
+    assert all(key in said for key in ("piray:workers", "piray:arch", "piray:wrokers"))
+    assert not pulumi.exists()
+
+
+def test_a_tab_in_a_stack_file_is_named_with_its_line(
+    project: Path, pulumi: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (project / "Pulumi.dev.yaml").write_text("config:\n  piray:platform: local\n\tpiray:workers: 1\n")
+    assert engine.main(["preview", "dev"]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "Pulumi.dev.yaml, line 3" in line
+
+
+def test_values_that_only_pulumi_can_read_are_left_to_the_program(project: Path, pulumi: Path) -> None:
+    (project / "Pulumi.dev.yaml").write_text(
+        "config: {piray:platform: local, piray:sshPrivateKey: {secure: v1:abc}}\n"
+    )
+    assert engine.main(["preview", "dev"]) == 0
+
+
+def test_a_passphrase_that_cannot_be_kept_is_one_line(
+    project: Path, pulumi: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", os.devnull)
+    assert engine.main(["preview", "dev"]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "PULUMI_CONFIG_PASSPHRASE" in line
+
+
+def test_down_removes_what_an_interrupted_up_has_left(project: Path, pulumi: Path, tmp_path: Path) -> None:
+    left = tmp_path / "state" / "piray" / "local" / "nodes"
+    left.mkdir(parents=True)
+    (project / "Pulumi.local.yaml").write_text("config: {piray:platform: local}\n")
+    assert engine.main(["down", "local"]) == 0
+    assert not left.exists()
+
+
+def test_an_interrupt_lets_pulumi_finish_what_it_has_begun(project: Path, pulumi: Path) -> None:
+    """Killed instead, it would leave a lock behind, and work that it knows nothing of."""
+    script = pulumi.parent / "bin" / "pulumi"
+    finishing = 'trap "sleep 1; echo finished >> $CALLS; exit 3" INT; echo begun >> $CALLS; sleep 20 & wait'
+    script.write_text(script.read_text() + f"CALLS={pulumi}\ncase $1 in up) {finishing};; esac\n")
+    program = "import sys; from pathlib import Path; from infra import engine\n"
+    program += f"engine.PROJECT_DIR = Path({str(project)!r}); sys.exit(engine.main(['up', 'dev']))"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, start_new_session=True, stdin=subprocess.DEVNULL
+    ) as up:
+        wait_for(lambda: pulumi.exists() and "begun" in pulumi.read_text())
+        os.killpg(up.pid, signal.SIGINT)
+        assert up.wait(timeout=30) == 3
+    assert pulumi.read_text().splitlines()[-1] == "finished"
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -77,6 +77,7 @@ class Machine:
     token: str = "7e" * 32
     ray_version: str = "2.60.0"
     directory: Path = ROOT
+    generation: str = "0"
     seen: set[int] = field(default_factory=set)
 
     def run(self, action: str, workers: int = 1, worker_cpus: int = 1) -> subprocess.CompletedProcess[str]:
@@ -89,6 +90,7 @@ class Machine:
             "HEAD_CPUS": "1",
             "WORKER_CPUS": str(worker_cpus),
             "TOKEN": self.token,
+            "GENERATION": self.generation,
         }
         done = subprocess.run(
             ["bash", "-s", "--", action],
@@ -235,9 +237,15 @@ def test_the_life_of_a_local_cluster(machine: Machine) -> None:
     assert {name: second[name] for name in first} == first, "one more worker leaves the others alone"
     assert alive(url, machine.token) == ["head", "worker-1", "worker-2"]
 
+    assert machine.run("generation").stdout == "0\n"
     for pid in group(second["worker-2"]):
         os.kill(pid, 9)
+    machine.generation = machine.run("generation").stdout.strip()
+    assert machine.generation == "1", (
+        "a dead node is a changed input, so that `pulumi up` has something to do"
+    )
     machine.apply(workers=2)
+    assert machine.run("generation").stdout == "1\n", "and no further change follows from its repair"
     third = machine.nodes()
     assert {name for name in third if third[name] != second[name]} == {"worker-2"}, (
         "only the dead is replaced"
