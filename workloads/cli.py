@@ -1,6 +1,7 @@
 """The `piray` command: reads options, runs a workload on its target, writes the files, prints the tables."""
 
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,12 +13,13 @@ from rich.table import Table
 
 from workloads import measure, pi_pods, report, stack
 from workloads.colour import unpack
+from workloads.embedded import EmbeddedError
 from workloads.events import EventError
 from workloads.files import FileError
 from workloads.forward import KubernetesError
 from workloads.interrupts import SIGNALS, interruptible
 from workloads.jobs import ClusterError
-from workloads.pi import count_inside, count_inside_python
+from workloads.pi import MAX_SAMPLES, count_inside, count_inside_python
 from workloads.picture import write_png
 from workloads.plan import Plan
 from workloads.runner import Outcome, RunError, watch
@@ -27,10 +29,18 @@ from workloads.target import Cluster, Embedded, Target
 EXIT_INTERRUPTED = 128 + SIGNALS[0]
 # Pure Python takes some 0.2 µs for a sample: its time for all of them follows from these.
 PYTHON_SAMPLES = 500_000
+# A stream is a task, a line of the table and a part of the result file; Ray's head keeps all of them at once.
+MAX_COMPLETIONS = 100_000
+# The largest whole number that every JSON reader keeps exactly; Pulumi's numbers are floats too.
+MAX_SEED = 2**53 - 1
+# All tasks of a round wait in Ray at the same time and have to end within five minutes.
+MAX_TASKS = 10_000
+MAX_ROUNDS = 1_000
 FORESEEN = (
     StackError,
     ClusterError,
     KubernetesError,
+    EmbeddedError,
     pi_pods.PiJobError,
     RunError,
     EventError,
@@ -169,22 +179,24 @@ def mandelbrot(
         warm_up_s=max(values["cold_s"]),
         image_sha256=values["image_sha256"],
     )
-    write_png(folder / "mandelbrot.png", indices, plan)
-    report.write_json(folder / "mandelbrot.json", result)
     console = Console()
     report.print_result(result, console)
     _print_notes(outcome, console, dropped=values["dropped"])
+    write_png(folder / "mandelbrot.png", indices, plan)
+    report.write_json(folder / "mandelbrot.json", result)
     _print_files(console, folder / "mandelbrot.png", folder / "mandelbrot.json")
 
 
 @run.command()
-@click.option("--completions", type=click.IntRange(min=1), help="Streams, one task each.  [default: 3]")
+@click.option(
+    "--completions", type=click.IntRange(1, MAX_COMPLETIONS), help="Streams, one task each.  [default: 3]"
+)
 @click.option(
     "--samples",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MAX_SAMPLES),
     help="Samples of each stream.  [default: 10000000, as in the write-up]",
 )
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of all streams.  [default: 0]")
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Seed of all streams.  [default: 0]")
 @_target_options
 def pi(
     *,
@@ -230,17 +242,23 @@ def pi(
         machine=measure.machine_facts(),
         nodes=_facts(target, outcome),
     )
-    report.write_json(folder / "pi.json", result)
     console = Console()
     report.print_result(result, console)
     _print_notes(outcome, console)
+    report.write_json(folder / "pi.json", result)
     _print_files(console, folder / "pi.json")
 
 
 @run.command()
-@click.option("--rounds", type=click.IntRange(min=1), default=10, show_default=True, help="How often.")
 @click.option(
-    "--tasks", type=click.IntRange(min=1), default=100, show_default=True, help="Pairs of tasks in a round."
+    "--rounds", type=click.IntRange(1, MAX_ROUNDS), default=10, show_default=True, help="How often."
+)
+@click.option(
+    "--tasks",
+    type=click.IntRange(1, MAX_TASKS),
+    default=100,
+    show_default=True,
+    help="Pairs of tasks in a round.",
 )
 @_target_options
 def connectivity(rounds: int, tasks: int, stack_name: str | None, outputs_file: Any, folder: Path) -> None:
@@ -256,10 +274,10 @@ def connectivity(rounds: int, tasks: int, stack_name: str | None, outputs_file: 
         "machine": measure.machine_facts(),
         "nodes": [dict(node) for node in outcome.nodes],
     }
-    report.write_json(folder / "connectivity.json", report.record("connectivity", body))
     console = Console()
     console.print(_pairs_table(target, outcome))
     _print_notes(outcome, console)
+    report.write_json(folder / "connectivity.json", report.record("connectivity", body))
     _print_files(console, folder / "connectivity.json")
     console.print("Success!")
 
@@ -278,7 +296,14 @@ def _writable(folder: Path) -> Path:
         raise RunError(
             f"--output {folder} cannot be made ({error.strerror}): choose another folder."
         ) from None
-    return folder
+    try:
+        # Made and removed: permission bits alone say nothing of /proc or a read-only disk.
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise RunError(
+            f"--output {folder} cannot be written to ({error.strerror}): choose another folder."
+        ) from None
 
 
 def _target(stack_name: str | None, outputs_file: Any) -> Target:

@@ -24,8 +24,8 @@ ENV_POD_NAME = "PIRAY_POD_NAME"
 # The resource that Ray gives to the head's node alone.
 HEAD_RESOURCE = "node:__internal_head__"
 # A worker process of a Pi on a slow card takes tens of seconds to import Ray and NumPy, and longer with
-# packages to install first.
-ANSWER_TIMEOUT_S = 300.0
+# packages to install first: the first job builds a virtual environment and installs numba from the internet.
+ANSWER_TIMEOUT_S = 900.0
 JOIN_TIMEOUT_S = 20.0
 # A node that is lost, a worker that was killed, a result that went down with its node.
 LOSSES = (
@@ -64,11 +64,12 @@ class Node:
 
 
 @contextmanager
-def session(cpus: int | None = None) -> Iterator[None]:
+def session(cpus: int | None = None, temp_dir: str | None = None) -> Iterator[None]:
     """Hold a connection to Ray.
 
     Args:
         cpus: Start an embedded Ray with so many CPUs, stopped at the end; None joins the cluster of this job.
+        temp_dir: Where an embedded Ray keeps its sockets and logs; Ray's own choice if not given.
 
     Raises:
         WorkloadError: If Ray cannot be started or joined.
@@ -83,6 +84,7 @@ def session(cpus: int | None = None) -> Iterator[None]:
                 include_dashboard=False,
                 logging_level=logging.ERROR,
                 _node_ip_address="127.0.0.1",
+                _temp_dir=temp_dir,
             )
         yield
     except (ConnectionError, ray.exceptions.RaySystemError) as error:
@@ -109,7 +111,7 @@ def nodes(expected: int = 1) -> list[Node]:
         silent = [one["NodeManagerAddress"] for one in alive if answers[one["NodeID"]] in late]
         raise WorkloadError(
             f"{len(late)} of {len(ready) + len(late)} Ray nodes did not answer in {ANSWER_TIMEOUT_S:.0f} s "
-            f"({', '.join(silent)}): look at their pods."
+            f"({', '.join(silent)}): look at those nodes and their logs."
         )
     found = [_node(one, ray.get(answers[one["NodeID"]])) for one in alive]
     return sorted(_distinct(found), key=lambda node: (not node.is_head, node.name))

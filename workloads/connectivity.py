@@ -65,12 +65,12 @@ def check(nodes: Sequence[Node], seen: Counter[tuple[str, str]], expected: int) 
     if len(nodes) < expected:
         raise WorkloadError(
             f"only {len(nodes)} of {expected} nodes joined ({', '.join(node.name for node in nodes)}): "
-            "look at the worker pods that are missing."
+            "look at the workers that are missing."
         )
     active = {name for pair in seen for name in pair}
     silent = [node.name for node in nodes if node.cpus > 0 and node.name not in active]
     if silent:
-        raise WorkloadError(f"no task ever ran on {', '.join(silent)}: look at that pod and its log.")
+        raise WorkloadError(f"no task ever ran on {', '.join(silent)}: look at that node and its log.")
 
 
 def _round(tasks: int) -> list[tuple[str, str]]:

@@ -9,9 +9,11 @@ import json
 import os
 import secrets
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +28,10 @@ POLL_S = 0.5
 PIECE_BYTES = 65_536
 
 
+class EmbeddedError(Exception):
+    """The driver cannot be started; one line that says what to do."""
+
+
 def cores() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -37,17 +43,31 @@ def run(spec: Mapping[str, Any]) -> Generator[str]:
     """Run a driver and yield its output in pieces; closing the iterator stops it.
 
     The last piece is an event "ended" if the driver failed.
+
+    Raises:
+        EmbeddedError: If the driver cannot be started.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-m", "workloads.job", json.dumps({**spec, "cpus": spec.get("cpus") or cores()})],
-        # Not the user's directory: `python -m` would import a folder named ray that lies there, as in /tmp.
-        cwd=PACKAGE_ROOT,
-        env=environment(os.environ),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    try:
+        # Not where TMPDIR says: the sockets in it may have paths of 107 characters at most.
+        temp_dir = tempfile.mkdtemp(prefix="piray-", dir="/tmp")  # noqa: S108 — mkdtemp makes it private
+    except OSError as error:
+        raise EmbeddedError(
+            f"the folder /tmp cannot be written to ({error.strerror}): Ray needs it."
+        ) from None
+    try:
+        yield from _run({**spec, "cpus": spec.get("cpus") or cores(), "temp_dir": temp_dir})
+    finally:
+        with uninterrupted():
+            shutil.rmtree(temp_dir, ignore_errors=True)
+
+
+def _run(spec: Mapping[str, Any]) -> Generator[str]:
+    try:
+        process = _start(spec)
+    except OSError as error:
+        raise EmbeddedError(
+            f"{sys.executable} cannot be started ({error.strerror}): run it with a Python you may run."
+        ) from None
     try:
         yield from _pieces(process)
         code = process.wait(STOP_TIMEOUT_S)
@@ -56,6 +76,19 @@ def run(spec: Mapping[str, Any]) -> Generator[str]:
             _stop(process)
     if code != 0:
         yield f"\n{encode(Event('ended', {'status': 'FAILED', 'message': f'exit code {code}'}))}\n"
+
+
+def _start(spec: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "workloads.job", json.dumps(spec)],
+        # Not the user's directory: `python -m` would import a folder named ray that lies there, as in /tmp.
+        cwd=PACKAGE_ROOT,
+        env=environment(os.environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
 
 def environment(inherited: Mapping[str, str]) -> dict[str, str]:

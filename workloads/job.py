@@ -1,7 +1,7 @@
 """The driver: `python -m workloads.job SPEC` runs one workload next to Ray and tells its runner by events.
 
 SPEC is JSON: `workload`, `expected` (nodes that the stack declares), `cpus` (start an embedded Ray with so
-many; absent on a cluster) and the workload's own values.
+many; absent on a cluster), `temp_dir` (of the embedded Ray) and the workload's own values.
 """
 
 import json
@@ -13,6 +13,8 @@ import traceback
 from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Any
+
+import ray
 
 from workloads import connectivity, pi_tasks, scaling
 from workloads.cluster import WorkloadError, session
@@ -31,7 +33,7 @@ def run(spec: Mapping[str, Any], emit: Emit) -> None:
         KeyError, ValueError: If the spec is wrong.
     """
     expected = int(spec.get("expected", 1))
-    with session(spec.get("cpus")):
+    with session(spec.get("cpus"), spec.get("temp_dir")):
         if spec["workload"] == "mandelbrot":
             scaling.run(Plan.from_dict(spec["plan"]), spec["repeats"], spec["workers"], expected, emit)
         elif spec["workload"] == "pi":
@@ -52,6 +54,16 @@ def main(arguments: Sequence[str]) -> int:
         run(spec, emit)
     except WorkloadError as error:
         emit(Event("error", {"message": " ".join(str(error).split()), "foreseen": True}))
+        return EXIT_FAILED
+    except ray.exceptions.RayTaskError as error:
+        traceback.print_exc()
+        # The text of the error itself is the task's whole traceback.
+        cause = error.cause
+        emit(
+            Event(
+                "error", {"message": f"a task failed: {type(cause).__name__}: {' '.join(str(cause).split())}"}
+            )
+        )
         return EXIT_FAILED
     except (IndexError, KeyError, TypeError, ValueError) as error:
         traceback.print_exc()

@@ -55,14 +55,14 @@ def server_version(url: str, token: str) -> str:
         if error.code in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
             raise ClusterError(
                 f"wrong token: the Ray cluster at {url} refuses this stack's rayToken; "
-                "run `make up` for the stack to read it anew."
+                "run `make up STACK=<name>` to read it anew."
             ) from None
         raise ClusterError(f"{url} answers HTTP {error.code}: is that a Ray dashboard?") from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise ClusterError(
             f"the Ray cluster is down: nobody answers at {url} ({reason}); "
-            "start it with `make up` for the stack."
+            "start it with `make up STACK=<name>`."
         ) from None
     except (ValueError, KeyError, TypeError):
         raise ClusterError(f"{url} answers, but not as a Ray dashboard does.") from None
@@ -139,6 +139,8 @@ class Jobs:
             environment: dict[str, Any] = {"working_dir": str(folder)}
             if packages:
                 environment["pip"] = list(packages)
+                # Ray's own limit of 600 s is too short for a Pi that installs from the internet to a card.
+                environment["config"] = {"setup_timeout_seconds": 1800}
             self._client.submit_job(entrypoint=entrypoint, submission_id=job, runtime_env=environment)
 
     def follow(self, job: str) -> Iterator[str]:

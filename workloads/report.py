@@ -48,7 +48,7 @@ def print_result(result: Result | PiResult, console: Console | None = None) -> N
     """Print a result's tables and notes: 80 columns, colour only on a terminal."""
     console = console or Console()
     if isinstance(result, Result):
-        console.print(speedup_table(result))
+        console.print(_fitting(result, console))
         notes = [_comparison_note(result), _scaling_note(result), _throttling_note(result)]
     else:
         console.print(pi_table(result))
@@ -59,25 +59,46 @@ def print_result(result: Result | PiResult, console: Console | None = None) -> N
             console.print(note, highlight=False, markup=False)
 
 
-def speedup_table(result: Result) -> Table:
-    """Build the table of seconds and speed-up, beside the first write-up's."""
+def speedup_table(result: Result, *, spread: bool = True, write_up: bool = True) -> Table:
+    """Build the table of seconds and speed-up.
+
+    Args:
+        result: What was measured.
+        spread: Show the fastest and the slowest call.
+        write_up: Show the first write-up's figures beside them.
+    """
     table = _table(f"Mandelbrot on {result.target}")
-    for heading in ("Workers", "Nodes", "Seconds", "Fastest", "Slowest", "Speed-up"):
-        table.add_column(heading, justify="right", overflow="fold")
-    for heading in ("Write-up\nseconds", "Write-up\nspeed-up"):
-        table.add_column(heading, justify="right", overflow="fold", style="dim")
+    middle = ("Fastest", "Slowest") if spread else ()
+    for heading in ("Workers", "Nodes", "Seconds", *middle, "Speed-up"):
+        table.add_column(heading, justify="right", overflow="fold", no_wrap=True)
+    for heading in ("Write-up\nseconds", "Write-up\nspeed-up") if write_up else ():
+        table.add_column(heading, justify="right", overflow="fold", no_wrap=True, style="dim")
     for row in result.rows:
         write_up_s = WRITE_UP_S.get(row.workers)
-        table.add_row(
-            str(row.workers),
-            str(row.nodes),
-            _seconds(row.median_s),
-            _seconds(min(row.values_s)),
-            _seconds(max(row.values_s)),
-            f"{result.speedup(row):.2f}",
-            "-" if write_up_s is None else f"{write_up_s:.2f}",
-            "-" if write_up_s is None else f"{WRITE_UP_S[0] / write_up_s:.2f}",
-        )
+        cells = [str(row.workers), str(row.nodes), _seconds(row.median_s)]
+        if spread:
+            cells += [_seconds(min(row.values_s)), _seconds(max(row.values_s))]
+        cells.append(f"{result.speedup(row):.2f}")
+        if write_up and write_up_s is None:
+            cells += ["-", "-"]
+        elif write_up and write_up_s is not None:
+            cells += [f"{write_up_s:.2f}", f"{WRITE_UP_S[0] / write_up_s:.2f}"]
+        table.add_row(*cells)
+    return table
+
+
+def _fitting(result: Result, console: Console) -> Table:
+    """Return the fullest table that the console has room for: numbers are never cut."""
+    table = speedup_table(result)
+    for spread, write_up in ((True, True), (False, True), (False, False)):
+        table = speedup_table(result, spread=spread, write_up=write_up)
+        # Measured with room to spare: rich measures a column no wider than the room it has.
+        room = console.options.update(width=1000)
+        if console.measure(table, options=room).maximum <= console.width:
+            return table
+    for column in table.columns:
+        # No table is narrower: a number goes on in the next line rather than lose its end.
+        column.no_wrap = False
     return table
 
 
@@ -90,7 +111,7 @@ def pi_table(result: PiResult) -> Table:
     if with_pods:
         table.add_column("Pod", overflow="fold")
     for heading in ("Samples", "Inside", "Seconds"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right", overflow="fold", no_wrap=True)
     for part in result.parts:
         names = [escape(part.node), escape(part.pod or "-")] if with_pods else [escape(part.node)]
         numbers = [str(part.samples), str(part.num_inside), _seconds(part.wall_s)]
@@ -113,8 +134,10 @@ def _comparison_note(result: Result) -> str:
     base = result.base
     unit = "one core of this machine" if result.unit == "core" else "one node"
     against = "without workers (row 0)" if base.workers == 0 else f"of {base.workers} workers"
+    calls = len(base.values_s)
+    kind = "one call each" if calls == 1 else f"medians of {calls} calls"
     return (
-        f"Seconds are medians of {len(base.values_s)} calls. Speed-up: against the time {against}. Write-up: "
+        f"Seconds are {kind}. Speed-up: against the time {against}. Write-up: "
         f"four Raspberry Pi 4, k3s and Ray, May 2020, another kernel: compare speed-ups, not seconds. A "
         f"worker is {unit} here; it was one Raspberry Pi there."
     )
@@ -161,10 +184,11 @@ def _estimate_note(result: PiResult) -> str:
 
 def _pi_times_note(result: PiResult) -> str:
     python = "" if result.python_s is None else f", in pure Python {_seconds(result.python_s)} s"
-    places = "pods" if any(part.pod for part in result.parts) else "tasks"
+    streams = len(result.parts)
     nodes = len({part.node for part in result.parts})
+    places = f"{streams} stream{'s' * (streams != 1)} on {nodes} node{'s' * (nodes != 1)}"
     return (
-        f"{len(result.parts)} {places} on {nodes} node{'s' * (nodes != 1)}: {_seconds(result.wall_s)} s from "
+        f"{places}: {_seconds(result.wall_s)} s from "
         f"the first start to the last end. The same samples on one core of this machine: "
         f"{_seconds(result.single_core_s)} s{python} (speed-up {result.speedup:.2f})."
     )

@@ -100,7 +100,7 @@ class _Watcher:
                 found, expected = len(self.outcome.nodes), values["expected"]
                 if found < expected:
                     self.outcome.notes.append(
-                        f"Only {found} of {expected} nodes joined Ray: look at the missing worker pods."
+                        f"Only {found} of {expected} nodes joined Ray: look at the workers that are missing."
                     )
                 self.bar.update(self._task, description=f"warming {found} node{'s' * (found != 1)}")
             case "progress":

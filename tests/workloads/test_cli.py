@@ -104,6 +104,8 @@ def test_without_a_stack_the_picture_is_computed_by_an_embedded_ray(tmp_path: Pa
     mark = hashlib.sha256(str(tmp_path).encode()).hexdigest()
     home = tmp_path / "home"
     home.mkdir()
+    sessions = set(Path("/tmp/ray").glob("*ession_*"))
+    folders = set(Path("/tmp").glob("piray-????????"))
     done = piray(
         *("run", "mandelbrot", "--grid-width=50", "--output=results", "--repeats=2"),
         folder=tmp_path,
@@ -115,6 +117,8 @@ def test_without_a_stack_the_picture_is_computed_by_an_embedded_ray(tmp_path: Pa
         PIRAY_TEST_MARK=mark,
     )
     assert done.returncode == 0, done.stderr
+    assert {path for folder in ("/tmp", "/tmp/ray") for path in Path(folder).glob("*ession_*")} <= sessions
+    assert set(Path("/tmp").glob("piray-????????")) <= folders
     values = assert_small_picture(tmp_path / "results")
     assert [row["workers"] for row in values["rows"]] == list(range(len(values["rows"])))
     assert all(len(row["values_s"]) == 2 for row in values["rows"])
@@ -357,6 +361,7 @@ def test_an_embedded_ray_ends_with_a_runner_that_was_killed(tmp_path: Path) -> N
         (["mandelbrot", "--stack=dev", "--outputs=-"], "not both"),
         (["connectivity", "--stack=../dev"], "no name of a stack"),
         (["pi", "--output=file/below"], "cannot be made"),
+        (["pi", "--output=/proc"], "cannot be written to"),
     ],
 )
 def test_wrong_options_are_one_line(arguments: list[str], text: str, tmp_path: Path) -> None:

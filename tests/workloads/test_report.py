@@ -290,7 +290,7 @@ def test_pi_is_shown_with_its_error_and_its_pods() -> None:
         "pi is about 3.1400040 +- 0.0009481 (3000000 samples, 2355003 inside): 1.68 standard errors"
         in flat(text)
     )
-    assert "3 pods on 3 nodes: 2.00 s from the first start to the last end" in flat(text)
+    assert "3 streams on 3 nodes: 2.00 s from the first start to the last end" in flat(text)
     assert "one core of this machine: 3.00 s, in pure Python 30.00 s (speed-up 1.50)" in flat(text)
 
 
@@ -298,7 +298,22 @@ def test_without_pods_there_is_no_column_for_them() -> None:
     parts = (PiPart(index=0, samples=100, num_inside=78, wall_s=0.1, node="laptop"),)
     text = shown(pi_result(parts=parts))
     assert "Pod" not in text
-    assert "1 tasks on 1 node:" in flat(text)
+    assert "1 stream on 1 node:" in flat(text)
+
+
+@pytest.mark.parametrize("width", [80, 60, 44])
+def test_a_narrow_terminal_gets_fewer_columns_and_whole_numbers(width: int) -> None:
+    file = io.StringIO()
+    print_result(mandelbrot_result(), Console(file=file, width=width))
+    lines = [line.split() for line in file.getvalue().splitlines()]
+    assert max(map(len, file.getvalue().splitlines())) <= width
+    full = ["1", "2", "29.00", "28.00", "30.00", "1.45", "48.55", "0.93"]
+    assert {80: full, 60: [*full[:3], *full[5:]], 44: [*full[:3], full[5]]}[width] in lines
+
+
+def test_a_single_call_has_no_median() -> None:
+    text = flat(shown(mandelbrot_result(Row(workers=0, nodes=1, values_s=(42.0,)))))
+    assert "Seconds are one call each." in text
 
 
 LONG = "raspberrypi-in-the-third-row-of-the-classroom-next-to-the-window.example.org"
