@@ -185,10 +185,15 @@ def test_an_interrupt_lets_pulumi_finish_what_it_has_begun(project: Path, pulumi
     script = pulumi.parent / "bin" / "pulumi"
     finishing = 'trap "sleep 1; echo finished >> $CALLS; exit 3" INT; echo begun >> $CALLS; sleep 20 & wait'
     script.write_text(script.read_text() + f"CALLS={pulumi}\ncase $1 in up) {finishing};; esac\n")
-    program = "import sys; from pathlib import Path; from infra import engine\n"
+    # A shell's background job, as CI may be, ignores SIGINT, and so would its children.
+    program = "import signal, sys; from pathlib import Path; from infra import engine\n"
+    program += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     program += f"engine.PROJECT_DIR = Path({str(project)!r}); sys.exit(engine.main(['up', 'dev']))"
     with subprocess.Popen(
-        [sys.executable, "-c", program], cwd=ROOT, start_new_session=True, stdin=subprocess.DEVNULL
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
     ) as up:
         wait_for(lambda: pulumi.exists() and "begun" in pulumi.read_text())
         os.killpg(up.pid, signal.SIGINT)
