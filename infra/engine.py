@@ -94,21 +94,21 @@ def run(action: str, stack: str, options: Sequence[str] = ()) -> int:
 
     Raises:
         EngineError: If the CLI cannot be had, or the stack is not there for `outputs` and `down`.
+        StackFileError: If the stack file cannot be used.
     """
     arguments = pulumi_arguments(action, stack, options, interactive=sys.stdin.isatty())
-    if not (PROJECT_DIR / f"Pulumi.{stack}.yaml").exists():
+    stack_file = PROJECT_DIR / f"Pulumi.{stack}.yaml"
+    if not stack_file.exists():
         raise EngineError(
-            f"there is no stack file Pulumi.{stack}.yaml; give one of: {', '.join(known_stacks())}, "
-            f"or copy one of them to Pulumi.{stack}.yaml and edit it"
+            f"there is no stack file {stack_file.name}; give one of: {', '.join(known_stacks())}, "
+            f"or copy one of them to {stack_file.name} and edit it"
         )
-    if action in {"up", "preview"}:
-        try:
-            check_stack_file(PROJECT_DIR / f"Pulumi.{stack}.yaml")
-        except StackFileError as error:
-            raise EngineError(str(error)) from None
+    may_be_new = action in {"up", "preview"}
+    if may_be_new:
+        check_stack_file(stack_file)
     pulumi = find_pulumi()
     env = environment(pulumi, os.environ)
-    _select(pulumi, stack, env, create=action in {"up", "preview"})
+    _select(pulumi, stack, env, create=may_be_new)
     code = _wait(subprocess.Popen([pulumi, *arguments], cwd=PROJECT_DIR, env=env))
     if action == "down" and code == 0:
         # An `up` that was cut off may have started Ray on this machine before Pulumi knew of it.
@@ -178,7 +178,7 @@ def main(arguments: Sequence[str]) -> int:
         if len(arguments) < 2 or arguments[1].startswith("-"):  # noqa: PLR2004 — action and stack
             raise EngineError(USAGE)
         return run(arguments[0], arguments[1], arguments[2:])
-    except EngineError as error:
+    except (EngineError, StackFileError) as error:
         print(f"piray: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

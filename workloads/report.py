@@ -89,11 +89,10 @@ def speedup_table(result: Result, *, spread: bool = True, write_up: bool = True)
 
 def _fitting(result: Result, console: Console) -> Table:
     """Return the fullest table that the console has room for: numbers are never cut."""
-    table = speedup_table(result)
+    # Measured with room to spare: rich measures a column no wider than the room it has.
+    room = console.options.update(width=1000)
     for spread, write_up in ((True, True), (False, True), (False, False)):
         table = speedup_table(result, spread=spread, write_up=write_up)
-        # Measured with room to spare: rich measures a column no wider than the room it has.
-        room = console.options.update(width=1000)
         if console.measure(table, options=room).maximum <= console.width:
             return table
     for column in table.columns:
