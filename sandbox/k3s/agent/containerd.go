@@ -1,0 +1,62 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"piray/sandbox/k3s/images"
+	"piray/sandbox/k3s/layout"
+	"piray/sandbox/k3s/process"
+)
+
+// containerdConfig is for Debian's containerd 1.6. restrict_oom_score_adj: a simulated host may not lower the score of
+// a process (no CAP_SYS_RESOURCE). Registries are reached with the host's own trust store.
+const containerdConfig = `version = 2
+root = "%[1]s/containerd"
+state = "%[2]s/containerd"
+[grpc]
+  address = "%[3]s"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "%[1]s/containerd"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "%[4]s"
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "%[5]s"
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "%[1]s/etc/containerd/certs.d"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+      SystemdCgroup = false
+      Root = "%[2]s/containerd/runc"
+`
+
+// startContainerd returns when it accepts connections.
+func startContainerd(ctx context.Context, group *process.Group) error {
+	text := fmt.Sprintf(containerdConfig, layout.Agent, layout.Run, layout.Containerd, images.Pause, layout.CNI)
+	path := layout.AgentEtc + "/containerd/config.toml"
+	if err := layout.MakeDirectories(layout.AgentEtc + "/containerd/certs.d"); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return err
+	}
+	if err := group.Start("containerd", "containerd", "--config", path); err != nil {
+		return err
+	}
+	for {
+		if connection, err := net.Dial("unix", layout.Containerd); err == nil {
+			return connection.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,150 @@
+"""Releases of k3s for the sandbox: a directory laid out as the program's `piray:k3s.mirror` wants it.
+
+What lies in it is a stand-in, built from sandbox/k3s/: upstream Kubernetes in k3s's clothes. Where the real
+releases are reached, they are the better test. Two versions are served, so that an upgrade can be tried; the
+second is the same code with another version stamped on it.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from infra.k3s_release import K3sRelease, k3s_release
+from sandbox import image_archive
+from sandbox.cache import cached
+from sandbox.process import SandboxError, run
+
+VERSIONS = ("v1.36.3+k3s1", "v1.36.4+k3s1")
+
+SOURCE = Path(__file__).parent / "k3s"
+_INSTALL_SCRIPT = SOURCE / "install.sh"
+
+_REACH_S = 5
+_BUILD_S = 3600
+
+
+def mirror() -> Path:
+    """Return the mirror's directory, built on the first call: about 7 minutes with two cores and no Go cache.
+
+    Raises:
+        SandboxError: If there is no Go that can build it, or the build fails.
+    """
+    recipe = [Path(__file__), Path(image_archive.__file__)]
+    return cached("k3s-mirror", [SOURCE, *recipe, _go_version(), *VERSIONS], _build)
+
+
+def install_script_sha256() -> str:
+    """Return what to configure as `piray:k3s.installScriptSha256`: the stand-in has a script of its own."""
+    return _sha256(_INSTALL_SCRIPT)
+
+
+def real_releases_reachable() -> bool:
+    """Say whether this machine reaches what the program downloads without a mirror."""
+    release = k3s_release(VERSIONS[0], _architecture())
+    return all(_answers(url) for url in (release.binary_url, release.sums_url, release.install_script_url))
+
+
+def _answers(url: str) -> bool:
+    try:
+        request = urllib.request.Request(url, method="HEAD")  # noqa: S310 — https:// constants of infra
+        with urllib.request.urlopen(request, timeout=_REACH_S) as answer:  # noqa: S310
+            return bool(answer.status == 200)  # noqa: PLR2004
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _build(directory: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="piray-k3s-") as scratch:
+        # A copy, because the images that go into the binary must lie beside its sources.
+        source = Path(scratch) / "k3s"
+        shutil.copytree(SOURCE, source)
+        images = source / "images" / "archives"
+        _image(source, "./pause", images / "pause.tar", "localhost/k3s-stand-in/pause:1")
+        _image(source / "coredns", ".", images / "coredns.tar", "localhost/k3s-stand-in/coredns:1")
+        for version in VERSIONS:
+            release = k3s_release(version, _architecture())
+            folder = directory / version
+            folder.mkdir()
+            binary = folder / release.binary_name
+            _go_build(source, ".", binary, f"-s -w {_stamps(version)}")
+            (folder / _sums_name(release)).write_text(f"{_sha256(binary)}  {release.binary_name}\n")
+    shutil.copy(_INSTALL_SCRIPT, directory / "install.sh")
+
+
+def _image(module: Path, package: str, archive: Path, name: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="piray-image-") as scratch:
+        program = Path(scratch) / "program"
+        _go_build(module, package, program, "-s -w")
+        image_archive.write_image_archive(archive, name, program, _architecture())
+
+
+def _go_build(module: Path, package: str, output: Path, linker: str) -> None:
+    # Neither the directory nor the machine's C library is in the result: the Go cache serves every checkout.
+    run(
+        *("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", linker, "-o", output, package),
+        cwd=module,
+        env={**os.environ, "CGO_ENABLED": "0"},
+        timeout=_BUILD_S,
+    )
+
+
+def _stamps(version: str) -> str:
+    major, minor, _ = version.removeprefix("v").split(".", 2)
+    values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+    return " ".join(f"-X k8s.io/component-base/version.{key}={value}" for key, value in values.items())
+
+
+def _go_version() -> str:
+    """Return the Go on PATH, e.g. "go1.26.8 linux/amd64", refused if it is older than the sources need."""
+    wanted = _numbers(_first_match(r"^go (\S+)$", (SOURCE / "go.mod").read_text()))
+    if shutil.which("go") is None:
+        raise SandboxError(
+            f"go is not on PATH; the sandbox builds its k3s with Go {_dotted(wanted)} or newer; "
+            "install it as https://go.dev/doc/install says"
+        )
+    found = run("go", "env", "GOVERSION", "GOOS", "GOARCH").split()
+    if _numbers(found[0].removeprefix("go")) < wanted:
+        raise SandboxError(
+            f"go on PATH is {found[0]}; the sandbox builds its k3s with Go {_dotted(wanted)} or newer; "
+            "install it as https://go.dev/doc/install says"
+        )
+    return " ".join(found)
+
+
+def _architecture() -> str:
+    names = {"x86_64": "amd64", "aarch64": "arm64"}
+    machine = os.uname().machine
+    if machine not in names:
+        raise SandboxError(
+            f"this machine is {machine}; the simulated hosts are {' or '.join(names)}; use another one"
+        )
+    return names[machine]
+
+
+def _sums_name(release: K3sRelease) -> str:
+    return release.sums_url.rsplit("/", 1)[1]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _first_match(pattern: str, text: str) -> str:
+    found = re.search(pattern, text, re.MULTILINE)
+    if found is None:
+        raise SandboxError(f"{SOURCE / 'go.mod'} has no line `go VERSION`; restore the file")
+    return found[1]
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
+
+
+def _dotted(numbers: tuple[int, ...]) -> str:
+    return ".".join(str(number) for number in numbers)
