@@ -1,0 +1,115 @@
+"""A Docker daemon of the sandbox's own: nobody else's containers, images, networks or firewall rules."""
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sandbox.process import SandboxError, run
+from sandbox.runtime import Service
+
+NETWORK = "pinet"
+BRIDGE = "pibr0"
+SUBNET = "10.77.0.0/24"
+GATEWAY = "10.77.0.1"
+
+# As iptables lists it.
+_PASS = f"FORWARD -i {BRIDGE} -o {BRIDGE} -j ACCEPT"
+_START_S = 60
+# Longer than the build of an image takes.
+_COMMAND_S = 1800
+
+
+class Docker:
+    """The daemon, and the network of the simulated Pis.
+
+    Args:
+        runtime: Directory for its socket, its state and its images.
+    """
+
+    def __init__(self, runtime: Path) -> None:
+        self._folder = runtime / "docker"
+        self._socket = runtime / "docker.sock"
+        self._service = Service("dockerd", runtime)
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """Variables that lead a docker client to this daemon."""
+        return {"DOCKER_HOST": f"unix://{self._socket}"}
+
+    def start(self) -> None:
+        """Start the daemon and make the network, where they are not there yet."""
+        self._service.start(
+            "dockerd",
+            f"--host=unix://{self._socket}",
+            f"--data-root={self._folder / 'data'}",
+            f"--exec-root={self._folder / 'exec'}",
+            f"--pidfile={self._folder / 'dockerd.pid'}",
+            # Where a containerd runs already, dockerd uses that one.
+            "--containerd-namespace=piray",
+            "--containerd-plugins-namespace=piray-plugins",
+            "--storage-driver=overlay2",
+            "--exec-opt=native.cgroupdriver=cgroupfs",
+            # The hosts talk to each other and to this machine; nothing of this machine's network is touched.
+            "--bridge=none",
+            "--iptables=false",
+            "--ip-forward=false",
+            "--ip-masq=false",
+        )
+        deadline = time.monotonic() + _START_S
+        while True:
+            self._service.check()
+            try:
+                self("version")
+                break
+            except SandboxError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+        if NETWORK not in self("network", "ls", "--format={{.Name}}").split():
+            bridge = f"com.docker.network.bridge.name={BRIDGE}"
+            self(
+                "network", "create", f"--subnet={SUBNET}", f"--gateway={GATEWAY}", f"--opt={bridge}", NETWORK
+            )
+
+        # Another Docker's policy drops what any bridge forwards, from one of its ports to another included.
+        if "-P FORWARD DROP" in _forwarding() and _PASS not in _forwarding():
+            run("iptables", "--wait", "-I", *_PASS.split())
+
+    def stop(self) -> None:
+        """Remove every container and the network, and end the daemon."""
+        if _PASS in _forwarding():
+            run("iptables", "--wait", "-D", *_PASS.split())
+        if not self._service.runs():
+            return
+        # One after the other: Docker 20.10 locks up when containers of one network end at once (libnetwork's
+        # processEndpointDelete and getSvcRecords take two locks in opposite order).
+        for container in self("ps", "--all", "--quiet").split():
+            self("rm", "--force", "--volumes", container)
+        if NETWORK in self("network", "ls", "--format={{.Name}}").split():
+            self("network", "rm", NETWORK)
+        self._service.stop()
+
+    def __call__(self, *arguments: str | Path, stdin: str | None = None) -> str:
+        """Run the docker client and return its standard output.
+
+        Raises:
+            SandboxError: If it ends with an error.
+        """
+        return run("docker", f"--host=unix://{self._socket}", *arguments, stdin=stdin, timeout=_COMMAND_S)
+
+    def import_image(self, tar: Path, name: str, changes: Sequence[str] = ()) -> None:
+        """Import a root file system as an image, unless an image of that name is there.
+
+        Args:
+            tar: The file system.
+            name: Name and tag of the image.
+            changes: Instructions of a Dockerfile that are applied to it.
+        """
+        if not self("images", "--quiet", name).strip():
+            self("import", *(f"--change={change}" for change in changes), tar, name)
+
+
+def _forwarding() -> str:
+    """Return this machine's rules for what it forwards; empty where it has no such firewall."""
+    return run("iptables", "--wait", "-S", "FORWARD") if shutil.which("iptables") else ""

@@ -1,0 +1,43 @@
+"""The daemon and the image of the simulated Pis, for tests that make hosts of their own."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.docker import Docker
+from sandbox.host import ssh_key
+from sandbox.host_image import NAME, host_image
+from sandbox.machine import missing
+from sandbox.runtime import runtime_directory
+from tests.sandbox.making import Making
+
+
+@pytest.fixture(scope="session")
+def image() -> Path:
+    """Return the host image's root file system."""
+    reasons = missing()
+    if reasons and os.environ.get("PIRAY_REQUIRE_SANDBOX"):
+        pytest.fail("no sandbox on this machine: " + "; ".join(reasons))
+    if reasons:
+        pytest.skip("no sandbox on this machine: " + "; ".join(reasons))
+    return host_image()
+
+
+@pytest.fixture(scope="session")
+def making(image: Path) -> Iterator[Making]:
+    """Yield a maker of hosts beside those of a sandbox that is up; what it made is gone afterwards."""
+    runtime = runtime_directory()
+    was_there = runtime.exists()
+    runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+    docker = Docker(runtime)
+    docker.start()
+    docker.import_image(image, NAME)
+    making = Making(docker, ssh_key(runtime / "ssh"))
+    yield making
+    making.remove_all()
+    if not was_there:
+        docker.stop()
+        shutil.rmtree(runtime)
