@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox.process import SandboxError, run
@@ -36,6 +36,11 @@ class Docker:
     def env(self) -> Mapping[str, str]:
         """Variables that lead a docker client to this daemon."""
         return {"DOCKER_HOST": f"unix://{self._socket}"}
+
+    @property
+    def runs(self) -> bool:
+        """Whether the daemon runs."""
+        return self._service.runs()
 
     def start(self) -> None:
         """Start the daemon and make the network, where they are not there yet."""
@@ -98,16 +103,15 @@ class Docker:
         """
         return run("docker", f"--host=unix://{self._socket}", *arguments, stdin=stdin, timeout=_COMMAND_S)
 
-    def import_image(self, tar: Path, name: str, changes: Sequence[str] = ()) -> None:
+    def import_image(self, tar: Path, name: str) -> None:
         """Import a root file system as an image, unless an image of that name is there.
 
         Args:
             tar: The file system.
             name: Name and tag of the image.
-            changes: Instructions of a Dockerfile that are applied to it.
         """
         if not self("images", "--quiet", name).strip():
-            self("import", *(f"--change={change}" for change in changes), tar, name)
+            self("import", tar, name)
 
 
 def _forwarding() -> str:

@@ -152,7 +152,10 @@ class Host:
         Raises:
             SandboxError: If that is not so after `timeout` seconds.
         """
-        self.wait_for("systemctl is-system-running --wait >/dev/null || true", timeout)
+        # With --wait it was seen to wait for ever, on a host that was running.
+        self.wait_for(
+            "systemctl is-system-running | grep --quiet --extended-regexp 'running|degraded'", timeout
+        )
 
     def wait_for(self, command: str, timeout: float = _SSH_S) -> None:
         """Wait until a command succeeds on the host.

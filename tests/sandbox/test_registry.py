@@ -68,7 +68,7 @@ def is_closed(port: int) -> bool:
 
 
 def test_the_image_is_named_by_the_program_s_default_version_of_ray() -> None:
-    assert f"10.77.0.1:5000/piray/ray:{RAY_VERSION}-1" == IMAGE
+    assert f"10.77.0.1:8001/piray/ray:{RAY_VERSION}-1" == IMAGE
 
 
 def test_a_store_is_filled_through_the_loopback_interface(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_after_a_stop_nothing_serves_the_port(served: Registry, port: int) -> No
 
 
 def test_a_port_that_another_program_serves_is_refused_with_the_remedy(port: int, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", port)), pytest.raises(SandboxError, match="systemctl disable"):
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(SandboxError, match="end that one"):
         Registry(tmp_path).start(tmp_path)
     assert not (tmp_path / "registry.pid").exists()
 
