@@ -9,9 +9,9 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def project_file() -> dict[str, Any]:
-    """Return the contents of Pulumi.yaml."""
-    contents = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
+def project_file(folder: Path = ROOT) -> dict[str, Any]:
+    """Return the contents of a project's Pulumi.yaml."""
+    contents = yaml.safe_load((folder / "Pulumi.yaml").read_text(encoding="utf-8"))
     assert isinstance(contents, dict)
     return contents
 
@@ -23,19 +23,20 @@ def engine_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
-def stack_config(name: str) -> dict[str, str]:
+def stack_config(name: str, folder: Path = ROOT) -> dict[str, str]:
     """Return the config of one stack, namespaced, for `pulumi.runtime.set_all_config`.
 
     Values of the stack file win over the defaults and values of Pulumi.yaml, as in the engine.
 
     Args:
         name: Stack name; "dev" reads Pulumi.dev.yaml.
+        folder: The project's folder.
 
     Raises:
         ValueError: If the file holds an encrypted value, which only the engine can read.
     """
-    project = project_file()
-    stack = yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text(encoding="utf-8"))
+    project = project_file(folder)
+    stack = yaml.safe_load((folder / f"Pulumi.{name}.yaml").read_text(encoding="utf-8"))
     merged: dict[str, object] = {}
     for key, schema in project.get("config", {}).items():
         full_key = key if ":" in key else f"{project['name']}:{key}"
