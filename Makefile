@@ -6,10 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check up preview down lock clean
+.PHONY: help run test check up preview down sandbox sandbox-down lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z ]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z ]+):.*## /  make \1\t/' | expand -t 28
+	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z -]+):.*## /  make \1\t/' | expand -t 28
 
 run: $(VENV)/.installed ## the Mandelbrot picture and the speed-up table, on this machine
 	$(BIN)/piray run mandelbrot $(ARGS)
@@ -21,10 +21,16 @@ check: $(VENV)/.installed-dev ## format, lint, types, shell scripts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/shellcheck -x infra/scripts/*.sh .ci/run
+	$(BIN)/shellcheck -x infra/scripts/*.sh $(wildcard sandbox/*/*.sh) .ci/run
 
 up preview down: $(VENV)/.installed ## `make up STACK=dev`: pulumi up; likewise preview, down
 	@$(BIN)/python -m infra.engine $@ $(STACK) $(ARGS)
+
+sandbox: $(VENV)/.installed ## simulated Pis on this machine, the program applied to them, the main job run
+	@$(BIN)/python -m sandbox up $(ARGS)
+
+sandbox-down: $(VENV)/.installed ## remove the simulated Pis and all that belongs to them
+	@$(BIN)/python -m sandbox down
 
 lock: ## resolve the dependencies anew (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \

@@ -1,0 +1,103 @@
+"""`python -m sandbox up|down`: what `make sandbox` and `make sandbox-down` run."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from infra.engine import EngineError, find_pulumi
+from sandbox.machine import missing
+from sandbox.process import SandboxError
+from sandbox.progress import Progress
+from sandbox.site import Site
+from sandbox.stack import STACK, StackHost, stack_config, stack_text
+
+PROJECT = Path(__file__).resolve().parent.parent
+TEST_ENGINE = PROJECT / "tests" / "bin"
+STACK_FILE = PROJECT / f"Pulumi.{STACK}.yaml"
+
+
+@click.group()
+def main() -> None:
+    """Simulated Raspberry Pis with a real Kubernetes, on this machine."""
+
+
+@main.command()
+@click.option("--hosts", type=click.IntRange(1, 9), default=3, show_default=True, help="Simulated Pis.")
+@click.option("--workers", type=click.IntRange(0, 9), default=2, show_default=True, help="Ray workers.")
+def up(hosts: int, workers: int) -> None:
+    """Bring up simulated Pis, apply the program to them, run the Mandelbrot benchmark on the cluster."""
+    if reasons := missing():
+        raise SandboxError("\n".join(reasons))
+    progress = Progress(Console(stderr=True))
+    site = Site()
+    site.open(progress)
+    with progress.phase(f"{hosts} simulated Pis"):
+        pis = site.start_all([f"pi{number}" for number in range(1, hosts + 1)])
+    described = [
+        StackHost(name=pi.name, address=pi.address, host_key=pi.host_key, role="agent" if index else "server")
+        for index, pi in enumerate(pis)
+    ]
+    STACK_FILE.write_text(stack_text(stack_config(described, site.key_file, site.sources(), workers=workers)))
+    env, path = _engine()
+    with progress.phase("`make up STACK=sandbox`"):
+        _run("infra.engine", "up", STACK, env=env)
+    with progress.phase("`piray run mandelbrot --stack sandbox`"):
+        _run("workloads.cli", "run", "mandelbrot", "--stack", STACK, env=env)
+    click.echo(
+        f"The cluster is up. More of it: {path}.venv/bin/piray run pi --stack {STACK}\n"
+        f"A Pi: ssh -i {site.key_file} pi@{pis[0].address}\n"
+        "All gone again: make sandbox-down"
+    )
+
+
+@main.command()
+def down() -> None:
+    """Remove the simulated Pis and all that belongs to them; what is cached stays."""
+    if STACK_FILE.exists():
+        env, _ = _engine()
+        # The hosts go away as a whole: what the stack knows of them is forgotten, not undone step by step.
+        forget = ["pulumi", "stack", "rm", STACK, "--yes", "--force"]
+        subprocess.run(forget, cwd=PROJECT, env=dict(env), capture_output=True, check=False)
+        STACK_FILE.unlink()
+    Site().close()
+
+
+def _engine() -> tuple[Mapping[str, str], str]:
+    """Return the environment with the engine to use, and what a user has to put before a command for it."""
+    try:
+        pulumi = find_pulumi()
+    except EngineError as error:
+        click.echo(f"piray: {str(error).split(';', maxsplit=1)[0]}: the tests' own engine is used", err=True)
+        pulumi = TEST_ENGINE / "pulumi"
+    else:
+        click.echo(f"piray: the engine is {pulumi}", err=True)
+    env = {**os.environ, "PATH": os.pathsep.join([str(pulumi.parent), os.environ["PATH"]])}
+    return env, "PATH=tests/bin:$PATH " if pulumi.parent == TEST_ENGINE else ""
+
+
+def _run(module: str, *arguments: str, env: Mapping[str, str]) -> None:
+    command = [sys.executable, "-m", module, *arguments]
+    code = subprocess.run(
+        command, cwd=PROJECT, env=dict(env), stdin=subprocess.DEVNULL, check=False
+    ).returncode
+    if code:
+        raise SandboxError(f"`{module} {' '.join(arguments)}` ended with code {code}; what it said is above")
+
+
+if __name__ == "__main__":
+    try:
+        main(standalone_mode=False)
+    except SandboxError as error:
+        for line in str(error).splitlines():
+            click.echo(f"piray: {line}", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)

@@ -1,0 +1,150 @@
+"""Everything around the simulated Pis: network, mirror with k3s, registry with the Ray image."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sandbox import internet, release
+from sandbox.docker import GATEWAY, Docker
+from sandbox.host import PLAIN, Hardware, Host, ssh_key
+from sandbox.host_image import NAME as HOST_IMAGE
+from sandbox.host_image import host_image
+from sandbox.progress import Progress
+from sandbox.ray_image import ray_store
+from sandbox.registry import IMAGE, Registry
+from sandbox.runtime import Service, runtime_directory
+from sandbox.stack import Sources
+
+MIRROR_PORT = 8000
+
+
+class Site:
+    """A place for simulated Pis.
+
+    Args:
+        runtime: Directory of all its state; `close` removes it.
+    """
+
+    def __init__(self, runtime: Path | None = None) -> None:
+        self._runtime = runtime or runtime_directory()
+        self._docker = Docker(self._runtime)
+        self._registry = Registry(self._runtime)
+        self._mirror_server = Service("mirror", self._runtime)
+        self._mirror = self._runtime / "mirror"
+        self._stand_in = False
+
+    def open(self, progress: Progress) -> None:
+        """Make what is not made yet and start what does not run yet.
+
+        Args:
+            progress: Shows the phases.
+
+        Raises:
+            SandboxError: If something cannot be had.
+        """
+        self._runtime.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self._stand_in = not release.real_releases_reachable()
+        with progress.phase("Debian for the simulated Pis (a minute, once)"):
+            root = host_image()
+        with progress.phase("Docker daemon and network of the sandbox's own"):
+            self._docker.start()
+            self._docker.import_image(root, HOST_IMAGE)
+        if self._stand_in:
+            with progress.phase("Kubernetes, from its sources, as a stand-in for k3s (8 minutes, once)"):
+                self._lay_out_mirror(release.mirror())
+        else:
+            internet.open_way()
+        with progress.phase("the Ray image of images/ray (2 minutes, once)"):
+            store = ray_store(self._docker)
+        with progress.phase("registry and mirror"):
+            self._registry.start(store)
+            self._serve_mirror()
+
+    def close(self) -> None:
+        """Remove every host and end all that runs; what is cached stays."""
+        for service in (self._mirror_server, self._registry, self._docker):
+            service.stop()
+        internet.close_way()
+        if self._runtime.exists():
+            unmount_below(self._runtime)
+            shutil.rmtree(self._runtime)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it runs already, for whomever."""
+        return self._docker.runs
+
+    @property
+    def key_file(self) -> Path:
+        """Private SSH key of user pi on every host."""
+        return ssh_key(self._runtime / "ssh")
+
+    def host(self, name: str) -> Host:
+        """Return a host by its name, whether it has been started or not."""
+        return Host(name, self._docker, self.key_file)
+
+    def start(self, name: str, hardware: Hardware = PLAIN) -> Host:
+        """Return a fresh host that has been switched on; it may not be up yet."""
+        host = self.host(name)
+        host.start(hardware, trusted=self._registry.authority)
+        return host
+
+    def start_all(self, names: Sequence[str]) -> list[Host]:
+        """Return fresh plain hosts that are up; those that run already are taken as they are."""
+        hosts = [self.host(name) for name in names]
+        for host in hosts:
+            if not host.is_there():
+                self.start(host.name)
+        for host in hosts:
+            host.wait_until_up()
+        return hosts
+
+    def sources(self) -> Sources:
+        """Return where a stack on these hosts gets its software from."""
+        if not self._stand_in:
+            return Sources(image=IMAGE)
+        return Sources(
+            image=IMAGE,
+            mirror=f"http://{GATEWAY}:{MIRROR_PORT}",
+            install_script_sha256=release.install_script_sha256(),
+        )
+
+    @contextmanager
+    def wrong_sum(self, version: str) -> Iterator[None]:
+        """Let the mirror's list of sums for a release be wrong inside the block."""
+        (sums,) = (self._mirror / version).glob("sha256sum-*.txt")
+        right = sums.resolve()
+        text = right.read_text()
+        sums.unlink()
+        sums.write_text(("0" if text[0] != "0" else "1") + text[1:])
+        try:
+            yield
+        finally:
+            sums.unlink()
+            sums.symlink_to(right)
+
+    def _lay_out_mirror(self, cached: Path) -> None:
+        """Make a tree of links to a mirror in the cache: a test may then put something else in its place."""
+        shutil.rmtree(self._mirror, ignore_errors=True)
+        for source in sorted(cached.rglob("*")):
+            target = self._mirror / source.relative_to(cached)
+            if source.is_dir():
+                target.mkdir(parents=True)
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.symlink_to(source)
+
+    def _serve_mirror(self) -> None:
+        if self._stand_in:
+            server = [sys.executable, "-m", "http.server", str(MIRROR_PORT)]
+            self._mirror_server.start(*server, f"--bind={GATEWAY}", f"--directory={self._mirror}")
+
+
+def unmount_below(folder: Path) -> None:
+    """Unmount what a daemon that was killed has left mounted below a directory."""
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for place in reversed([mount for mount in mounts if mount.startswith(f"{folder}/")]):
+        subprocess.run(["umount", "--lazy", place], check=False)

@@ -1,0 +1,87 @@
+"""The stack file for simulated Pis: pure text, the same keys that a user writes for real ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+STACK = "sandbox"
+
+_HEADER = "# Made by `make sandbox` for its simulated Pis; `make sandbox-down` removes it.\n"
+
+# All simulated Pis share one machine: the smallest shares with which Ray and the π Job still run.
+_RAY = {"headCpus": 1, "headMemoryMib": 2048, "workerCpus": 1, "workerMemoryMib": 1536}
+_SAMPLES = 2_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackHost:
+    """One host of the stack.
+
+    Attributes:
+        name: Name of the host, and of its Node.
+        address: IP address.
+        host_key: Public key of its SSH server, `<type> <base64>`.
+        role: "server" or "agent".
+    """
+
+    name: str
+    address: str
+    host_key: str
+    role: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Where a stack's software comes from.
+
+    Attributes:
+        image: Name of the Ray image, as the hosts pull it.
+        mirror: URL of the directory with the k3s releases; None for the real ones.
+        install_script_sha256: Sum of the mirror's install script; None for the pinned one.
+        version: k3s release; None for the program's default.
+    """
+
+    image: str
+    mirror: str | None = None
+    install_script_sha256: str | None = None
+    version: str | None = None
+
+
+def stack_config(
+    hosts: Sequence[StackHost], key_file: Path, sources: Sources, *, workers: int = 2
+) -> dict[str, Any]:
+    """Return the configuration of the stack, every key with its namespace.
+
+    Args:
+        hosts: The hosts, servers among them.
+        key_file: Private SSH key of user pi.
+        sources: Where image and k3s come from.
+        workers: Number of Ray workers.
+    """
+    k3s = {
+        "version": sources.version,
+        "mirror": sources.mirror,
+        "installScriptSha256": sources.install_script_sha256,
+    }
+    values = {
+        "platform": "pi",
+        "arch": "amd64",
+        "hosts": [
+            {"name": host.name, "address": host.address, "role": host.role, "hostKey": host.host_key}
+            for host in hosts
+        ],
+        "ssh": {"user": "pi", "privateKeyFile": str(key_file)},
+        "k3s": {key: value for key, value in k3s.items() if value is not None},
+        "workers": workers,
+        "ray": {"image": sources.image, **_RAY},
+        "piJob": {"completions": 3, "parallelism": 3, "samples": _SAMPLES},
+    }
+    return {f"piray:{key}": value for key, value in values.items()}
+
+
+def stack_text(config: dict[str, Any]) -> str:
+    """Return the text of the stack file."""
+    return _HEADER + yaml.safe_dump({"config": config}, sort_keys=False)
