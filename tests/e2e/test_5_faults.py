@@ -1,0 +1,96 @@
+"""What is lost in the middle of a Mandelbrot run, and what becomes of the run."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from sandbox.stack import STACK
+from tests.checkout import Ended
+from tests.e2e.cluster import Cluster, wait_until
+from tests.e2e.ray_state import finished_tasks
+from workloads.colour import colour_indices
+from workloads.mandelbrot import compute_image
+from workloads.picture import encode_png
+from workloads.plan import Plan
+
+# Some seconds for each of its rows: long enough to lose somebody in the middle.
+PLAN = Plan(x_grids=16, y_grids=16, grid_width=30, grid_height=30, max_iterations=10_000)
+OPTIONS = [
+    "--x-grids=16",
+    "--y-grids=16",
+    "--grid-width=30",
+    "--grid-height=30",
+    "--max-iterations=10000",
+    "--repeats=3",
+]
+
+
+def run_and_lose(cluster: Cluster, node: str, lose: Callable[[], object]) -> Ended:
+    """Start a run, and lose somebody once the node has computed a few batches for it."""
+    before = finished_tasks(cluster)[node]
+    running = cluster.program.start("workloads.cli", "run", "mandelbrot", "--stack", STACK, *OPTIONS)
+    try:
+        wait_until(lambda: finished_tasks(cluster)[node] > before + 10 or running.poll() is not None)
+        assert running.poll() is None, "the run ended before anything could be lost"
+        lose()
+        stdout, stderr = running.communicate(timeout=240)
+    finally:
+        if running.poll() is None:
+            cluster.program.interrupt(running)
+            running.wait()
+    return Ended(running.returncode, stdout, stderr)
+
+
+def whole(cluster: Cluster) -> bool:
+    """Say whether head and workers are all there and ready."""
+    pods = [*cluster.pods("head"), *cluster.pods("worker")]
+    return len(pods) == 1 + cluster.workers and all(pod.ready for pod in pods)
+
+
+@pytest.fixture(autouse=True)
+def repaired(cluster: Cluster) -> Iterator[None]:
+    yield
+    wait_until(lambda: whole(cluster), timeout=180)
+
+
+def drawn(cluster: Cluster) -> bytes:
+    return (cluster.program.folder / "mandelbrot.png").read_bytes()
+
+
+EXPECTED = encode_png(colour_indices(compute_image(PLAN), PLAN), PLAN)
+
+
+def test_a_worker_that_is_killed_costs_its_tiles_and_is_named(cluster: Cluster) -> None:
+    victim = cluster.pods("worker")[-1]
+    kill = ["delete", "pod", victim.name, "--namespace=ray", "--grace-period=0", "--force", "--wait=false"]
+    ended = run_and_lose(cluster, victim.node, lambda: cluster.kubectl(*kill))
+    assert ended.code == 0, ended.said
+    assert drawn(cluster) == EXPECTED
+    assert victim.node in ended.stdout
+    assert "Lost" in ended.stdout
+
+
+def test_a_host_whose_power_goes_costs_its_tiles_and_is_named(cluster: Cluster) -> None:
+    victim = cluster.pods("worker")[-1]
+    host = cluster.host(victim.node)
+    try:
+        ended = run_and_lose(cluster, victim.node, host.power_off)
+    finally:
+        host.power_on()
+    assert ended.code == 0, ended.said
+    assert drawn(cluster) == EXPECTED
+    assert victim.node in ended.stdout
+    assert "Lost" in ended.stdout
+
+
+def test_without_its_head_a_run_ends_with_one_clear_line_and_the_next_one_works(cluster: Cluster) -> None:
+    (head,) = cluster.pods("head")
+    kill = ["delete", "pod", head.name, "--namespace=ray", "--grace-period=0", "--force", "--wait=false"]
+    ended = run_and_lose(cluster, head.node, lambda: cluster.kubectl(*kill))
+    assert ended.code not in {0, -2, 130}
+    assert "Traceback" not in ended.said
+    assert ended.stderr.strip().splitlines()[-1].startswith("piray: ")
+    wait_until(lambda: whole(cluster), timeout=180)
+    again = cluster.piray("mandelbrot", *OPTIONS[:-1], "--repeats=1")
+    assert again.code == 0, again.said
+    assert drawn(cluster) == EXPECTED
