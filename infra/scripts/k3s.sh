@@ -241,5 +241,6 @@ undo() {
 }
 
 main() {
+  alone
   "$1"
 }

@@ -40,6 +40,15 @@ note() {
   printf 'piray: %s: %s\n' "$HOST" "$1" >&2
 }
 
+# alone: waits until no other step of ours is at work on the host. One whose connection broke goes on to its end, and
+# the next one would meet it half-way. Locks a directory, so that no file is left.
+alone() {
+  exec 9<"$ROOT/run"
+  flock --wait 900 9 ||
+    fail "an earlier step of piray is still at work after 15 minutes" "two at once would undo each other's work" \
+      "run: sudo pkill -f 'bash -s --'; then pulumi up again"
+}
+
 has() {
   command -v "$1" >/dev/null 2>&1
 }

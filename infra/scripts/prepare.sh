@@ -242,5 +242,6 @@ undo() {
 }
 
 main() {
+  alone
   "$1"
 }

@@ -392,3 +392,26 @@ def test_a_full_card_is_refused_before_anything_is_written(host: FakeHost, mirro
     assert "1023 MiB free" in text
     assert contents(host.root, times=True) == before
     assert mirror.requests == []
+
+
+def test_a_step_waits_for_one_that_is_still_at_work(host: FakeHost, mirror: Mirror) -> None:
+    """A connection that breaks leaves its script running: the next one must not meet it half-way."""
+    host.program("curl", '[ -e "$FAKE/ended" ] || echo early >>"$FAKE/calls"\nexec /usr/bin/curl "$@"')
+    other = ["flock", str(host.root / "run"), "sh", "-c", f"echo held; sleep 1; touch {host.fake}/ended"]
+    with subprocess.Popen(other, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert install(host, mirror).returncode == 0
+    assert "early" not in host.calls()
+
+
+def test_a_step_that_waited_for_another_one_in_vain_says_so(host: FakeHost, mirror: Mirror) -> None:
+    with subprocess.Popen(["flock", str(host.root / "run"), "sleep", "20"]) as process:
+        try:
+            host.program("flock", "exit 1")
+            said = refusal(install(host, mirror))
+        finally:
+            process.terminate()
+    assert "an earlier step of piray is still at work" in said
+    assert "sudo pkill" in said
+    assert not (host.root / "etc/rancher").exists()

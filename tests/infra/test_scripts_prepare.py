@@ -267,6 +267,7 @@ def test_missing_tools_are_named(tmp_path: Path) -> None:
         "cat",
         "cut",
         "dirname",
+        "flock",
         "grep",
         "head",
         "mktemp",
