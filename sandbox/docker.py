@@ -85,15 +85,18 @@ class Docker:
         """Remove every container and the network, and end the daemon."""
         if _PASS in _forwarding():
             run("iptables", "--wait", "-D", *_PASS.split())
-        if not self._service.runs():
-            return
+        if self._service.runs():
+            self._remove_all()
+            self._service.stop()
+        _unmount_below(self._folder)
+
+    def _remove_all(self) -> None:
         # One after the other: Docker 20.10 locks up when containers of one network end at once (libnetwork's
         # processEndpointDelete and getSvcRecords take two locks in opposite order).
         for container in self("ps", "--all", "--quiet").split():
             self("rm", "--force", "--volumes", container)
         if NETWORK in self("network", "ls", "--format={{.Name}}").split():
             self("network", "rm", NETWORK)
-        self._service.stop()
 
     def __call__(self, *arguments: str | Path, stdin: str | None = None) -> str:
         """Run the docker client and return its standard output.
@@ -117,3 +120,10 @@ class Docker:
 def _forwarding() -> str:
     """Return this machine's rules for what it forwards; empty where it has no such firewall."""
     return run("iptables", "--wait", "-S", "FORWARD") if shutil.which("iptables") else ""
+
+
+def _unmount_below(folder: Path) -> None:
+    """Unmount what the daemon leaves mounted below its directory: many when it is killed."""
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for place in reversed([mount for mount in mounts if mount.startswith(f"{folder}/")]):
+        run("umount", "--lazy", place)

@@ -1,7 +1,6 @@
 """Everything around the simulated Pis: network, mirror with k3s, registry with the Ray image."""
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -69,7 +68,6 @@ class Site:
             service.stop()
         internet.close_way()
         if self._runtime.exists():
-            unmount_below(self._runtime)
             shutil.rmtree(self._runtime)
 
     @property
@@ -141,10 +139,3 @@ class Site:
         if self._stand_in:
             server = [sys.executable, "-m", "http.server", str(MIRROR_PORT)]
             self._mirror_server.start(*server, f"--bind={GATEWAY}", f"--directory={self._mirror}")
-
-
-def unmount_below(folder: Path) -> None:
-    """Unmount what a daemon that was killed has left mounted below a directory."""
-    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-    for place in reversed([mount for mount in mounts if mount.startswith(f"{folder}/")]):
-        subprocess.run(["umount", "--lazy", place], check=False)

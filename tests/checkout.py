@@ -57,7 +57,9 @@ class Checkout:
         self.folder = folder / "project"
         self.folder.mkdir(parents=True)
         for name in ["Pulumi.yaml", "Pulumi.dev.yaml", "Pulumi.local.yaml", "__main__.py"]:
-            shutil.copy(ROOT / name, self.folder)
+            lines = (ROOT / name).read_text().splitlines(keepends=True)
+            # Pulumi's own line, there after a first preview, binds the file to the user's passphrase.
+            (self.folder / name).write_text("".join(x for x in lines if not x.startswith("encryptionsalt:")))
         for name in ["infra", "workloads"]:
             shutil.copytree(ROOT / name, self.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         (self.folder / ".venv").symlink_to(Path(sys.prefix))
@@ -68,6 +70,8 @@ class Checkout:
             **os.environ,
             "PULUMI_BACKEND_URL": f"file://{backend}",
             "PULUMI_CONFIG_PASSPHRASE": "test",
+            # Without it the CLI hides --event-log.
+            "PULUMI_DEBUG_COMMANDS": "true",
             "PIRAY_ENGINE_STATE": str(backend),
             "XDG_STATE_HOME": str(folder / "state"),
         }

@@ -65,6 +65,8 @@ class Scenario:
             "PIRAY_ENGINE_STATE": str(self.state),
             "PULUMI_BACKEND_URL": f"file://{self.state}",
             "PULUMI_CONFIG_PASSPHRASE": "test",
+            # The real CLI knows --event-log only with it.
+            "PULUMI_DEBUG_COMMANDS": "true",
         }
         self.journal_file = self.folder / "journal"
         self._events = folder / "events"
