@@ -62,11 +62,3 @@ def cluster(bare: Cluster) -> Cluster:
     bare.first_up = bare.up()
     assert bare.first_up.code == 0, bare.first_up.said
     return bare
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything in this folder; only the first tests wait for what has to be built."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.sandbox)
-            item.add_marker(pytest.mark.timeout(1800))

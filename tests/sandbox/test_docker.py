@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.sandbox
-
 # In a network of its own, so that it disturbs no sandbox that is up.
 _LIFE = """
 import json, subprocess, sys

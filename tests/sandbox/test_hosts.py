@@ -11,8 +11,6 @@ from sandbox.host import PLAIN, Hardware, Host
 from sandbox.process import SandboxError
 from tests.sandbox.making import ARCH, NOBODY, PREPARE, VERIFY, Making, prepare, refusal, undo, verify
 
-pytestmark = pytest.mark.sandbox
-
 SLOW_BOOT_S = 6
 
 GOOD = {
