@@ -132,7 +132,11 @@ class Host:
 
     def power_off(self) -> None:
         """Pull the plug."""
-        self.docker("kill", self.name)
+        try:
+            self.docker("kill", self.name)
+        except SandboxError:
+            # It is between two boots.
+            self.docker("stop", "--time=0", self.name)
 
     def power_on(self) -> None:
         """Put the plug in again: the same card, a new boot."""

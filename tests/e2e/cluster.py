@@ -27,7 +27,7 @@ class Cluster:
         hosts: The stack's hosts, in the order of its file.
         workers: Ray workers.
         version: k3s release; None for the program's default.
-        changes: Keys of the stack file that differ from those that `make sandbox` writes.
+        host_keys: By host name, a key in the stack file that is not the host's own.
         before: By host name, its files and units before the first `up`.
         boots: By host name, the boot before the first `up`.
         first_up: What the first `up` did.
@@ -39,7 +39,7 @@ class Cluster:
     hosts: list[Host]
     workers: int = 2
     version: str | None = None
-    changes: dict[str, Any] = field(default_factory=dict)
+    host_keys: dict[str, str] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
     boots: dict[str, str] = field(default_factory=dict)
     first_up: Deployed | None = None
@@ -58,14 +58,14 @@ class Cluster:
             StackHost(
                 name=host.name,
                 address=host.address,
-                host_key=host.host_key,
+                host_key=self.host_keys.get(host.name) or host.host_key,
                 role="server" if host is self.server else "agent",
             )
             for host in self.hosts
         ]
         sources = replace(self.site.sources(), version=self.version)
         config = stack_config(described, self.site.key_file, sources, workers=self.workers)
-        (self.program.folder / f"Pulumi.{STACK}.yaml").write_text(stack_text({**config, **self.changes}))
+        (self.program.folder / f"Pulumi.{STACK}.yaml").write_text(stack_text(config))
 
     def up(self) -> Deployed:
         self.configure()
@@ -160,6 +160,12 @@ def wait_until(true: Callable[[], bool], timeout: float = 120) -> None:
     while not true():
         assert time.monotonic() < deadline, f"still not after {timeout:.0f} s"
         time.sleep(0.3)
+
+
+def whole(cluster: Cluster) -> bool:
+    """Say whether head and workers are all there and ready."""
+    pods = [*cluster.pods("head"), *cluster.pods("worker")]
+    return len(pods) == 1 + cluster.workers and all(pod.ready for pod in pods)
 
 
 @contextmanager

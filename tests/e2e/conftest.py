@@ -40,10 +40,15 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture(scope="session", params=ENGINES)
-def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def engine(request: pytest.FixtureRequest) -> Path | None:
+    """Return the folder of the engine's `pulumi`; None for the one on PATH."""
+    return TEST_ENGINE if request.param == "test" else None
+
+
+@pytest.fixture(scope="session")
+def program(engine: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """Return the program beside one of the engines."""
-    folder: Path = tmp_path_factory.mktemp(request.param)
-    return Checkout(folder, TEST_ENGINE if request.param == "test" else None)
+    return Checkout(tmp_path_factory.mktemp("program"), engine)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.host import Host
 from sandbox.site import Site
-from tests.e2e.cluster import Cluster, service, wait_until
+from tests.e2e.cluster import Cluster, service, wait_until, whole
 
 OF_PI4 = {"pi4-prepare", "pi4-verify", "pi4-install", "pi4-node"}
 
@@ -41,6 +41,7 @@ def test_ssh_cut_in_the_middle_of_an_install_is_an_error_and_the_next_up_finishe
     cluster: Cluster, fourth: Host
 ) -> None:
     others = {host.name: service(host) for host in cluster.hosts if host is not fourth}
+    cluster.workers = 3
     cluster.configure()
     running = cluster.program.start_deploy("up", "sandbox")
     fourth.wait_for("test -e /usr/local/bin/.k3s.piray-download -o -e /usr/local/bin/k3s", timeout=120)
@@ -51,14 +52,15 @@ def test_ssh_cut_in_the_middle_of_an_install_is_an_error_and_the_next_up_finishe
     assert "Traceback" not in cut.said
     up = cluster.up()
     assert up.code == 0, up.said
-    assert up.names("create") == {"pi4-install", "pi4-node"}
-    assert up.changes == {("create", name) for name in up.names("create")}
+    assert up.changes == {("create", "pi4-install"), ("create", "pi4-node"), ("update", "ray-worker")}
+    assert "pi4" in {pod.node for pod in cluster.pods("worker")}
     assert cluster.ready_nodes() == {host.name for host in cluster.hosts}
     assert {name: service(cluster.host(name)) for name in others} == others
 
 
 def test_a_host_taken_from_the_file_is_left_as_it_was_found(cluster: Cluster, fourth: Host) -> None:
     others = {host.name: service(host) for host in cluster.hosts if host is not fourth}
+    staying = {pod.uid for pod in cluster.pods() if pod.node != "pi4"}
     cluster.hosts.remove(fourth)
     try:
         up = cluster.up()
@@ -67,6 +69,8 @@ def test_a_host_taken_from_the_file_is_left_as_it_was_found(cluster: Cluster, fo
         assert cluster.ready_nodes() == set(others)
         assert {name: service(cluster.host(name)) for name in others} == others
         assert fourth.files() == cluster.before[fourth.name]
+        wait_until(lambda: whole(cluster))
+        assert staying < {pod.uid for pod in cluster.pods()}
     finally:
         cluster.hosts.append(fourth)
 
@@ -88,6 +92,7 @@ def test_a_power_cut_during_the_reboot_is_no_obstacle_to_the_next_up(cluster: Cl
     assert up.code == 0, up.said
     assert cluster.ready_nodes() == {host.name for host in cluster.hosts}
     cluster.hosts.remove(fourth)
+    cluster.workers = 2
     try:
         assert cluster.up().code == 0
     finally:

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.stack import STACK
 from tests.checkout import Ended
-from tests.e2e.cluster import Cluster, wait_until
+from tests.e2e.cluster import Cluster, wait_until, whole
 from tests.e2e.ray_state import finished_tasks
 from workloads.colour import colour_indices
 from workloads.mandelbrot import compute_image
@@ -39,12 +39,6 @@ def run_and_lose(cluster: Cluster, node: str, lose: Callable[[], object]) -> End
             cluster.program.interrupt(running)
             running.wait()
     return Ended(running.returncode, stdout, stderr)
-
-
-def whole(cluster: Cluster) -> bool:
-    """Say whether head and workers are all there and ready."""
-    pods = [*cluster.pods("head"), *cluster.pods("worker")]
-    return len(pods) == 1 + cluster.workers and all(pod.ready for pod in pods)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,69 @@
+"""Hosts that cannot be used: all named at once, nothing installed, and `down` takes back what was begun."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.host import PLAIN, Hardware, Host
+from sandbox.site import Site
+from tests.checkout import Checkout
+from tests.e2e.cluster import Cluster
+from tests.e2e.process_list import ProcessWatch
+
+HARDWARE = {
+    "pi5": PLAIN,
+    "pi6": Hardware(card=("no-sudo",)),
+    "pi7": Hardware(card=("32-bit",)),
+    "pi8": PLAIN,
+    "pi9": Hardware(hostname="pi5"),
+}
+
+
+@pytest.fixture(scope="module")
+def hosts(site: Site) -> Iterator[dict[str, Host]]:
+    made = {name: site.start(name, hardware) for name, hardware in HARDWARE.items()}
+    for host in made.values():
+        host.wait_until_up()
+    yield made
+    for host in made.values():
+        host.remove()
+
+
+@pytest.fixture
+def stack(site: Site, engine: Path | None, hosts: dict[str, Host], tmp_path: Path) -> Iterator[Cluster]:
+    """Yield a stack of its own, with no hosts yet; in the end the hosts are as they were."""
+    stack = Cluster(site, Checkout(tmp_path, engine), ProcessWatch(), [])
+    before = {name: host.files() for name, host in hosts.items()}
+    yield stack
+    down = stack.down()
+    assert down.code == 0, down.said
+    assert {name: host.files() for name, host in hosts.items()} == before
+
+
+def test_every_host_that_refuses_is_named_with_the_remedy(stack: Cluster, hosts: dict[str, Host]) -> None:
+    stack.hosts = [hosts[name] for name in ("pi5", "pi6", "pi7", "pi8")]
+    stack.host_keys = {"pi8": hosts["pi5"].host_key}
+    up = stack.up()
+    assert up.code != 0
+    assert "piray: pi6: user pi may not run sudo without a password" in up.said
+    assert "piray: pi7: the system's programs are 32-bit" in up.said
+    assert "host key mismatch" in up.said
+    assert "pi8-prepare" in up.said
+    assert "Traceback" not in up.said
+    assert up.names("create") <= {
+        "ray-token",
+        *(f"{host.name}-prepare" for host in stack.hosts),
+        "pi5-verify",
+    }
+
+
+def test_two_hosts_with_one_name_are_told_apart_before_k3s_comes(
+    stack: Cluster, hosts: dict[str, Host]
+) -> None:
+    stack.hosts = [hosts["pi5"], hosts["pi9"]]
+    up = stack.up()
+    assert up.code != 0
+    assert "piray: pi9: the hostname pi5 is already taken by pi5 (10.77.0.15)" in up.said
+    assert "sudo hostnamectl set-hostname pi9" in up.said
+    assert not {name for name in up.names("create") if name.endswith("-install")}
