@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from infra.engine import EngineError, find_pulumi
+from infra.engine import EngineError, environment, find_pulumi
 from sandbox.machine import missing
 from sandbox.process import SandboxError
 from sandbox.progress import Progress
@@ -58,13 +58,15 @@ def up(hosts: int, workers: int) -> None:
 @main.command()
 def down() -> None:
     """Remove the simulated Pis and all that belongs to them; what is cached stays."""
+    Site().close()
     if STACK_FILE.exists():
         env, _ = _engine()
         # The hosts go away as a whole: what the stack knows of them is forgotten, not undone step by step.
         forget = ["pulumi", "stack", "rm", STACK, "--yes", "--force"]
-        subprocess.run(forget, cwd=PROJECT, env=dict(env), capture_output=True, check=False)
+        done = subprocess.run(forget, cwd=PROJECT, env=dict(env), capture_output=True, text=True, check=False)
+        if done.returncode and "no stack named" not in done.stderr:
+            raise SandboxError(f"`{' '.join(forget)}` failed: {done.stderr.strip()}")
         STACK_FILE.unlink()
-    Site().close()
 
 
 def _engine() -> tuple[Mapping[str, str], str]:
@@ -76,8 +78,7 @@ def _engine() -> tuple[Mapping[str, str], str]:
         pulumi = TEST_ENGINE / "pulumi"
     else:
         click.echo(f"piray: the engine is {pulumi}", err=True)
-    env = {**os.environ, "PATH": os.pathsep.join([str(pulumi.parent), os.environ["PATH"]])}
-    return env, "PATH=tests/bin:$PATH " if pulumi.parent == TEST_ENGINE else ""
+    return environment(pulumi, os.environ), "PATH=tests/bin:$PATH " if pulumi.parent == TEST_ENGINE else ""
 
 
 def _run(module: str, *arguments: str, env: Mapping[str, str]) -> None:
