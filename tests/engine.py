@@ -12,7 +12,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.engine_deploy import deploy
 from tests.engine_state import STACK_TYPE, State, StateError, state_path
 from tests.engine_values import is_secret, plain
 from tests.stack_files import project_file
@@ -121,6 +120,9 @@ def _deploy(options: argparse.Namespace) -> int:
         if input(f"Do you want to perform this {options.command}? [yes/no] ").strip() != "yes":
             return _FAILED
     path = _load(options).path
+    # The SDK takes longer to import than all of the other commands together.
+    from tests.engine_deploy import deploy  # noqa: PLC0415
+
     done = deploy(
         options.command,
         Path.cwd(),

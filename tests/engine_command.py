@@ -8,6 +8,7 @@ into the environment of local commands only; most SSH servers refuse it from the
 import json
 import os
 import secrets
+import signal
 import subprocess
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +17,7 @@ from tests.engine_provider import Context, Diff, ProviderError
 from tests.engine_ssh import run_over_ssh
 from tests.engine_state import Resource
 from tests.engine_values import changed_paths, plain
-from tests.program import UNKNOWN
+from tests.marks import UNKNOWN
 
 
 class Command:
@@ -30,7 +31,7 @@ class Command:
         # A trigger that changes inside its list replaces by the `replaceOnChanges` of the generated SDKs.
         return Diff(paths, replace=("triggers",) in paths)
 
-    def preview(self, old: Resource | None, new: Mapping[str, Any]) -> dict[str, Any]:
+    def preview(self, old: Resource | None, new: Mapping[str, Any], context: Context) -> dict[str, Any]:
         # Any change of the inputs may change what the command prints.
         return {**new, "stdout": UNKNOWN, "stderr": UNKNOWN}
 
@@ -58,10 +59,23 @@ def _run(
         reason = f"Process exited with status {done.returncode}"
     else:
         done, both = _run_here(command, inputs, previous, context)
-        reason = f"exit status {done.returncode}"
+        reason = _as_go_says(done.returncode)
+    _log(done, inputs.get("logging", "stdoutAndStderr"), context)
     if done.returncode != 0:
         raise ProviderError(f"{reason}: running {json.dumps(command)}:\n{both}")
     return {"stdout": done.stdout.removesuffix("\n"), "stderr": done.stderr.removesuffix("\n")}
+
+
+def _log(done: "subprocess.CompletedProcess[str]", logging: str, context: Context) -> None:
+    """Show what a command has printed, secret or not, unless the program wants none of it shown."""
+    for name, text in (("stdout", done.stdout), ("stderr", done.stderr)):
+        if name in logging.lower():
+            for line in text.splitlines():
+                context.say(line)
+
+
+def _as_go_says(code: int) -> str:
+    return f"exit status {code}" if code >= 0 else f"signal: {str(signal.strsignal(-code)).lower()}"
 
 
 def _run_here(

@@ -16,7 +16,7 @@ from tests.engine_provider import Context, Diff, PartialError, Provider
 from tests.engine_run import Run, StoppedError
 from tests.engine_state import Resource
 from tests.engine_values import plain, touches
-from tests.program import UNKNOWN
+from tests.marks import UNKNOWN
 
 PARALLEL = 32
 
@@ -139,7 +139,7 @@ class Deployment:
 
         def perform() -> dict[str, Any]:
             if self._run.preview:
-                return provider.preview(None, inputs)
+                return provider.preview(None, inputs, self._run.context(goal, "create"))
             goal.id, outputs = provider.create(goal.name, inputs, self._run.context(goal, "create"))
             return outputs
 
@@ -151,7 +151,7 @@ class Deployment:
 
         def perform() -> dict[str, Any]:
             if self._run.preview:
-                return provider.preview(old, inputs)
+                return provider.preview(old, inputs, self._run.context(goal, "update"))
             return provider.update(old, inputs, self._run.context(goal, "update"))
 
         return self._perform("update", goal, perform)

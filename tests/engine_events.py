@@ -68,6 +68,20 @@ class Events:
         self._say(operation, resource, "failed")
         self.diagnose(message, resource)
 
+    def tell(self, resource: Resource, message: str) -> None:
+        """Report what a provider says while it works."""
+        self._write(
+            "diagnosticEvent",
+            urn=resource.urn,
+            message=message,
+            severity="info",
+            color="never",
+            ephemeral=True,
+        )
+        if not self._quiet:
+            sys.stdout.write(f"    {resource.type} {resource.name} {message}\n")
+            sys.stdout.flush()
+
     def diagnose(self, message: str, resource: Resource | None = None, severity: str = "error") -> None:
         """Report a message, about a resource or about the whole run."""
         self._write(
@@ -89,12 +103,14 @@ class Events:
         self._write(
             "summaryEvent", maybeCorrupt=False, durationSeconds=int(seconds), resourceChanges=self.changes
         )
+        # The real CLI, too, tells errors on standard output.
+        out = sys.stderr if self._quiet else sys.stdout
         if self.diagnostics:
-            print("Diagnostics:", file=sys.stderr)
+            print("Diagnostics:", file=out)
         for resource, message in self.diagnostics:
             where = f"{resource.type} ({resource.name})" if resource else "pulumi:pulumi:Stack"
             lines = message.rstrip().replace("\n", "\n    ")
-            print(f"  {where}:\n    error: {lines}\n", file=sys.stderr, flush=True)
+            print(f"  {where}:\n    error: {lines}\n", file=out, flush=True)
         if not self._quiet:
             print("Resources:")
             for operation, count in sorted(self.changes.items()):

@@ -1,4 +1,4 @@
-"""Kubernetes objects and their provider, as pulumi-kubernetes 4.34 has them: server-side apply, then waiting.
+"""Kubernetes objects and their provider, as pulumi-kubernetes 4.34 has them: create or apply, then wait.
 
 https://github.com/pulumi/pulumi-kubernetes/tree/master/provider/pkg/provider
 Not here: reads, imports, lists, patches, CustomResources, the comparison with what is on the cluster (inputs
@@ -6,6 +6,7 @@ are compared with inputs), and waiting for other kinds than the program has.
 """
 
 import copy
+import os
 import secrets
 import uuid
 from collections.abc import Mapping
@@ -16,11 +17,14 @@ from tests.engine_kubernetes_waits import NotReadyError, is_ready, wait_until_go
 from tests.engine_provider import Context, Diff, PartialError, ProviderError
 from tests.engine_state import Resource
 from tests.engine_values import changed_paths, has_unknown, is_secret, plain, touches
-from tests.program import UNKNOWN
+from tests.marks import UNKNOWN
 
 _AUTONAMED = "pulumi.com/autonamed"
 _REPLACE_UNREADY = "pulumi.com/replaceUnready"
 _MANAGER = "__fieldManager"
+# The field manager of every create; the first update hands it over to one of the object's own.
+_CREATOR = "pulumi-kubernetes"
+_DELETE_UNREACHABLE = "PULUMI_K8S_DELETE_UNREACHABLE"
 _TIMEOUT_S = 600.0
 
 # provider/pkg/provider/diff.go, the kinds that the program uses.
@@ -47,7 +51,7 @@ class KubernetesProvider:
         moved = touches(paths, "kubeconfig") or touches(paths, "clusterIdentifier")
         return Diff(paths, replace=moved and not kept)
 
-    def preview(self, old: Resource | None, new: Mapping[str, Any]) -> dict[str, Any]:
+    def preview(self, old: Resource | None, new: Mapping[str, Any], context: Context) -> dict[str, Any]:
         return dict(new)
 
     def create(self, name: str, new: Mapping[str, Any], context: Context) -> tuple[str, dict[str, Any]]:
@@ -88,28 +92,54 @@ class KubernetesObject:
         autonamed = _AUTONAMED in _annotations(new)
         return Diff(paths, replace=replace, delete_first=replace and same_place and not autonamed)
 
-    def preview(self, old: Resource | None, new: Mapping[str, Any]) -> dict[str, Any]:
-        # As the provider where it cannot ask the cluster: the inputs, all else unknown.
-        return dict(new)
+    def preview(self, old: Resource | None, new: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """Ask the cluster what would come of it; the inputs if it cannot be asked."""
+        if has_unknown(new) or has_unknown(context.provider_inputs):
+            return dict(new)
+        manager = _manager(old)
+        try:
+            if old is None:
+                live = _api(context).create(new, _CREATOR, dry_run=True)
+            else:
+                api = _api(context)
+                created = any(_is_of_creation(one) for one in _managers(api.get(object_path(new)) or {}))
+                live = api.apply(new, manager, dry_run=True, force=created)
+        except UnreachableError:
+            return dict(new)
+        except ApiError as error:
+            # The namespace may still be to come, and an object of the same name still to go.
+            if error.status in (403, *((404, 409) if old is None else ())):
+                return dict(new)
+            said = _not_created(context, error) if old is None else _not_live(new, error)
+            raise ProviderError(f"Preview failed: {said}") from error
+        live.pop("status", None)
+        return _outputs(live, manager)
 
     def create(self, name: str, new: Mapping[str, Any], context: Context) -> tuple[str, dict[str, Any]]:
         api = _api(context)
-        path = object_path(new)
-        with _one_line(f"resource {name!r} was not successfully created by the Kubernetes API server"):
-            if api.get(path) is not None:
-                kind = f"{new['kind'].lower()}s"
-                raise ProviderError(f'{kind} "{new["metadata"]["name"]}" already exists')
-            manager = f"pulumi-kubernetes-{secrets.token_hex(4)}"
-            live = _apply_in_namespace(api, new, manager, context)
-        return _id(new), self._wait(api, live, new, manager, context)
+        try:
+            live = _create_in_namespace(api, new, context)
+        except UnreachableError as error:
+            raise ProviderError(f"configured Kubernetes cluster is unreachable: {error}") from error
+        except ApiError as error:
+            raise ProviderError(_not_created(context, error)) from error
+        return _id(new), self._wait(api, live, new, _manager(None), context)
 
     def update(self, old: Resource, new: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        api = _api(context)
-        manager = plain(old.outputs.get(_MANAGER)) or f"pulumi-kubernetes-{secrets.token_hex(4)}"
-        with _one_line(f"update of resource {old.name!r} failed"):
-            if api.get(object_path(new)) is None:
+        api, manager = _api(context), _manager(old)
+        live: dict[str, Any] | None = None
+        try:
+            live = api.get(object_path(new))
+            if live is None:
                 raise ProviderError(f'{new["kind"]} "{_id(new)}" not found')
-            live = api.apply(object_path(new), new, manager)
+            _take_over(api, live, manager)
+            live = api.apply(new, manager)
+        except UnreachableError as error:
+            raise ProviderError(f"configured Kubernetes cluster is unreachable: {error}") from error
+        except ApiError as error:
+            if live is None:
+                raise ProviderError(f"update of resource {context.urn!r} failed: {error}") from error
+            raise PartialError(_not_live(new, error), _id(new), _outputs(live, manager)) from error
         return self._wait(api, live, new, manager, context)
 
     def delete(self, old: Resource, context: Context) -> None:
@@ -120,9 +150,12 @@ class KubernetesObject:
             if api.delete(path):
                 wait_until_gone(api, path, context.timeout_s or _TIMEOUT_S, context.cancelled)
         except UnreachableError as error:
+            if os.environ.get(_DELETE_UNREACHABLE) == "true":
+                return
             raise ProviderError(
-                f"configured Kubernetes cluster is unreachable ({error}). If the cluster was deleted, you "
-                "can remove this resource from the state with `pulumi state delete URN`"
+                "configured Kubernetes cluster is unreachable. If the cluster was deleted, you can remove "
+                "this resource from Pulumi state by rerunning the operation with the "
+                f'{_DELETE_UNREACHABLE} environment variable set to "true"'
             ) from error
         except (ApiError, NotReadyError) as error:
             raise ProviderError(f"{inputs['kind']} {_id(inputs)!r} cannot be deleted: {error}") from error
@@ -135,28 +168,11 @@ class KubernetesObject:
             live = wait_until_ready(api, live, context.timeout_s or _TIMEOUT_S, context.cancelled)
         except (NotReadyError, ApiError, UnreachableError) as error:
             raise PartialError(
-                f'the Kubernetes API server reported that "{_id(new)}" failed to fully initialize or become '
-                f"live: {error}",
+                _not_live(new, error),
                 _id(new),
                 _outputs(api.get_or(object_path(new), live), manager),
             ) from error
         return _outputs(live, manager)
-
-
-class _one_line:  # noqa: N801 — a context manager, used as a function
-    """Turns errors of the API into one line for the user."""
-
-    def __init__(self, prefix: str) -> None:
-        self.prefix = prefix
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, UnreachableError):
-            raise ProviderError(f"configured Kubernetes cluster is unreachable: {error}") from error
-        if isinstance(error, ApiError | ProviderError):
-            raise ProviderError(f"{self.prefix}: {error}") from error
 
 
 def _api(context: Context) -> Api:
@@ -166,15 +182,48 @@ def _api(context: Context) -> Api:
     return Api(kubeconfig)
 
 
-def _apply_in_namespace(api: Api, new: Mapping[str, Any], manager: str, context: Context) -> dict[str, Any]:
-    """Apply, again after a while if the namespace is not there yet."""
+def _create_in_namespace(api: Api, new: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Create, again after a while if the namespace is not there yet."""
     for delay_s in (1, 2, 4, 8, 16):
         try:
-            return api.apply(object_path(new), new, manager)
+            return api.create(new, _CREATOR)
         except ApiError as error:
             if error.status != 404 or context.cancelled.wait(delay_s):
                 raise
-    return api.apply(object_path(new), new, manager)
+    return api.create(new, _CREATOR)
+
+
+def _take_over(api: Api, live: Mapping[str, Any], manager: str) -> None:
+    """Make what the create has set the field manager's own: only then can an apply take it away."""
+    managers = _managers(live)
+    if any(_is_of_creation(one) for one in managers):
+        mine = {"manager": manager, "operation": "Apply"}
+        changed = [{**one, **mine} if _is_of_creation(one) else one for one in managers]
+        api.replace_managers(object_path(live), live["metadata"]["resourceVersion"], changed)
+
+
+def _managers(live: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return live.get("metadata", {}).get("managedFields") or []
+
+
+def _is_of_creation(entry: Mapping[str, Any]) -> bool:
+    return (entry["manager"], entry["operation"]) == (_CREATOR, "Update")
+
+
+def _manager(old: Resource | None) -> str:
+    kept = plain(old.outputs.get(_MANAGER)) if old else None
+    return str(kept) if kept else f"{_CREATOR}-{secrets.token_hex(4)}"
+
+
+def _not_created(context: Context, error: ApiError) -> str:
+    return f'resource "{context.urn}" was not successfully created by the Kubernetes API server: {error}'
+
+
+def _not_live(inputs: Mapping[str, Any], error: Exception) -> str:
+    return (
+        f'the Kubernetes API server reported that "{_id(inputs)}" failed to fully initialize or become '
+        f"live: {error}"
+    )
 
 
 def _is_ready_now(inputs: Mapping[str, Any], context: Context) -> bool:

@@ -8,7 +8,7 @@ import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +87,25 @@ class Api:
         assert isinstance(items, list)
         return items
 
-    def apply(self, path: str, manifest: Mapping[str, Any], manager: str) -> dict[str, Any]:
+    def create(self, manifest: Mapping[str, Any], manager: str, *, dry_run: bool = False) -> dict[str, Any]:
+        """Create an object that is not there yet."""
+        query = {"fieldManager": manager, **_dry(dry_run)}
+        path = object_path(manifest).rpartition("/")[0]
+        return self.call("POST", f"{path}?{urllib.parse.urlencode(query)}", manifest)
+
+    def apply(
+        self, manifest: Mapping[str, Any], manager: str, *, dry_run: bool = False, force: bool = False
+    ) -> dict[str, Any]:
         """Create or change an object by server-side apply."""
-        query = urllib.parse.urlencode({"fieldManager": manager, "force": "false"})
-        return self.call("PATCH", f"{path}?{query}", manifest, "application/apply-patch+yaml")
+        query = {"fieldManager": manager, "force": str(force).lower(), **_dry(dry_run)}
+        path = f"{object_path(manifest)}?{urllib.parse.urlencode(query)}"
+        return self.call("PATCH", path, manifest, "application/apply-patch+yaml")
+
+    def replace_managers(self, path: str, version: str, managers: Sequence[object]) -> None:
+        """Say anew who manages which fields of an object, if it is still the one of that version."""
+        new = {"managedFields": managers, "resourceVersion": version}
+        patch = [{"op": "replace", "path": f"/metadata/{key}", "value": item} for key, item in new.items()]
+        self.call("PATCH", path, patch, "application/json-patch+json")
 
     def delete(self, path: str) -> bool:
         """Have an object deleted after all that it owns; say whether there was one."""
@@ -123,9 +138,16 @@ class Api:
         except urllib.error.HTTPError as error:
             raise ApiError(_message(error), error.code) from error
         except (OSError, ValueError) as error:
-            raise UnreachableError(f"{self._server}: {getattr(error, 'reason', error)}") from error
+            raise UnreachableError(
+                "unable to load schema information from the API server: "
+                f'Get "{self._server}/openapi/v2?timeout=32s": {getattr(error, "reason", error)}'
+            ) from error
         assert isinstance(answer, dict)
         return answer
+
+
+def _dry(dry_run: bool) -> dict[str, str]:
+    return {"dryRun": "All"} if dry_run else {}
 
 
 def _tls(cluster: Mapping[str, str], user: Mapping[str, str]) -> ssl.SSLContext:

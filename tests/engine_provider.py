@@ -1,6 +1,6 @@
 """What the test engine asks of a provider: the same questions as Pulumi's, in the same order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, Protocol
@@ -51,11 +51,15 @@ class Context:
         provider_inputs: Plain inputs of the resource's explicit provider, if it has one.
         timeout_s: Longest time of the operation; None for the provider's own.
         cancelled: Set when the run is to end soon.
+        urn: What it is about.
+        say: Tells the user something while the operation runs.
     """
 
     provider_inputs: Mapping[str, Any] = field(default_factory=dict)
     timeout_s: float | None = None
     cancelled: Event = field(default_factory=Event)
+    urn: str = ""
+    say: Callable[[str], None] = lambda _: None
 
 
 class Provider(Protocol):
@@ -67,7 +71,7 @@ class Provider(Protocol):
     def diff(self, old: Resource, new: Mapping[str, Any], context: Context) -> Diff:
         """Compare the recorded inputs with new ones."""
 
-    def preview(self, old: Resource | None, new: Mapping[str, Any]) -> dict[str, Any]:
+    def preview(self, old: Resource | None, new: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Return what outputs can be told before a create (old is None) or an update."""
 
     def create(self, name: str, new: Mapping[str, Any], context: Context) -> tuple[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from threading import Condition, Event
 from typing import Any
 
@@ -101,7 +102,13 @@ class Run:
         with self.changed:
             provider = self.state.live(resource.provider.rpartition("::")[0])
         inputs = plain(provider.inputs) if provider else {}
-        return Context(inputs, resource.timeouts_s.get(operation), self.cancelled)
+        return Context(
+            inputs,
+            resource.timeouts_s.get(operation),
+            self.cancelled,
+            resource.urn,
+            partial(self.events.tell, resource),
+        )
 
     def refuse_leaks(self, goal: Resource) -> None:
         """Refuse inputs that have in clear what another resource keeps secret."""

@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.checkout import TEST_ENGINE, Deployed
+
+# Parameters of what is to hold on both engines: `real=engine == REAL`.
+REAL = "real engine"
+_REAL_THERE = pytest.mark.skipif(shutil.which("pulumi") is None, reason="no pulumi on PATH")
+ENGINES = ["test engine", pytest.param(REAL, marks=[pytest.mark.engine, _REAL_THERE])]
 
 _HEADER = """
 import json, os, pulumi
@@ -48,6 +55,7 @@ class Scenario:
     """
 
     def __init__(self, folder: Path, *, real: bool = False) -> None:
+        self.real = real
         self.folder = folder / "program"
         self.folder.mkdir()
         self.state = folder / "state"

@@ -14,7 +14,7 @@ from typing import Any
 from cryptography.fernet import Fernet, InvalidToken
 
 from tests.engine_values import is_secret, plain, secret, telling_words
-from tests.program import SECRET, SIGNATURE
+from tests.marks import SECRET, SIGNATURE
 
 STACK_TYPE = "pulumi:pulumi:Stack"
 _CIPHERTEXT = "ciphertext"

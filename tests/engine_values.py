@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.program import SECRET, SIGNATURE, UNKNOWN
+from tests.marks import SECRET, SIGNATURE, UNKNOWN
 
 Path = tuple[str | int, ...]
 

@@ -20,12 +20,9 @@ from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
-MAIN = Path(__file__).resolve().parent.parent / "__main__.py"
+from tests.marks import SECRET, SIGNATURE, UNKNOWN
 
-# Marks of the wire format, https://github.com/pulumi/pulumi/blob/master/developer-docs/architecture/resource-registration.md
-SIGNATURE = "4dabf18193072939515e22adb298388d"
-SECRET = "1b47061264138c4ac30d75fd1eb44270"
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+MAIN = Path(__file__).resolve().parent.parent / "__main__.py"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import stat
 import subprocess
@@ -12,9 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.checkout import TEST_ENGINE, Checkout
-from tests.engine_scenario import Scenario, SshServer, missing_for_ssh, ssh_server
-
-REAL = pytest.mark.skipif(shutil.which("pulumi") is None, reason="no pulumi on PATH")
+from tests.engine_scenario import ENGINES, REAL, Scenario, SshServer, missing_for_ssh, ssh_server
 
 ONE = "urn:pulumi:test::scenario::command:local:Command::one"
 TWO = """
@@ -32,9 +29,9 @@ other = command("other", "other", depends_on=[root])
 """
 
 
-@pytest.fixture(params=["test engine", pytest.param("real engine", marks=[pytest.mark.engine, REAL])])
+@pytest.fixture(params=ENGINES)
 def scenario(tmp_path: Path, request: pytest.FixtureRequest) -> Scenario:
-    return Scenario(tmp_path, real=request.param == "real engine")
+    return Scenario(tmp_path, real=request.param == REAL)
 
 
 @pytest.fixture
@@ -249,7 +246,7 @@ def test_independent_resources_are_made_side_by_side(scenario: Scenario) -> None
 def test_secrets_are_never_in_clear(scenario: Scenario) -> None:
     secret = "5ecret" * 8
     program = """
-one = command("one", Output.secret(settings["secret"]),
+one = command("one", Output.secret(settings["secret"]), logging=local.Logging.NONE,
               opts=ResourceOptions(additional_secret_outputs=["stdout"]))
 pulumi.export("token", one.stdout)
 pulumi.export("open", "sesame")
@@ -262,6 +259,14 @@ pulumi.export("open", "sesame")
     kept = [path for path in scenario.state.rglob("*") if path.is_file()]
     assert not [path for path in kept if secret in path.read_text(errors="replace")]
     assert secret not in up.said
+
+
+def test_what_a_command_prints_is_shown_even_if_it_is_secret(scenario: Scenario) -> None:
+    scenario.program('command("one", Output.secret("sesame"))\ncommand("two", "hush", logging="stderr")')
+    up = scenario.up()
+    assert up.code == 0, up.said
+    assert "sesame" in up.said
+    assert "hush" not in up.said
 
 
 def test_the_state_is_its_owners_and_needs_the_passphrase(ours: Scenario) -> None:
@@ -287,9 +292,9 @@ command("two", Output.unsecret(one.stdout))
 def test_what_is_told_openly_elsewhere_is_no_secret(ours: Scenario) -> None:
     program = """
 checksum = "c" * 64
-command("open", checksum)
+told = command("open", checksum)
 one = command("one", Output.secret(checksum), opts=ResourceOptions(additional_secret_outputs=["stdout"]))
-command("two", checksum, depends_on=[one])
+command("two", told.stdout, depends_on=[one])
 """
     ours.program(program)
     assert ours.up().code == 0

@@ -12,7 +12,7 @@ import pytest
 from tests.engine_kubernetes import KubernetesObject
 from tests.engine_kubernetes_waits import NotReadyError, wait_until_gone, wait_until_ready
 from tests.engine_provider import Context
-from tests.engine_scenario import Scenario
+from tests.engine_scenario import ENGINES, REAL, Scenario
 from tests.engine_state import Resource
 
 OBJECTS = """
@@ -37,7 +37,8 @@ deployment = kubernetes.apps.v1.Deployment(
 )
 service = kubernetes.core.v1.Service(
     "service", metadata={**place, "name": "service"}, opts=opts,
-    spec={"clusterIP": "None", "selector": labels, "ports": [{"port": settings["port"]}]},
+    spec={"clusterIP": "None", "selector": labels, "ports": [{"port": settings["port"]}],
+          "sessionAffinity": settings["affinity"]},
 )
 job = kubernetes.batch.v1.Job(
     "job", metadata={**place, "annotations": {"pulumi.com/replaceUnready": "true"}}, opts=opts,
@@ -56,17 +57,21 @@ contexts: [{name: c, context: {cluster: c, user: c}}]
 current-context: c
 users: [{name: c, user: {token: t}}]
 """
-SETTINGS = {"data": "a", "token": "5ecret" * 8, "history": 1, "port": 80, "retries": 1}
+SETTINGS = {"data": "a", "token": "5ecret" * 8, "history": 1, "port": 80, "affinity": "None", "retries": 1}
 OBJECT_NAMES = {"space", "config", "auth", "sleepers", "service", "job"}
 
 
+@pytest.fixture(params=ENGINES)
+def scenario(tmp_path: Path, request: pytest.FixtureRequest) -> Scenario:
+    return Scenario(tmp_path, real=request.param == REAL)
+
+
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Scenario]:
+def cluster(scenario: Scenario) -> Iterator[Scenario]:
     """The program with its objects on a real API server, in a namespace of its own."""
     kubeconfig = os.environ.get("PIRAY_TEST_KUBECONFIG")
     if not kubeconfig:
         pytest.skip("PIRAY_TEST_KUBECONFIG names no cluster")
-    scenario = Scenario(tmp_path)
     text = Path(kubeconfig).read_text()
     scenario.program(OBJECTS, kubeconfig=text, namespace=f"engine-{uuid.uuid4().hex[:8]}", **SETTINGS)
     up = scenario.up()
@@ -81,12 +86,60 @@ def cluster(tmp_path: Path) -> Iterator[Scenario]:
 @pytest.mark.cluster
 def test_objects_are_made_once_and_their_changes_applied(cluster: Scenario) -> None:
     assert cluster.up().changes == set()
-    cluster.set(history=3, port=81)
-    assert cluster.preview().changes == {("update", "sleepers"), ("update", "service")}
+    cluster.set(history=3, affinity="ClientIP")
+    planned = cluster.preview()
+    assert planned.code == 0, planned.said
     up = cluster.up()
     assert up.code == 0, up.said
-    assert up.changes == {("update", "sleepers"), ("update", "service")}
+    assert planned.changes == up.changes == {("update", "sleepers"), ("update", "service")}
     assert cluster.up().changes == set()
+
+
+@pytest.mark.cluster
+def test_an_update_that_the_cluster_would_refuse_fails_in_the_preview(cluster: Scenario) -> None:
+    cluster.set(affinity="Nobody")
+    planned = cluster.preview()
+    assert planned.code != 0
+    assert "Preview failed: " in planned.said
+    assert 'Service "service" is invalid' in planned.said
+    up = cluster.up()
+    assert up.code != 0
+    assert '/service" failed to fully initialize or become live: Service "service" is invalid' in up.said
+    cluster.set(affinity="None")
+    up = cluster.up()
+    assert up.code == 0, up.said
+    assert up.changes == {("update", "service")}
+
+
+@pytest.mark.cluster
+def test_until_the_first_update_the_preview_keeps_what_the_create_has_set(cluster: Scenario) -> None:
+    cluster.set(port=81)
+    planned = cluster.preview()
+    assert planned.code != 0
+    assert "spec.ports[0].name: Required value" in planned.said
+    assert cluster.up().changes == {("update", "service")}
+    cluster.set(port=82)
+    planned = cluster.preview()
+    assert planned.code == 0, planned.said
+    assert planned.changes == {("update", "service")}
+
+
+@pytest.mark.cluster
+def test_without_its_cluster_nothing_is_updated_or_deleted(cluster: Scenario) -> None:
+    kubeconfig = cluster.settings["kubeconfig"]
+    cluster.set(kubeconfig=UNREACHABLE, history=2)
+    planned = cluster.preview()
+    assert planned.code == 0, planned.said
+    assert planned.changes == {("update", "sleepers")}
+    up = cluster.up()
+    assert up.code != 0
+    assert "error: configured Kubernetes cluster is unreachable: " in up.said
+    down = cluster.destroy()
+    assert down.code != 0
+    assert "error: configured Kubernetes cluster is unreachable. If the cluster was deleted, " in down.said
+    cluster.set(kubeconfig=kubeconfig)
+    up = cluster.up()
+    assert up.code == 0, up.said
 
 
 @pytest.mark.cluster
@@ -115,25 +168,26 @@ def test_a_secret_stays_one(cluster: Scenario) -> None:
 def test_an_object_of_somebody_elses_is_not_taken_over(cluster: Scenario, tmp_path: Path) -> None:
     folder = tmp_path / "other"
     folder.mkdir()
-    other = Scenario(folder)
+    other = Scenario(folder, real=cluster.real)
     other.program(OBJECTS, **cluster.settings)
     up = other.up()
     assert up.code != 0
-    assert "already exists" in up.stderr
+    assert f'namespaces "{cluster.settings["namespace"]}" already exists' in up.said
     assert other.destroy().code == 0
     assert cluster.up().changes == set()
 
 
-def test_objects_are_previewed_without_a_cluster_and_refused_in_one_line(tmp_path: Path) -> None:
-    scenario = Scenario(tmp_path)
+def test_objects_are_previewed_without_a_cluster_and_refused_in_one_line(scenario: Scenario) -> None:
     scenario.program(OBJECTS, kubeconfig=UNREACHABLE, namespace="space", **SETTINGS)
     preview = scenario.preview()
     assert preview.code == 0, preview.said
     assert preview.names("create") == OBJECT_NAMES
     up = scenario.up()
     assert up.code != 0
-    (line,) = [line for line in up.stderr.splitlines() if "error:" in line]
-    assert "configured Kubernetes cluster is unreachable: https://127.0.0.1:1" in line
+    diagnostics = up.stdout.partition("Diagnostics:")[2]
+    (line,) = [line for line in diagnostics.splitlines() if "configured Kubernetes cluster" in line]
+    assert "error: configured Kubernetes cluster is unreachable: unable to load schema" in line
+    assert "https://127.0.0.1:1/" in line
 
 
 def recorded(inputs: dict[str, Any]) -> Resource:

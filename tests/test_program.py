@@ -12,10 +12,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.marks import UNKNOWN
 from tests.program import (
     RAY_TOKEN,
     SECRETS,
-    UNKNOWN,
     Program,
     Registered,
     Secret,

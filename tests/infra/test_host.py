@@ -9,7 +9,8 @@ from pulumi.runtime import MockResourceArgs
 
 from infra.host import Conflict, PiHosts, PreparedHost, find_conflict
 from tests.infra.declared import commands, declare, make_config, variables
-from tests.program import UNKNOWN, command_answer, reveal
+from tests.marks import UNKNOWN
+from tests.program import command_answer, reveal
 
 CONFIG = make_config(servers=1, agents=2)
 

@@ -12,7 +12,8 @@ from infra.config import StackConfig
 from infra.host import PiHosts
 from infra.k3s import K3sCluster
 from tests.infra.declared import commands, declare, make_config, variables
-from tests.program import CREDENTIALS, UNKNOWN, Program, Secret, command_answer, plain_texts, reveal
+from tests.marks import UNKNOWN
+from tests.program import CREDENTIALS, Program, Secret, command_answer, plain_texts, reveal
 
 TOKENS = ("server-secret", "agent-secret", "S0VZLU9GLVRIRS1BRE1JTg==")
 
