@@ -15,7 +15,7 @@ run: $(VENV)/.installed ## the Mandelbrot picture and the speed-up table, on thi
 	$(BIN)/piray run mandelbrot $(ARGS)
 
 test: $(VENV)/.installed-dev ## every test that this machine can run
-	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n 2 $(ARGS)
 
 check: $(VENV)/.installed-dev ## format, lint, types, shell scripts
 	$(BIN)/ruff format --check .
