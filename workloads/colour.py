@@ -23,7 +23,7 @@ def colour_range(plan: Plan) -> tuple[float, float]:
     return 0.0, plan.max_iterations - 1 + HEADROOM
 
 
-def colour_indices(values: NDArray[np.float64], plan: Plan) -> NDArray[np.uint8]:
+def colour_indices(values: NDArray[np.float32], plan: Plan) -> NDArray[np.uint8]:
     """Map smooth values to colours; each value on its own, so tile, band and whole picture agree.
 
     Args:

@@ -123,7 +123,7 @@ class Crew:
         return all(slot.actor is not None for slot in self.slots[:count])
 
     def render(
-        self, count: int, image: NDArray[np.float64], progress: Callable[[int], None] | None = None
+        self, count: int, image: NDArray[np.float32], progress: Callable[[int], None] | None = None
     ) -> Rendering:
         """Compute the whole picture with the first `count` actors.
 
@@ -190,7 +190,7 @@ class _Worker:
         check_kernel(self._plan)
         return seconds
 
-    def compute(self, first: int, last: int) -> NDArray[np.float64]:
+    def compute(self, first: int, last: int) -> NDArray[np.float32]:
         """Return tiles first…last-1, of shape (last - first, grid_height, grid_width)."""
         return np.stack([compute_tile(self._plan, tile) for tile in self._tiles[first:last]])
 

@@ -1,4 +1,4 @@
-"""Computes Mandelbrot tiles: the compiled kernel, the NumPy reference and the check of one by the other.
+"""Computes Mandelbrot tiles: the readable kernel, the NumPy reference and the check of the fast kernel by it.
 
 Sampling and formula are those of the first write-up: the smooth value is `r - log2(log2(|z| + 1))`, where r
 is the last iteration that still found |z| within the threshold. Pixels that never escape are coloured by |z|
@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from workloads.kernel import MODULUS_FLOOR, smooth_values
 from workloads.plan import Plan, Tile, View
 
 __all__ = [
@@ -27,12 +28,9 @@ __all__ = [
     "compute_tile",
     "place",
     "reference_tile",
+    "scalar_tile",
     "warm_up",
 ]
-
-# Where |z| is 0 (c = 0, c = -1) the formula has log2(0). The floor is the smallest modulus for which
-# |z| + 1 differs from 1 in float64: the formula is unchanged wherever the write-up's is finite.
-MODULUS_FLOOR = 2.0**-52
 
 # A check costs as much whatever the plan: crops of nine tiles, and no more iterations than this.
 CHECK_SIDE = 64
@@ -40,23 +38,41 @@ CHECK_ITERATIONS = 256
 # One update of the reference rounds about ten times and one of the kernel about five, each by 2**-53 of a
 # term no larger than |z|**2 + |z| + |c|; doubled for safety.
 UPDATE_ROUNDING = 2.0**-48
-# Rounding of the two logarithms and of the subtraction from an index of at most CHECK_ITERATIONS.
-VALUE_ROUNDING = 1e-11
+# Rounding of |z|**2, of the two logarithms and of the value to float32.
+VALUE_ROUNDING = 2e-6
+FLOAT32_ROUNDING = 2.0**-23
 
 
 class KernelMismatch(AssertionError):  # noqa: N818  # says what was found
     """The compiled kernel disagrees with the NumPy reference by more than rounding allows."""
 
 
-def compute_tile(plan: Plan, tile: Tile) -> NDArray[np.float64]:
-    """Compute one tile with the compiled kernel.
+def compute_tile(plan: Plan, tile: Tile, *, preview: bool = False) -> NDArray[np.float32]:
+    """Compute one tile with the fast kernel.
+
+    Args:
+        plan: The problem.
+        tile: Which part of it.
+        preview: Iterate in float32: faster, and wrong near the border of the set.
+
+    Returns:
+        Smooth values of shape (tile.height, tile.width), finite everywhere.
+    """
+    x, y = _samples(tile)
+    values = np.empty((tile.height, tile.width), dtype=np.float32)
+    smooth_values(x, y, plan.max_iterations, plan.threshold, values, preview=preview)
+    return values
+
+
+def scalar_tile(plan: Plan, tile: Tile) -> NDArray[np.float64]:
+    """Compute one tile with the readable kernel: pixel by pixel, in float64 to the end.
 
     Returns:
         Smooth values of shape (tile.height, tile.width), finite everywhere.
     """
     x, y = _samples(tile)
     values = np.empty((tile.height, tile.width))
-    _smooth_values(x, y, plan.max_iterations, float(plan.threshold), values)
+    _scalar_values(x, y, plan.max_iterations, float(plan.threshold), values)
     return values
 
 
@@ -76,12 +92,12 @@ def reference_tile(plan: Plan, tile: Tile) -> NDArray[np.float64]:
     return _smooth(r, np.abs(z))
 
 
-def place(image: NDArray[np.float64], tile: Tile, values: NDArray[np.float64]) -> None:
+def place(image: NDArray[np.float32], tile: Tile, values: NDArray[np.float32]) -> None:
     """Copy a tile's values to where they belong in the picture of shape (plan.height, plan.width)."""
     image[tile.y0 : tile.y0 + tile.height, tile.x0 : tile.x0 + tile.width] = values
 
 
-def compute_image(plan: Plan, progress: Callable[[], None] | None = None) -> NDArray[np.float64]:
+def compute_image(plan: Plan, progress: Callable[[], None] | None = None) -> NDArray[np.float32]:
     """Compute the whole picture in this process, on one core.
 
     Args:
@@ -91,7 +107,7 @@ def compute_image(plan: Plan, progress: Callable[[], None] | None = None) -> NDA
     Returns:
         Smooth values of shape (plan.height, plan.width); row 0 is view.y_min.
     """
-    image = np.empty((plan.height, plan.width))
+    image = np.empty((plan.height, plan.width), dtype=np.float32)
     for tile in plan.tiles():
         place(image, tile, compute_tile(plan, tile))
         if progress is not None:
@@ -121,13 +137,15 @@ def check_kernel(plan: Plan) -> None:
         values = compute_tile(plan, crop)
         low, high = _reference_bounds(plan, crop)
         # Written so that a NaN counts as wrong.
-        wrong = ~((low - VALUE_ROUNDING <= values) & (values <= high + VALUE_ROUNDING))
+        rounding = VALUE_ROUNDING + FLOAT32_ROUNDING * np.abs(values)
+        wrong = ~((low - rounding <= values) & (values <= high + rounding))
         if wrong.any():
             row, col = (int(index) for index in np.argwhere(wrong)[0])
+            found, least, most = (float(part[row, col]) for part in (values, low, high))
             raise KernelMismatch(
                 f"The compiled Mandelbrot kernel is wrong on this machine: tile ({tile.row}, {tile.col}), "
-                f"pixel ({row}, {col}) is {values[row, col]!r}, the reference allows {low[row, col]!r} to "
-                f"{high[row, col]!r}. Nothing was timed: reinstall numba and NumPy, or report this."
+                f"pixel ({row}, {col}) is {found!r}, the reference allows {least!r} to {most!r}. "
+                "Nothing was timed: reinstall numba and NumPy, or report this."
             )
 
 
@@ -144,18 +162,14 @@ def warm_up() -> float:
 
 
 @njit(nogil=True)
-def _smooth_values(
+def _scalar_values(
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     max_iterations: int,
     threshold: float,
     values: NDArray[np.float64],
 ) -> None:
-    """Fill `values` (y.size, x.size) for the points x + iy; releases the GIL.
-
-    Not cached on disk: numba refuses to load a cached function where it finds no writable folder (read-only
-    installs), and a job's working_dir on a cluster is gone after the job.
-    """
+    """Fill `values` (y.size, x.size) for the points x + iy."""
     limit = threshold * threshold
     for row in range(y.size):
         c_im = y[row]

@@ -15,7 +15,7 @@ MAX_GRIDS = 4096
 # Ray needs about half a millisecond for a task, however small: 30 s of nothing else.
 MAX_TILES = 2**16
 MAX_GRID_PIXELS = 8192
-# 2 GiB as float64: the whole picture is held in one process.
+# 1 GiB as float32: the whole picture is held in one process.
 MAX_PIXELS = 2**28
 MAX_ITERATIONS = 100_000
 MIN_THRESHOLD = 2.0
@@ -204,7 +204,7 @@ def _size_problems(plan: Plan) -> Iterator[str]:
     if plan.width * plan.height > MAX_PIXELS:
         yield (
             f"The picture would be {plan.width} x {plan.height} pixels: choose fewer or smaller tiles, "
-            f"at most {MAX_PIXELS} pixels ({MAX_PIXELS * 8 // 2**20} MiB of memory)."
+            f"at most {MAX_PIXELS} pixels ({MAX_PIXELS * 4 // 2**20} MiB of memory)."
         )
 
 

@@ -72,7 +72,7 @@ class Result:
         nodes: Facts of the nodes that computed, where they are other machines.
         unit: What a worker is: "node", or "core" where all of them are on one machine.
         warm_up_s: Cold seconds, kept apart: compilation and first use.
-        image_sha256: SHA-256 of the picture's float64 values, the same for every row.
+        image_sha256: SHA-256 of the picture's float32 values, the same for every row.
         created: UTC, ISO 8601.
     """
 

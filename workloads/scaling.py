@@ -101,7 +101,7 @@ def run(plan: Plan, repeats: int, max_workers: int | None, expected: int, emit: 
     crew = Crew(plan, slots)
     cold = [_warm_driver(plan), *crew.warm()]
     emit(Event("warm", {"cold_s": cold}))
-    image = np.zeros((plan.height, plan.width))
+    image = np.zeros((plan.height, plan.width), dtype=np.float32)
     progress = Progress(plan.n_tiles * repeats * len(rows), emit)
     digest = ""
     for _ in range(repeats):
@@ -175,7 +175,7 @@ def _warm_driver(plan: Plan) -> float:
 
 
 def _measure(
-    *, plan: Plan, crew: Crew, row: Row, image: NDArray[np.float64], progress: Progress, emit: Emit
+    *, plan: Plan, crew: Crew, row: Row, image: NDArray[np.float32], progress: Progress, emit: Emit
 ) -> bool:
     """Take one value of a row, again if a worker was lost; return False if the row had to be given up."""
     for _ in range(ATTEMPTS):
@@ -203,7 +203,7 @@ def _measure(
     return False
 
 
-def _same_picture(image: NDArray[np.float64], digest: str, row: Row) -> str:
+def _same_picture(image: NDArray[np.float32], digest: str, row: Row) -> str:
     found = hashlib.sha256(image.data).hexdigest()
     if np.isnan(image).any() or (digest and found != digest):
         raise WorkloadError(

@@ -23,7 +23,7 @@ def decode(content: bytes) -> Image.Image:
     return image
 
 
-def png_bytes(image: NDArray[np.float64], plan: Plan) -> bytes:
+def png_bytes(image: NDArray[np.float32], plan: Plan) -> bytes:
     return encode_png(colour_indices(image, plan), plan)
 
 
