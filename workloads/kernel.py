@@ -27,6 +27,8 @@ MODULUS_FLOOR = 2.0**-52
 SHAPE = lanes.shape_for(llvm.get_host_cpu_features())
 PREVIEW_SHAPE = lanes.shape_for(llvm.get_host_cpu_features(), preview=True)
 
+# Several vectors in turn, so that one is computed while another waits for its last result.
+SMOOTH_LANES = 4 * PREVIEW_SHAPE.lanes
 # Columns handled at once: |z|**2 and values of a block of rows stay in the first-level cache.
 CHUNK = 256
 # A pixel that has not escaped by then hardly will soon: fewer looks, and some work undone if it does.
@@ -96,19 +98,17 @@ def _iterate_with(shape: Shape) -> Any:
     return iterate
 
 
-def _smooth_with(shape: Shape) -> Any:
+def _smooth_with(pixels: int) -> Any:
     """Return the compiled form of `lanes.define_smooth`, likewise."""
 
     @intrinsic
-    def smooth(context, norms, values, count):  # type: ignore[no-untyped-def]  # numba types it
+    def smooth(context, norms, lasts, values, count):  # type: ignore[no-untyped-def]  # numba types it
         def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
-            function = _defined(
-                builder.module, "piray_smooth", lanes.define_smooth, shape.lanes, MODULUS_FLOOR
-            )
+            function = _defined(builder.module, "piray_smooth", lanes.define_smooth, pixels, MODULUS_FLOOR)
             _call(builder, function, arguments)
             return context.get_dummy_value()
 
-        return types.void(types.intp, types.intp, types.int64), generate
+        return types.void(types.intp, types.intp, types.intp, types.int64), generate
 
     return smooth
 
@@ -151,9 +151,9 @@ def _calm_norm(largest: float, threshold: float) -> float:
 
 def _values_with(shape: Shape) -> Any:
     """Return the compiled kernel for a shape of blocks."""
-    iterate, smooth = _iterate_with(shape), _smooth_with(PREVIEW_SHAPE)
+    iterate, smooth = _iterate_with(shape), _smooth_with(SMOOTH_LANES)
     lanes_, rows, chunk, real = shape.lanes, shape.rows, CHUNK, np.float32 if shape.preview else np.float64
-    item = 4 if shape.preview else 8
+    pixels, item = SMOOTH_LANES, (4 if shape.preview else 8)
 
     @njit(nogil=True)
     def run(points_re, points_im, max_iterations, threshold, values):  # type: ignore[no-untyped-def]
@@ -189,12 +189,16 @@ def _values_with(shape: Shape) -> Any:
                         lasts.ctypes.data + block * 4,
                         chunk,
                     )
+                # Whole vectors go where they belong, the rest by way of the buffer.
                 visible = min(chunk, width - col)
+                whole = visible // pixels * pixels
                 for part in range(min(rows, height - row)):
-                    smooth(
-                        norms[part].ctypes.data, lasts[part].ctypes.data, chunk if count == chunk else count
-                    )
-                    values[row + part, col : col + visible] = lasts[part, :visible]
+                    norm, last = norms[part].ctypes.data, lasts[part].ctypes.data
+                    smooth(norm, last, values[row + part].ctypes.data + col * 4, whole)
+                    if whole < visible:
+                        smooth(norm + whole * 4, last + whole * 4, last + whole * 4, pixels)
+                        for rest in range(whole, visible):
+                            values[row + part, col + rest] = lasts[part, rest]
 
     return run
 

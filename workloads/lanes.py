@@ -6,29 +6,25 @@ pixels can have passed the threshold, and looked at step by step only around an 
 same operations with the same rounding, so a pixel's value does not depend on its neighbours.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir
 
-# log2(1 + f) / f for 1 + f in [sqrt(1/2), sqrt(2)), relative error below 2e-7 (minimax); constant term first.
+# log2(1 + f) / f for 1 + f from sqrt(1/2) to sqrt(2), minimax, relative error below 1.2e-6; constant first.
 LOG2_COEFFICIENTS = (
-    1.442694902420044,
-    -0.7213528156280518,
-    0.48092323541641235,
-    -0.3602396249771118,
-    0.2870987057685852,
-    -0.24887686967849731,
-    0.23404234647750854,
-    -0.14581164717674255,
+    1.442696452140808,
+    -0.7213636040687561,
+    0.48062676191329956,
+    -0.3593716323375702,
+    0.2956995368003845,
+    -0.26932018995285034,
+    0.17162451148033142,
 )
 # sqrt(1/2) as bits of a float32: where a mantissa counts as below 1.
 SQRT_HALF_BITS = 0x3F3504F3
 MANTISSA_BITS = 23
-# Steps without looking, undone if a pixel turns out to have escaped during them. With 4 no finite threshold
-# that a plan allows can overflow on the way (1e6 to the power of 16).
-BLIND_STEPS = 4
 # Steps that a calm pixel cannot use to get past the threshold.
 CALM_STEPS = 2
 
@@ -49,6 +45,16 @@ class Shape:
     lanes: int
     rows: int
     preview: bool = False
+
+    @property
+    def blind_steps(self) -> int:
+        """Updates that may go by without a look: from a |z| of 1e6 they do not overflow."""
+        return 2 if self.preview else 4
+
+    @property
+    def watched_steps(self) -> int:
+        """Updates whose |z|**2 is kept before it is looked at; most blocks escape within one or two."""
+        return 2
 
 
 def shape_for(features: Mapping[str, bool], preview: bool = False) -> Shape:
@@ -157,10 +163,33 @@ def define_iterate(module: ir.Module, name: str, shape: Shape) -> ir.Function:
     return function
 
 
+_PARTS = (
+    "first",
+    "free",
+    "free_step",
+    "near",
+    "near_look",
+    "near_step",
+    "far",
+    "far_step",
+    "far_undo",
+    "watch",
+    "watch_step",
+    "watch_on",
+    "tail",
+    "tail_step",
+    "tail_capture",
+    "park",
+    "finish",
+    "end",
+)
+
+
 class _Block:
     """The body of `define_iterate`; its variables are on the stack, from where LLVM moves them to registers.
 
-    n counts the updates done, so that z is z_n. Pixels that have escaped are parked at z = c = 0.
+    n counts the updates done, so that z is z_n. The last index of a pixel is negative until it has escaped;
+    then it is parked at z = c = 0.
     """
 
     def __init__(self, function: ir.Function, shape: Shape) -> None:
@@ -177,103 +206,118 @@ class _Block:
             self.last_out,
             self.stride,
         ) = function.args
-        self.rows = range(shape.rows)
+        self.rows, self.blind, self.watched = range(shape.rows), shape.blind_steps, shape.watched_steps
         self.b = ir.IRBuilder(function.append_basic_block("entry"))
         self.v = _Vectors(self.b, F32 if shape.preview else F64, shape.lanes)
         self.small = ir.VectorType(F32, shape.lanes)
-        self.z_re, self.z_im, self.c_re, self.c_im, self.norm, self.escape = (
-            [self.b.alloca(self.v.kind) for _ in self.rows] for _ in range(6)
+        self.z_re, self.z_im, self.c_re, self.c_im = (
+            [self.b.alloca(self.v.kind) for _ in self.rows] for _ in range(4)
         )
         self.n = self.b.alloca(I64)
+        self.norms, self.lasts = (
+            [self._row(out, row) for row in self.rows] for out in (self.norm_out, self.last_out)
+        )
+        self.to = {part: function.append_basic_block(part) for part in _PARTS}
 
     def define(self) -> None:
         """Write the whole function."""
-        b, entry = self.b, self.b.block
-        names = (
-            "free",
-            "free_step",
-            "near",
-            "near_look",
-            "near_step",
-            "far",
-            "far_step",
-            "far_undo",
-            "look",
-            "capture",
-            "missed",
-            "calm",
-            "step",
-            "step_on",
-            "finish",
-            "store",
-        )
-        to = {name: self.function.append_basic_block(name) for name in names}
-        b.position_at_end(entry)
         self._begin()
-        b.cbranch(self._before(0, self.free), to["free"], to["look"])
+        b = self.b
+        b.cbranch(self._before(0, self.free), self.to["free"], self.to["first"])
 
-        with b.goto_block(to["free"]):
-            b.cbranch(self._before(1, self.free), to["free_step"], to["near"])
-        with b.goto_block(to["free_step"]):
+        with b.goto_block(self.to["first"]):
+            self._capture([self._norms()])
+            b.cbranch(self._any_left(), self.to["park"], self.to["end"])
+        self._define_blind()
+        self._define_watched()
+        self._define_tail()
+
+    def _define_blind(self) -> None:
+        """Write the steps that need no look at each |z|."""
+        b = self.b
+        # No pixel of the picture's part can pass the threshold before n is `free`.
+        with b.goto_block(self.to["free"]):
+            b.cbranch(self._before(1, self.free), self.to["free_step"], self.to["near"])
+        with b.goto_block(self.to["free_step"]):
             self._steps(1)
-            b.branch(to["free"])
+            b.branch(self.to["free"])
 
-        with b.goto_block(to["near"]):
-            b.cbranch(self._before(CALM_STEPS, self.early), to["near_look"], to["far"])
-        with b.goto_block(to["near_look"]):
-            b.cbranch(self._any_above(self.calm, self._measure()), to["step"], to["near_step"])
-        with b.goto_block(to["near_step"]):
+        # At first by steps that cannot pass the threshold from where all pixels are.
+        with b.goto_block(self.to["near"]):
+            b.cbranch(self._before(CALM_STEPS, self.early), self.to["near_look"], self.to["far"])
+        with b.goto_block(self.to["near_look"]):
+            b.cbranch(self._any_above(self.calm, self._norms()), self.to["watch"], self.to["near_step"])
+        with b.goto_block(self.to["near_step"]):
             self._steps(CALM_STEPS)
-            b.branch(to["near"])
+            b.branch(self.to["near"])
 
-        with b.goto_block(to["far"]):
-            b.cbranch(self._before(BLIND_STEPS, self.most), to["far_step"], to["step"])
-        with b.goto_block(to["far_step"]):
+        # Later by longer ones, undone if they did.
+        with b.goto_block(self.to["far"]):
+            b.cbranch(self._before(self.blind, self.most), self.to["far_step"], self.to["tail"])
+        with b.goto_block(self.to["far_step"]):
             before = [b.load(variable) for variable in (*self.z_re, *self.z_im)]
-            self._steps(BLIND_STEPS)
-            b.cbranch(self._any_above(self.limit, self._measure()), to["far_undo"], to["far"])
-        with b.goto_block(to["far_undo"]):
+            self._steps(self.blind)
+            b.cbranch(self._any_above(self.limit, self._norms()), self.to["far_undo"], self.to["far"])
+        with b.goto_block(self.to["far_undo"]):
             for value, variable in zip(before, (*self.z_re, *self.z_im), strict=True):
                 b.store(value, variable)
-            self._advance(-BLIND_STEPS)
-            b.branch(to["step"])
+            self._advance(-self.blind)
+            b.branch(self.to["watch"])
 
-        with b.goto_block(to["look"]):
-            largest = self._measure()
-            b.cbranch(self._any_above(self.limit, largest), to["capture"], to["missed"])
-        with b.goto_block(to["capture"]):
-            b.cbranch(self._capture(), to["step"], to["store"])
-        with b.goto_block(to["missed"]):
-            b.cbranch(self._any_above(self.calm, largest), to["step"], to["calm"])
-        with b.goto_block(to["calm"]):
-            b.cbranch(self._before(CALM_STEPS, self.early), to["near_step"], to["far"])
-        with b.goto_block(to["step"]):
-            b.cbranch(self._before(1, self.most), to["step_on"], to["finish"])
-        with b.goto_block(to["step_on"]):
+    def _define_watched(self) -> None:
+        """Write the steps among which pixels escape: |z|**2 of each is kept and looked at afterwards."""
+        b = self.b
+        with b.goto_block(self.to["watch"]):
+            b.cbranch(self._before(self.watched, self.most), self.to["watch_step"], self.to["tail"])
+        with b.goto_block(self.to["watch_step"]):
+            history = []
+            for _ in range(self.watched):
+                self._steps(1)
+                history.append(self._norms())
+            self._capture(history)
+            b.cbranch(self._any_left(), self.to["watch_on"], self.to["end"])
+        with b.goto_block(self.to["watch_on"]):
+            restless = self._any_above(self.calm, history[-1])
+            self._park()
+            b.cbranch(restless, self.to["watch"], self.to["near"])
+        with b.goto_block(self.to["park"]):
+            self._park()
+            b.branch(self.to["watch"])
+
+    def _define_tail(self) -> None:
+        """Write the last steps, one by one, and the end."""
+        b = self.b
+        with b.goto_block(self.to["tail"]):
+            b.cbranch(self._before(1, self.most), self.to["tail_step"], self.to["finish"])
+        with b.goto_block(self.to["tail_step"]):
             self._steps(1)
-            b.branch(to["look"])
+            norms = self._norms()
+            b.cbranch(self._any_above(self.limit, norms), self.to["tail_capture"], self.to["tail"])
+        with b.goto_block(self.to["tail_capture"]):
+            self._capture([norms])
+            self._park()
+            b.branch(self.to["tail"])
 
-        with b.goto_block(to["finish"]):
+        with b.goto_block(self.to["finish"]):
             self._finish()
-            b.branch(to["store"])
-        with b.goto_block(to["store"]):
-            self._store()
+            b.branch(self.to["end"])
+        with b.goto_block(self.to["end"]):
             b.ret_void()
+
+    def _row(self, out: Any, row: int) -> Any:
+        """Return where a row of results goes."""
+        offset = self.b.mul(self.stride, ir.Constant(I64, row))
+        return self.b.bitcast(self.b.gep(out, [offset]), self.small.as_pointer())
 
     def _begin(self) -> None:
         b = self.b
         c_re = self.v.load(b.bitcast(self.xs, self.v.kind.as_pointer()))
         for row in self.rows:
             c_im = self.v.splat(b.load(b.gep(self.ys, [ir.Constant(I64, row)])))
-            for variable, value in (
-                (self.c_re, c_re),
-                (self.z_re, c_re),
-                (self.c_im, c_im),
-                (self.z_im, c_im),
-                (self.norm, self.v.all(0.0)),
-                (self.escape, self.v.all(0.0)),
-            ):
-                b.store(value, variable[row])
+            for value, *variables in ((c_re, self.c_re, self.z_re), (c_im, self.c_im, self.z_im)):
+                for variable in variables:
+                    b.store(value, variable[row])
+            b.store(ir.Constant(self.small, [-1.0] * self.v.lanes), self.lasts[row], align=4)
         b.store(ir.Constant(I64, 1), self.n)
 
     def _before(self, steps: int, end: Any) -> Any:
@@ -295,67 +339,80 @@ class _Block:
         self._advance(steps)
 
     def _norms(self) -> list[Any]:
+        """Return |z|**2 of each row."""
         b = self.b
         pairs = ((b.load(x), b.load(y)) for x, y in zip(self.z_re, self.z_im, strict=True))
         return [self.v.fma(y, y, b.fmul(x, x)) for x, y in pairs]
 
-    def _measure(self) -> Any:
-        """Return the largest |z|**2 of each lane."""
-        norms = self._norms()
+    def _any_above(self, limit: Any, norms: Sequence[Any]) -> Any:
+        """Return whether a pixel's |z|**2 is above a limit."""
         while len(norms) > 1:
             norms = [self.v.larger(p, q) for p, q in zip(norms[::2], norms[1::2], strict=True)]
-        return norms[0]
+        return self.v.any(self.b.fcmp_ordered(">", norms[0], self.v.splat(limit)))
 
-    def _any_above(self, limit: Any, largest: Any) -> Any:
-        return self.v.any(self.b.fcmp_ordered(">", largest, self.v.splat(limit)))
-
-    def _capture(self) -> Any:
-        """Keep n and |z|**2 of the pixels that have just escaped, park them, return whether others remain."""
+    def _any_left(self) -> Any:
+        """Return whether a pixel has not escaped."""
         b = self.b
-        n = self.v.splat(b.sitofp(b.load(self.n), self.v.real))
-        zero = self.v.all(0.0)
-        remain = None
-        for row, norm in zip(self.rows, self._norms(), strict=True):
-            escaped = b.fcmp_ordered(">", norm, self.v.splat(self.limit))
-            b.store(b.select(escaped, norm, b.load(self.norm[row])), self.norm[row])
-            b.store(b.select(escaped, n, b.load(self.escape[row])), self.escape[row])
+        lasts = [b.load(last, align=4) for last in self.lasts]
+        while len(lasts) > 1:
+            pairs = zip(lasts[::2], lasts[1::2], strict=True)
+            lasts = [b.select(b.fcmp_ordered("<", p, q), p, q) for p, q in pairs]
+        return self.v.any(self._waiting(lasts[0]))
+
+    def _waiting(self, last: Any) -> Any:
+        return self.b.fcmp_ordered("<", last, ir.Constant(self.small, [0.0] * self.v.lanes))
+
+    def _capture(self, history: Sequence[Sequence[Any]]) -> None:
+        """Keep the last index and |z|**2 of pixels that escaped; their |z| grows from step to step.
+
+        Args:
+            history: |z|**2 of each row after each step; the last ones belong to n.
+        """
+        b = self.b
+        limit, n = self.v.splat(self.limit), b.load(self.n)
+        indices = [
+            self.v.splat(b.sitofp(b.sub(n, ir.Constant(I64, steps)), F32))
+            for steps in range(len(history), 0, -1)
+        ]
+        for row in self.rows:
+            norms = [step[row] for step in history]
+            norm, last = norms[-1], indices[-1]
+            for earlier, index in zip(norms[-2::-1], indices[-2::-1], strict=True):
+                escaped = b.fcmp_ordered(">", earlier, limit)
+                norm, last = b.select(escaped, earlier, norm), b.select(escaped, index, last)
+            escaped = b.fcmp_ordered(">", norms[-1], limit)
+            for value, place in ((self._rounded(norm), self.norms[row]), (last, self.lasts[row])):
+                b.store(b.select(escaped, value, b.load(place, align=4)), place, align=4)
+
+    def _rounded(self, value: Any) -> Any:
+        return value if self.v.real == F32 else self.b.fptrunc(value, self.small)
+
+    def _park(self) -> None:
+        b = self.b
+        for row in self.rows:
+            waiting = self._waiting(b.load(self.lasts[row], align=4))
             for variable in (self.z_re, self.z_im, self.c_re, self.c_im):
-                b.store(b.select(escaped, zero, b.load(variable[row])), variable[row])
-            left = b.fcmp_ordered("==", b.load(self.escape[row]), zero)
-            remain = left if remain is None else b.or_(remain, left)
-        return self.v.any(remain)
+                b.store(b.select(waiting, b.load(variable[row]), self.v.all(0.0)), variable[row])
 
     def _finish(self) -> None:
-        """Give the pixels that never escaped their last n and |z|**2."""
+        """Give the pixels that never escaped their last index and |z|**2."""
         b = self.b
-        most = self.v.splat(b.sitofp(self.most, self.v.real))
+        most = self.v.splat(b.sitofp(b.sub(self.most, ir.Constant(I64, 1)), F32))
         for row, norm in zip(self.rows, self._norms(), strict=True):
-            left = b.fcmp_ordered("==", b.load(self.escape[row]), self.v.all(0.0))
-            b.store(b.select(left, norm, b.load(self.norm[row])), self.norm[row])
-            b.store(b.select(left, most, b.load(self.escape[row])), self.escape[row])
-
-    def _store(self) -> None:
-        b = self.b
-        small = ir.VectorType(F32, self.v.lanes)
-        for row in self.rows:
-            offset = b.mul(self.stride, ir.Constant(I64, row))
-            last = b.fsub(b.load(self.escape[row]), self.v.all(1.0))
-            for value, out in ((b.load(self.norm[row]), self.norm_out), (last, self.last_out)):
-                rounded = value if self.v.real == F32 else b.fptrunc(value, small)
-                b.store(rounded, b.bitcast(b.gep(out, [offset]), small.as_pointer()), align=4)
+            waiting = self._waiting(b.load(self.lasts[row], align=4))
+            for value, place in ((self._rounded(norm), self.norms[row]), (most, self.lasts[row])):
+                b.store(b.select(waiting, value, b.load(place, align=4)), place, align=4)
 
 
 def define_smooth(module: ir.Module, name: str, lanes: int, floor: float) -> ir.Function:
     """Add the function that makes smooth values of |z|**2 and the last index: last - log2(log2(|z| + 1)).
 
-    Its arguments: |z|**2, the index and in its place the value, both float32, and how many there are, a
-    multiple of the lanes; below the floor |z| counts as the floor.
+    Its arguments: |z|**2, the index and the value, all float32, and how many there are, a multiple of the
+    lanes; below the floor |z| counts as the floor.
     """
-    function = ir.Function(
-        module, ir.FunctionType(ir.VoidType(), [F32.as_pointer(), F32.as_pointer(), I64]), name
-    )
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [F32.as_pointer()] * 3 + [I64]), name)
     function.linkage = "internal"
-    norms, values, count = function.args
+    norms, lasts, values, count = function.args
     b = ir.IRBuilder(function.append_basic_block("entry"))
     v = _Vectors(b, F32, lanes)
     entry, loop, end = b.block, function.append_basic_block("loop"), function.append_basic_block("end")
@@ -364,15 +421,14 @@ def define_smooth(module: ir.Module, name: str, lanes: int, floor: float) -> ir.
     b.position_at_end(loop)
     at = b.phi(I64)
     at.add_incoming(zero, entry)
-    norm = v.load(b.bitcast(b.gep(norms, [at]), v.kind.as_pointer()))
-    place = b.bitcast(b.gep(values, [at]), v.kind.as_pointer())
-    modulus = v.larger(v.sqrt(norm), v.all(floor))
+    norm, last, value = (b.bitcast(b.gep(base, [at]), v.kind.as_pointer()) for base in (norms, lasts, values))
+    modulus = v.larger(v.sqrt(v.load(norm)), v.all(floor))
     sum_ = b.fadd(modulus, v.all(1.0))
     # What the sum's rounding lost; it matters only where the logarithm is small.
     lost = b.fsub(modulus, b.fsub(sum_, v.all(1.0)))
     lost = b.select(b.fcmp_ordered("<", modulus, v.all(1.0)), lost, v.all(0.0))
     logarithm = v.fma(lost, v.all(LOG2_COEFFICIENTS[0]), v.log2(sum_))
-    b.store(b.fsub(v.load(place), v.log2(logarithm)), place, align=4)
+    b.store(b.fsub(v.load(last), v.log2(logarithm)), value, align=4)
     following = b.add(at, ir.Constant(I64, lanes))
     at.add_incoming(following, loop)
     b.cbranch(b.icmp_signed("<", following, count), loop, end)

@@ -39,7 +39,7 @@ CHECK_ITERATIONS = 256
 # term no larger than |z|**2 + |z| + |c|; doubled for safety.
 UPDATE_ROUNDING = 2.0**-48
 # Rounding of |z|**2, of the two logarithms and of the value to float32.
-VALUE_ROUNDING = 2e-6
+VALUE_ROUNDING = 4e-6
 FLOAT32_ROUNDING = 2.0**-23
 
 
