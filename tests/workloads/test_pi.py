@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,7 +58,58 @@ def test_streams_are_uncorrelated() -> None:
     assert abs(statistics.correlation(first[:-1], first[1:])) < 4 / math.sqrt(299)
 
 
-@pytest.mark.parametrize("batch", [1, 7, 1000])
+@pytest.mark.parametrize(
+    ("counter", "key", "words"),
+    [
+        ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
+        ((2**32 - 1,) * 4, (2**32 - 1,) * 2, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
+        (
+            (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+            (0xA4093822, 0x299F31D0),
+            (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+        ),
+    ],
+)
+def test_philox_gives_its_published_words(
+    counter: tuple[int, ...], key: tuple[int, ...], words: tuple[int, ...]
+) -> None:
+    """Source: tests/kat_vectors of Random123."""
+    found = pi._philox(*(np.uint64(word) for word in (*counter, *key)))
+    assert tuple(int(word) & 0xFFFFFFFF for word in found) == words
+
+
+def test_the_count_is_that_of_points_made_one_by_one() -> None:
+    seed, stream, samples = 2**63 + 12345, 2**40 + 3, 101
+    inside = 0
+    for sample in range(samples):
+        counter = (sample // 2, 0, stream % 2**32, stream >> 32)
+        words = pi._philox(*(np.uint64(word) for word in (*counter, seed % 2**32, seed >> 32)))
+        x, y = (int(word) % 2**32 for word in words[2 * (sample % 2) :][:2])
+        inside += x**2 + y**2 < 2**64
+    assert count_inside(samples, seed, stream) == inside
+
+
+@given(st.integers(0, 2**41), st.integers(1, 999), st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
+def test_numpy_and_numba_count_alike(half: int, samples: int, seed: int, stream: int) -> None:
+    arguments = (2 * half, 2 * half + samples, seed, stream)
+    assert pi._count_arrays(*arguments) == pi._compiled()(*arguments)
+
+
+def test_without_numba_the_counts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = count_inside(3001, 5, 6)
+    monkeypatch.setattr(pi, "njit", None)
+    monkeypatch.setattr(pi, "ARRAY_SAMPLES", 64)
+    assert count_inside(3001, 5, 6) == expected
+
+
+def test_positions_beyond_32_bits_do_not_repeat() -> None:
+    near, far = (
+        [pi._count_arrays(at + k, at + k + 40, 1, 2) for k in range(0, 400, 40)] for at in (0, 2**33)
+    )
+    assert near != far
+
+
+@pytest.mark.parametrize("batch", [2, 14, 1000])
 def test_the_count_does_not_depend_on_the_batch(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = count_inside(3001, 5, 6)
     monkeypatch.setattr(pi, "BATCH_SAMPLES", batch)

@@ -1,0 +1,63 @@
+"""The vector code as other processors would get it: written for them here, and read, not run."""
+
+import re
+
+import llvmlite.binding as llvm
+import pytest
+from llvmlite import ir
+
+from workloads import lanes
+from workloads.lanes import Shape
+
+
+def assembly(triple: str, cpu: str, shape: Shape, smooth: bool = False) -> str:
+    """Compile the block function as Numba's own pipeline does, for a processor that is not this one."""
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    module = ir.Module("block")
+    module.triple = triple
+    if smooth:
+        function = lanes.define_smooth(module, "smooth", 16, 2.0**-52)
+    else:
+        function = lanes.define_iterate(module, "iterate", shape)
+    function.linkage = "external"
+    machine = llvm.Target.from_triple(triple).create_target_machine(cpu=cpu, opt=3)
+    parsed = llvm.parse_assembly(str(module))
+    parsed.verify()
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
+    builder.getModulePassManager().run(parsed, builder)
+    text: str = machine.emit_assembly(parsed)
+    return text
+
+
+def counts(text: str, pattern: str) -> int:
+    return len(re.findall(pattern, text))
+
+
+@pytest.mark.parametrize("cpu", ["cortex-a72", "cortex-a76"])
+def test_a_pi_computes_with_packed_neon(cpu: str) -> None:
+    text = assembly("aarch64-unknown-linux-gnu", cpu, lanes.shape_for({"neon": True}))
+    assert lanes.shape_for({"neon": True}) == Shape(lanes=2, rows=8)
+    # Four steps of eight rows without a look, of which three operations are fused.
+    assert counts(text, r"fml[as]\s+v\d+\.2d") >= 3 * 4 * 8
+    # Never one by one, and never by a call of the C library.
+    assert counts(text, r"\b(fmadd|fmsub|fnmsub)\s+d") == 0
+    assert counts(text, r"\bbl\s") == 0
+
+
+@pytest.mark.parametrize("cpu", ["cortex-a72", "cortex-a76"])
+def test_a_pi_smooths_with_packed_neon(cpu: str) -> None:
+    text = assembly("aarch64-unknown-linux-gnu", cpu, Shape(2, 8), smooth=True)
+    assert counts(text, r"fmla\s+v\d+\.4s") >= 2 * 6 * 4
+    assert counts(text, r"\bbl\s") == 0
+
+
+@pytest.mark.parametrize(
+    ("cpu", "features", "register"),
+    [("haswell", {"avx2": True}, "ymm"), ("skylake-avx512", {"avx512f": True}, "zmm")],
+)
+def test_other_processors_use_their_whole_vectors(cpu: str, features: dict[str, bool], register: str) -> None:
+    text = assembly("x86_64-unknown-linux-gnu", cpu, lanes.shape_for(features))
+    rows = lanes.shape_for(features).rows
+    assert counts(text, rf"vfn?m(add|sub)\d+pd.*%?{register}") >= 3 * 4 * rows
+    assert counts(text, r"vfn?m(add|sub)\d+sd") == 0
