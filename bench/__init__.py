@@ -1,0 +1,1 @@
+"""Measures what the project promises against peers built for it: `python -m bench`."""

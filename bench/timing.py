@@ -1,0 +1,29 @@
+"""Decides how two programs are compared on a machine that others use too: in turn, part by part."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+
+def best_sums(programs: Mapping[str, Sequence[Callable[[], object]]], repeats: int) -> dict[str, float]:
+    """Time programs that are cut into parts, and add up the best time of each part.
+
+    A part is short enough to end before something else gets the core, at least once in `repeats`. The
+    programs take turns, part by part, so that a slow minute or a slow clock hits all of them.
+
+    Args:
+        programs: The parts of each program, all of them to be run in order.
+        repeats: How often.
+
+    Returns:
+        Seconds of each program.
+    """
+    best = {name: [float("inf")] * len(parts) for name, parts in programs.items()}
+    most = max(len(parts) for parts in programs.values())
+    for index in range(most):
+        for _ in range(repeats):
+            for name, parts in programs.items():
+                if index < len(parts):
+                    begin = time.perf_counter()
+                    parts[index]()
+                    best[name][index] = min(best[name][index], time.perf_counter() - begin)
+    return {name: sum(parts) for name, parts in best.items()}
