@@ -65,8 +65,9 @@ def smooth_values(
 @njit(inline="always")
 def _pad(points: NDArray[np.float64], padded: NDArray[Any]) -> None:
     """Copy the points and repeat the last one."""
-    padded[: points.size] = points
-    padded[points.size :] = points[-1]
+    # As a loop: assignments of slices cost Numba about two more seconds to compile.
+    for index in range(padded.size):
+        padded[index] = points[min(index, points.size - 1)]
 
 
 def _iterate_with(shape: Shape) -> Any:
