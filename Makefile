@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check up preview down sandbox sandbox-down lock clean
+.PHONY: help run test check bench up preview down sandbox sandbox-down lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z -]+):.*## /  make \1\t/' | expand -t 28
@@ -25,6 +25,9 @@ check: $(VENV)/.installed-dev ## format, lint, types, shell scripts
 
 up preview down: $(VENV)/.installed ## `make up STACK=dev`: pulumi up; likewise preview, down
 	@$(BIN)/python -m infra.engine $@ $(STACK) $(ARGS)
+
+bench: $(VENV)/.installed-dev ## the kernels against their peers and the core's own limit (gcc gives one more peer)
+	$(BIN)/python -m bench
 
 sandbox: $(VENV)/.installed ## simulated Pis on this machine, the program applied to them, the main job run
 	@$(BIN)/python -m sandbox up $(ARGS)

@@ -14,13 +14,13 @@ from workloads.picture import encode_png
 from workloads.plan import Plan
 
 # Some seconds for each of its rows: long enough to lose somebody in the middle.
-PLAN = Plan(x_grids=16, y_grids=16, grid_width=30, grid_height=30, max_iterations=10_000)
+PLAN = Plan(x_grids=16, y_grids=16, grid_width=50, grid_height=50, max_iterations=100_000)
 OPTIONS = [
     "--x-grids=16",
     "--y-grids=16",
-    "--grid-width=30",
-    "--grid-height=30",
-    "--max-iterations=10000",
+    "--grid-width=50",
+    "--grid-height=50",
+    "--max-iterations=100000",
     "--repeats=3",
 ]
 
@@ -51,20 +51,23 @@ def drawn(cluster: Cluster) -> bytes:
     return (cluster.program.folder / "mandelbrot.png").read_bytes()
 
 
-EXPECTED = encode_png(colour_indices(compute_image(PLAN), PLAN), PLAN)
+@pytest.fixture(scope="module")
+def expected() -> bytes:
+    """Return the picture of a single process."""
+    return encode_png(colour_indices(compute_image(PLAN), PLAN), PLAN)
 
 
-def test_a_worker_that_is_killed_costs_its_tiles_and_is_named(cluster: Cluster) -> None:
+def test_a_worker_that_is_killed_costs_its_tiles_and_is_named(cluster: Cluster, expected: bytes) -> None:
     victim = cluster.pods("worker")[-1]
     kill = ["delete", "pod", victim.name, "--namespace=ray", "--grace-period=0", "--force", "--wait=false"]
     ended = run_and_lose(cluster, victim.node, lambda: cluster.kubectl(*kill))
     assert ended.code == 0, ended.said
-    assert drawn(cluster) == EXPECTED
+    assert drawn(cluster) == expected
     assert victim.node in ended.stdout
     assert "Lost" in ended.stdout
 
 
-def test_a_host_whose_power_goes_costs_its_tiles_and_is_named(cluster: Cluster) -> None:
+def test_a_host_whose_power_goes_costs_its_tiles_and_is_named(cluster: Cluster, expected: bytes) -> None:
     victim = cluster.pods("worker")[-1]
     host = cluster.host(victim.node)
     try:
@@ -72,12 +75,14 @@ def test_a_host_whose_power_goes_costs_its_tiles_and_is_named(cluster: Cluster) 
     finally:
         host.power_on()
     assert ended.code == 0, ended.said
-    assert drawn(cluster) == EXPECTED
+    assert drawn(cluster) == expected
     assert victim.node in ended.stdout
     assert "Lost" in ended.stdout
 
 
-def test_without_its_head_a_run_ends_with_one_clear_line_and_the_next_one_works(cluster: Cluster) -> None:
+def test_without_its_head_a_run_ends_with_one_clear_line_and_the_next_one_works(
+    cluster: Cluster, expected: bytes
+) -> None:
     (head,) = cluster.pods("head")
     kill = ["delete", "pod", head.name, "--namespace=ray", "--grace-period=0", "--force", "--wait=false"]
     ended = run_and_lose(cluster, head.node, lambda: cluster.kubectl(*kill))
@@ -87,4 +92,4 @@ def test_without_its_head_a_run_ends_with_one_clear_line_and_the_next_one_works(
     wait_until(lambda: whole(cluster), timeout=180)
     again = cluster.piray("mandelbrot", *OPTIONS[:-1], "--repeats=1")
     assert again.code == 0, again.said
-    assert drawn(cluster) == EXPECTED
+    assert drawn(cluster) == expected
