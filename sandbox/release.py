@@ -45,7 +45,7 @@ def install_script_sha256() -> str:
 
 def real_releases_reachable() -> bool:
     """Say whether this machine reaches what the program downloads without a mirror."""
-    release = k3s_release(VERSIONS[0], _architecture())
+    release = k3s_release(VERSIONS[0], architecture())
     return all(_answers(url) for url in (release.binary_url, release.sums_url, release.install_script_url))
 
 
@@ -67,7 +67,7 @@ def _build(directory: Path) -> None:
         _image(source, "./pause", images / "pause.tar", "localhost/k3s-stand-in/pause:1")
         _image(source / "coredns", ".", images / "coredns.tar", "localhost/k3s-stand-in/coredns:1")
         for version in VERSIONS:
-            release = k3s_release(version, _architecture())
+            release = k3s_release(version, architecture())
             folder = directory / version
             folder.mkdir()
             binary = folder / release.binary_name
@@ -80,7 +80,7 @@ def _image(module: Path, package: str, archive: Path, name: str) -> None:
     with tempfile.TemporaryDirectory(prefix="piray-image-") as scratch:
         program = Path(scratch) / "program"
         _go_build(module, package, program, "-s -w")
-        image_archive.write_image_archive(archive, name, program, _architecture())
+        image_archive.write_image_archive(archive, name, program, architecture())
 
 
 def _go_build(module: Path, package: str, output: Path, linker: str) -> None:
@@ -116,7 +116,8 @@ def _go_version() -> str:
     return " ".join(found)
 
 
-def _architecture() -> str:
+def architecture() -> str:
+    """Return the name of this machine's processor, which is that of the hosts, too: amd64 or arm64."""
     names = {"x86_64": "amd64", "aarch64": "arm64"}
     machine = os.uname().machine
     if machine not in names:

@@ -103,8 +103,9 @@ class Site:
     def sources(self) -> Sources:
         """Return where a stack on these hosts gets its software from."""
         if not self._stand_in:
-            return Sources(image=IMAGE)
+            return Sources(arch=release.architecture(), image=IMAGE)
         return Sources(
+            arch=release.architecture(),
             image=IMAGE,
             mirror=f"http://{GATEWAY}:{MIRROR_PORT}",
             install_script_sha256=release.install_script_sha256(),

@@ -38,12 +38,14 @@ class Sources:
     """Where a stack's software comes from.
 
     Attributes:
+        arch: Processor of the hosts, "arm64" or "amd64".
         image: Name of the Ray image, as the hosts pull it.
         mirror: URL of the directory with the k3s releases; None for the real ones.
         install_script_sha256: Sum of the mirror's install script; None for the pinned one.
         version: k3s release; None for the program's default.
     """
 
+    arch: str
     image: str
     mirror: str | None = None
     install_script_sha256: str | None = None
@@ -68,7 +70,7 @@ def stack_config(
     }
     values = {
         "platform": "pi",
-        "arch": "amd64",
+        "arch": sources.arch,
         "hosts": [
             {"name": host.name, "address": host.address, "role": host.role, "hostKey": host.host_key}
             for host in hosts

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.checkout import TEST_ENGINE, Deployed
+from tests.checkout import TEST_ENGINE, Deployed, read_steps
 
 # Parameters of what is to hold on both engines: `real=engine == REAL`.
 REAL = "real engine"
@@ -91,13 +91,13 @@ class Scenario:
         (self.folder / "settings.json").write_text(json.dumps(self.settings))
 
     def up(self, *options: str) -> Deployed:
-        return self._ended(self.start("up", "--yes", "--skip-preview", *options))
+        return self.ended(self.start("up", "--yes", "--skip-preview", *options))
 
     def preview(self, *options: str) -> Deployed:
-        return self._ended(self.start("preview", *options))
+        return self.ended(self.start("preview", *options))
 
     def destroy(self) -> Deployed:
-        return self._ended(self.start("destroy", "--yes", "--skip-preview"))
+        return self.ended(self.start("destroy", "--yes", "--skip-preview"))
 
     def outputs(self, *options: str) -> dict[str, Any]:
         """Return the outputs of the stack."""
@@ -133,20 +133,10 @@ class Scenario:
             text=True,
         )
 
-    def _ended(self, process: "subprocess.Popen[str]") -> Deployed:
-        stdout, stderr = process.communicate()
-        lines = self._events.read_text().splitlines() if self._events.exists() else []
-        found = [json.loads(line).get("resourcePreEvent", {}).get("metadata") for line in lines]
-        steps = tuple(
-            (one["op"], one["urn"].rsplit("::", 1)[1])
-            for one in found
-            if one and not one["type"].startswith("pulumi:")
-        )
-        return Deployed(process.returncode, stdout, stderr, steps)
-
     def ended(self, process: "subprocess.Popen[str]") -> Deployed:
         """Wait for the end of what `start` began."""
-        return self._ended(process)
+        stdout, stderr = process.communicate()
+        return Deployed(process.returncode, stdout, stderr, tuple(read_steps(self._events)))
 
     def wait_for(self, line: str) -> None:
         """Wait until a command has written a line."""

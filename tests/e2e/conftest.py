@@ -4,7 +4,6 @@ The files of this folder are run in the order of their names and work on the sam
 it found it: three hosts, two workers. Any of them can be run alone.
 """
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +11,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sandbox.machine import missing
 from sandbox.progress import Progress
 from sandbox.site import Site
 from tests.checkout import TEST_ENGINE, Checkout
 from tests.e2e.cluster import Cluster, cluster_on
+from tests.simulated_pis import require_sandbox
 
 ENGINES = ["test", *(["pulumi"] if shutil.which("pulumi") else [])]
 
@@ -25,13 +24,8 @@ ENGINES = ["test", *(["pulumi"] if shutil.which("pulumi") else [])]
 def site() -> Iterator[Site]:
     """Yield the network, the mirror and the registry, with no host yet."""
     site = Site()
-    reasons = missing()
-    if site.is_open:
-        reasons.append("a sandbox is up, and its hosts are not for tests; run: make sandbox-down")
-    if reasons and os.environ.get("PIRAY_REQUIRE_SANDBOX"):
-        pytest.fail("no sandbox on this machine: " + "; ".join(reasons))
-    if reasons:
-        pytest.skip("no sandbox on this machine: " + "; ".join(reasons))
+    up = "a sandbox is up, and its hosts are not for tests; run: make sandbox-down"
+    require_sandbox([up] if site.is_open else [])
     try:
         site.open(Progress(Console(stderr=True)))
         yield site

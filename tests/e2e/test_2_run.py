@@ -3,24 +3,18 @@
 import json
 
 from tests.e2e.cluster import Cluster
+from tests.e2e.drawing import options, picture
 from tests.e2e.ray_state import finished_tasks
-from workloads.colour import colour_indices
-from workloads.mandelbrot import compute_image
-from workloads.picture import encode_png
 from workloads.plan import Plan
 
 PLAN = Plan(x_grids=8, y_grids=8, grid_width=60, grid_height=60, max_iterations=400)
-OPTIONS = [f"--{key.replace('_', '-')}={value}" for key, value in {
-    "x_grids": PLAN.x_grids, "y_grids": PLAN.y_grids, "grid_width": PLAN.grid_width,
-    "grid_height": PLAN.grid_height, "max_iterations": PLAN.max_iterations, "repeats": 1,
-}.items()]  # fmt: skip
 
 
 def test_mandelbrot_draws_the_picture_of_a_single_process_and_works_on_every_worker(cluster: Cluster) -> None:
-    ended = cluster.piray("mandelbrot", *OPTIONS)
+    ended = cluster.piray("mandelbrot", *options(PLAN, repeats=1))
     assert ended.code == 0, ended.said
     drawn = (cluster.program.folder / "mandelbrot.png").read_bytes()
-    assert drawn == encode_png(colour_indices(compute_image(PLAN), PLAN), PLAN)
+    assert drawn == picture(PLAN)
     result = json.loads((cluster.program.folder / "mandelbrot.json").read_text())
     assert [row["workers"] for row in result["rows"]] == list(range(cluster.workers + 1))
     busy = {node for node, tasks in finished_tasks(cluster).items() if tasks > 1}

@@ -7,28 +7,20 @@ import pytest
 from sandbox.stack import STACK
 from tests.checkout import Ended
 from tests.e2e.cluster import Cluster, wait_until, whole
+from tests.e2e.drawing import options, picture
 from tests.e2e.ray_state import finished_tasks
-from workloads.colour import colour_indices
-from workloads.mandelbrot import compute_image
-from workloads.picture import encode_png
 from workloads.plan import Plan
 
 # Some seconds for each of its rows: long enough to lose somebody in the middle.
 PLAN = Plan(x_grids=16, y_grids=16, grid_width=50, grid_height=50, max_iterations=100_000)
-OPTIONS = [
-    "--x-grids=16",
-    "--y-grids=16",
-    "--grid-width=50",
-    "--grid-height=50",
-    "--max-iterations=100000",
-    "--repeats=3",
-]
 
 
 def run_and_lose(cluster: Cluster, node: str, lose: Callable[[], object]) -> Ended:
     """Start a run, and lose somebody once the node has computed a few batches for it."""
     before = finished_tasks(cluster)[node]
-    running = cluster.program.start("workloads.cli", "run", "mandelbrot", "--stack", STACK, *OPTIONS)
+    running = cluster.program.start(
+        "workloads.cli", "run", "mandelbrot", "--stack", STACK, *options(PLAN, repeats=3)
+    )
     try:
         wait_until(lambda: finished_tasks(cluster)[node] > before + 10 or running.poll() is not None)
         assert running.poll() is None, "the run ended before anything could be lost"
@@ -54,7 +46,7 @@ def drawn(cluster: Cluster) -> bytes:
 @pytest.fixture(scope="module")
 def expected() -> bytes:
     """Return the picture of a single process."""
-    return encode_png(colour_indices(compute_image(PLAN), PLAN), PLAN)
+    return picture(PLAN)
 
 
 def test_a_worker_that_is_killed_costs_its_tiles_and_is_named(cluster: Cluster, expected: bytes) -> None:
@@ -90,6 +82,6 @@ def test_without_its_head_a_run_ends_with_one_clear_line_and_the_next_one_works(
     assert "Traceback" not in ended.said
     assert ended.stderr.strip().splitlines()[-1].startswith("piray: ")
     wait_until(lambda: whole(cluster), timeout=180)
-    again = cluster.piray("mandelbrot", *OPTIONS[:-1], "--repeats=1")
+    again = cluster.piray("mandelbrot", *options(PLAN, repeats=1))
     assert again.code == 0, again.said
     assert drawn(cluster) == expected

@@ -1,6 +1,5 @@
 """The daemon and the image of the simulated Pis, for tests that make hosts of their own."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,19 +9,15 @@ import pytest
 from sandbox.docker import Docker
 from sandbox.host import ssh_key
 from sandbox.host_image import NAME, host_image
-from sandbox.machine import missing
 from sandbox.runtime import runtime_directory
 from tests.sandbox.making import Making
+from tests.simulated_pis import require_sandbox
 
 
 @pytest.fixture(scope="session")
 def image() -> Path:
     """Return the host image's root file system."""
-    reasons = missing()
-    if reasons and os.environ.get("PIRAY_REQUIRE_SANDBOX"):
-        pytest.fail("no sandbox on this machine: " + "; ".join(reasons))
-    if reasons:
-        pytest.skip("no sandbox on this machine: " + "; ".join(reasons))
+    require_sandbox()
     return host_image()
 
 

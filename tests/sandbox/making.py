@@ -1,7 +1,6 @@
 """Makes simulated Pis for one test file, and runs the program's own scripts on them."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from infra.remote import render_stdin
 from sandbox.docker import Docker
 from sandbox.host import PLAIN, Hardware, Host
+from sandbox.release import architecture
 
 # Above the addresses of a sandbox that somebody has up meanwhile.
 _FIRST = 101
@@ -16,7 +16,7 @@ _FIRST = 101
 PREPARE = ("remove_k3s.sh", "prepare.sh")
 VERIFY = ("verify.sh",)
 # Whatever this machine is: the hosts are of its kind.
-ARCH = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
+ARCH = architecture()
 NOBODY = {"TAKEN_HOSTNAME": "", "HOSTNAME_OWNER": "", "TAKEN_MACHINE_ID": "", "MACHINE_OWNER": ""}
 
 
