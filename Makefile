@@ -26,7 +26,7 @@ check: $(VENV)/.installed-dev ## format, lint, types, shell scripts
 up preview down: $(VENV)/.installed ## `make up STACK=dev`: pulumi up; likewise preview, down
 	@$(BIN)/python -m infra.engine $@ $(STACK) $(ARGS)
 
-bench: $(VENV)/.installed-dev ## the kernels against their peers and the core's own limit (gcc gives one more peer)
+bench: $(VENV)/.installed-bench ## what the project promises, against peers in the same run (gcc gives one more)
 	$(BIN)/python -m bench
 
 sandbox: $(VENV)/.installed ## simulated Pis on this machine, the program applied to them, the main job run
@@ -41,6 +41,9 @@ lock: ## resolve the dependencies anew (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --no-annotate --python-version 3.11 --extra build --extra dev -c requirements.lock pyproject.toml \
 	  -o requirements-dev.lock
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --no-annotate --python-version 3.11 --extra build --extra bench -c requirements.lock pyproject.toml \
+	  -o requirements-bench.lock
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
@@ -57,4 +60,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/.installed-bench: requirements-bench.lock $(VENV)/.installed
+	$(BIN)/pip install --quiet --require-hashes -r requirements-bench.lock
 	@touch $@

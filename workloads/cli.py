@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from workloads import measure, pi_pods, report, stack
-from workloads.colour import unpack
+from workloads.canvas import Canvas
 from workloads.embedded import EmbeddedError
 from workloads.events import EventError
 from workloads.files import FileError
@@ -163,26 +163,34 @@ def mandelbrot(
     folder = _writable(folder)
     target = _target(stack_name, outputs_file)
     spec = {"plan": plan.to_dict(), "repeats": repeats, "workers": workers}
-    outcome = watch(target.run("mandelbrot", spec), "tiles", _errors())
-    indices = unpack(outcome.picture.content(), plan)
+    outcome = watch(target.run("mandelbrot", spec), "pixels", _errors())
     values = outcome.result
     result = report.Result(
         target=target.name,
         plan=plan.to_dict(),
         rows=tuple(
-            report.Row(workers=row["workers"], nodes=len(row["nodes"]), values_s=tuple(row["values_s"]))
+            report.Row(
+                workers=row["workers"],
+                nodes=len(row["nodes"]),
+                values_s=tuple(row["values_s"]),
+                cores=max(1, row["actors"]),
+                busy_s=tuple(row["busy_s"]),
+            )
             for row in values["rows"]
         ),
         machine=measure.machine_facts(),
         nodes=_facts(target, outcome),
         unit=values["unit"],
         warm_up_s=max(values["cold_s"]),
+        start_s=values["start_s"],
+        call_s=values["call_s"],
         image_sha256=values["image_sha256"],
     )
     console = Console()
     report.print_result(result, console)
     _print_notes(outcome, console, dropped=values["dropped"])
-    write_png(folder / "mandelbrot.png", indices, plan)
+    with Canvas.unpack(outcome.picture.open(), plan) as canvas:
+        write_png(folder / "mandelbrot.png", canvas)
     report.write_json(folder / "mandelbrot.json", result)
     _print_files(console, folder / "mandelbrot.png", folder / "mandelbrot.json")
 

@@ -35,6 +35,9 @@ LOSSES = (
     ray.exceptions.ObjectLostError,
 )
 
+# When the driver started, by time.monotonic().
+STARTED = time.monotonic()
+
 
 class WorkloadError(Exception):
     """The workload cannot go on; one line that says what to do."""

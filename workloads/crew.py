@@ -1,12 +1,10 @@
-"""Decides how the tiles of a picture are shared among Ray workers: who computes, and how much at once.
+"""Decides who computes a picture: one long-lived Ray actor for each CPU, warmed before anything is timed.
 
-One long-lived actor for each CPU, pinned to its node and warmed before anything is timed. Actors pull their
-work: fast ones do more of it. A lost actor costs only the tiles it had in hand.
+Actors get numbers and return colour indices, one byte a pixel: through shared memory on the driver's node, by
+the network from others. A lost actor costs only the bands it had in hand; a late one is overtaken by a copy.
 """
 
-import math
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,30 +14,38 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 
+from workloads.canvas import Canvas
 from workloads.cluster import ANSWER_TIMEOUT_S, LOSSES, Node, WorkloadError, alive_ids, pinned
-from workloads.mandelbrot import check_kernel, compute_tile, place, warm_up
-from workloads.plan import Plan
+from workloads.mandelbrot import check_kernel, compute_band, warm_up
+from workloads.plan import Band, Plan
+from workloads.schedule import CALLS_IN_HAND, Schedule
+from workloads.work import kernel_speed, row_work
 
-# The next call waits at the actor while it computes, so that it never idles for the network.
-CALLS_IN_HAND = 2
-# Updates of pixels that are worth a call: some 10 ms of work beside the half millisecond that Ray takes.
-UPDATES_PER_CALL = 8_000_000
-# With fewer calls for each actor the last one to finish keeps the others waiting.
-CALLS_PER_ACTOR = 8
-# Bounds a result to a few MiB whatever the size of a tile.
-PIXELS_PER_CALL = 500_000
 REPAIR_TIMEOUT_S = 90.0
 # Longer than any sensible call takes on a slow core; a cluster that hangs must not hang the run.
 CALL_TIMEOUT_S = 1800.0
+# How long an actor may go on with a copy that nobody needs any more before it counts as lost.
+SETTLE_TIMEOUT_S = 60.0
+# How often to look whether somebody is late.
+LOOK_S = 0.1
+# Calls that tell what a call costs.
+TRIAL_CALLS = 100
 
 
 # Two CPUs of one node are two slots, so slots are compared by identity.
 @dataclass(eq=False)
 class Slot:
-    """One CPU of one node, and the actor that holds it; None once the actor is lost."""
+    """One CPU of one node, and the actor that holds it; None once the actor is lost.
+
+    Attributes:
+        node: The node.
+        actor: The actor.
+        speed: Updates a second of its kernel.
+    """
 
     node: Node
     actor: Any = None
+    speed: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -47,56 +53,125 @@ class Rendering:
     """One picture.
 
     Attributes:
-        wall_s: Seconds from the first call to the last tile in its place.
+        wall_s: Seconds from the first call to the last band in its place.
+        busy_s: Seconds that the actors computed, summed.
+        calls: How many calls were made.
         lost: Names of the nodes whose actor was lost on the way, one for each actor.
     """
 
     wall_s: float
+    busy_s: float
+    calls: int
     lost: tuple[str, ...]
 
 
-def batches(plan: Plan, workers: int) -> list[tuple[int, int]]:
-    """Cut the plan's tiles into calls.
-
-    Returns:
-        Half-open ranges of tile indices, in order, that cover every tile once.
-    """
-    pixels = plan.grid_width * plan.grid_height
-    by_work = math.ceil(UPDATES_PER_CALL / (pixels * plan.max_iterations))
-    by_balance = math.ceil(plan.n_tiles / (CALLS_PER_ACTOR * max(1, workers)))
-    by_size = max(1, PIXELS_PER_CALL // pixels)
-    size = max(1, min(by_work, by_balance, by_size))
-    return [(begin, min(begin + size, plan.n_tiles)) for begin in range(0, plan.n_tiles, size)]
-
-
 class Crew:
-    """The actors that compute one plan.
+    """The actors that compute pictures.
 
     Args:
-        plan: What they compute.
         slots: One node for each actor.
+
+    Attributes:
+        call_s: Seconds a call takes beside its work, once `warm` has measured it.
     """
 
-    def __init__(self, plan: Plan, slots: Sequence[Node]) -> None:
-        self._plan = plan
-        self._tiles = list(plan.tiles())
+    def __init__(self, slots: Sequence[Node]) -> None:
         self.slots = [Slot(node) for node in slots]
+        self.call_s = 0.0
+        self._unneeded: dict[Any, Slot] = {}
 
     def warm(self) -> list[float]:
-        """Start every actor that is missing, compile its kernel and check it against the reference.
+        """Start the actors, compile their kernels, and measure what each can do and what a call costs.
 
         Returns:
-            Cold seconds of each actor started.
+            Cold seconds of each actor.
 
         Raises:
-            WorkloadError: If an actor does not get its CPU, or its kernel is wrong.
+            WorkloadError: If an actor does not get its CPU.
         """
-        started = [slot for slot in self.slots if slot.actor is None]
-        for slot in started:
-            slot.actor = _RemoteWorker.options(**pinned(slot.node.node_id)).remote(self._plan.to_dict())
-        answers = [slot.actor.warm.remote() for slot in started]
+        for slot in self.slots:
+            slot.actor = _RemoteWorker.options(**pinned(slot.node.node_id)).remote()
+        answers = self._ask("warm")
+        for slot, (_, speed) in zip(self.slots, answers, strict=True):
+            slot.speed = speed
+        if self.slots:
+            self.call_s = self._call_seconds()
+        return [cold_s for cold_s, _ in answers]
+
+    def check(self, plan: Plan) -> None:
+        """Compare every actor's kernel with the reference on parts of a plan.
+
+        Raises:
+            WorkloadError: If one is wrong.
+        """
+        self._ask("check", plan)
+
+    def repair(self, plan: Plan) -> None:
+        """Replace lost actors whose node is still alive, and check their kernels by a plan."""
+        known = alive_ids()
+        for slot in self.slots:
+            if slot.actor is None and slot.node.node_id in known:
+                actor = _RemoteWorker.options(**pinned(slot.node.node_id)).remote()
+                # The node may die meanwhile, or may be dead without Ray having noticed: then it stays lost.
+                with suppress(ray.exceptions.RayError):
+                    _, slot.speed = ray.get(actor.warm.remote(), timeout=REPAIR_TIMEOUT_S)
+                    ray.get(actor.check.remote(plan), timeout=REPAIR_TIMEOUT_S)
+                    slot.actor = actor
+
+    def settle(self) -> tuple[str, ...]:
+        """Wait for actors that still compute what nobody needs, so that the next picture finds them idle.
+
+        Returns:
+            Names of the nodes whose actor was lost meanwhile, or did not come to an end.
+        """
+        calls, lost = list(self._unneeded), []
+        ready = ray.wait(calls, num_returns=len(calls), timeout=SETTLE_TIMEOUT_S)[0] if calls else []
+        for call, slot in self._unneeded.items():
+            if slot.actor is not None and not (call in ready and _ended_well(call)):
+                ray.kill(slot.actor)
+                slot.actor = None
+                lost.append(slot.node.name)
+        self._unneeded.clear()
+        return tuple(lost)
+
+    def complete(self, count: int) -> bool:
+        """Return whether each of the first `count` actors is there."""
+        return all(slot.actor is not None for slot in self.slots[:count])
+
+    def render(self, canvas: Canvas, count: int, progress: Callable[[int], None] | None = None) -> Rendering:
+        """Compute a picture with the first `count` actors.
+
+        Args:
+            canvas: Filled.
+            count: How many actors work.
+            progress: Called with the number of pixels that arrived.
+
+        Raises:
+            WorkloadError: If every actor is lost.
+        """
+        begin = time.perf_counter()
+        run = _Run(canvas, self.slots[:count], self.call_s)
+        heard = begin
+        while not run.schedule.finished:
+            run.hand_out()
+            for call in _arrived(list(run.in_hand)):
+                heard = time.perf_counter()
+                pixels = run.take(call)
+                if pixels and progress is not None:
+                    progress(pixels)
+            if time.perf_counter() - heard > CALL_TIMEOUT_S:
+                raise WorkloadError(f"no band arrived for {CALL_TIMEOUT_S:.0f} s: is the cluster hanging?")
+        wall_s = time.perf_counter() - begin
+        for slot, speed in zip(run.slots, run.schedule.speeds, strict=True):
+            slot.speed = speed
+        self._unneeded = {call: run.slots[worker] for call, (worker, _) in run.in_hand.items()}
+        return Rendering(wall_s, run.busy_s, run.calls, tuple(run.lost))
+
+    def _ask(self, method: str, *arguments: Any) -> list[Any]:
+        """Call a method of every actor that is there and return the answers."""
+        calls = [getattr(slot.actor, method).remote(*arguments) for slot in self.slots if slot.actor]
         try:
-            return [float(seconds) for seconds in ray.get(answers, timeout=ANSWER_TIMEOUT_S)]
+            answers: list[Any] = ray.get(calls, timeout=ANSWER_TIMEOUT_S)
         except ray.exceptions.GetTimeoutError:
             raise WorkloadError(
                 f"not every CPU of the cluster was free within {ANSWER_TIMEOUT_S:.0f} s: "
@@ -106,97 +181,105 @@ class Crew:
             raise WorkloadError(str(error.cause)) from error
         except LOSSES as error:
             raise WorkloadError(f"a Ray worker died before it could start ({_first_line(error)}).") from error
+        return answers
 
-    def repair(self) -> None:
-        """Replace lost actors whose node is still alive."""
-        known = alive_ids()
-        for slot in self.slots:
-            if slot.actor is None and slot.node.node_id in known:
-                actor = _RemoteWorker.options(**pinned(slot.node.node_id)).remote(self._plan.to_dict())
-                # The node may die meanwhile, or may be dead without Ray having noticed: then it stays lost.
-                with suppress(ray.exceptions.RayError):
-                    ray.get(actor.warm.remote(), timeout=REPAIR_TIMEOUT_S)
-                    slot.actor = actor
+    def _call_seconds(self) -> float:
+        """Measure what a call costs while every actor has the next one waiting."""
+        rounds = -(-TRIAL_CALLS // len(self.slots))
+        self._ask("ping")
+        begin = time.perf_counter()
+        calls = [slot.actor.ping.remote() for _ in range(rounds) for slot in self.slots]
+        ray.get(calls, timeout=ANSWER_TIMEOUT_S)
+        return (time.perf_counter() - begin) / len(calls)
 
-    def complete(self, count: int) -> bool:
-        """Return whether each of the first `count` actors is there."""
-        return all(slot.actor is not None for slot in self.slots[:count])
 
-    def render(
-        self, count: int, image: NDArray[np.float32], progress: Callable[[int], None] | None = None
-    ) -> Rendering:
-        """Compute the whole picture with the first `count` actors.
+class _Run:
+    """One picture on its way."""
 
-        Args:
-            count: How many actors work.
-            image: Shape (plan.height, plan.width); filled.
-            progress: Called with the number of tiles that arrived.
+    def __init__(self, canvas: Canvas, slots: Sequence[Slot], call_s: float) -> None:
+        self.slots, self._canvas = slots, canvas
+        self.schedule = Schedule(canvas.plan, row_work(canvas.plan), [slot.speed for slot in slots], call_s)
+        for worker, slot in enumerate(slots):
+            if slot.actor is None:
+                self.schedule.lose(worker)
+        self.in_hand: dict[Any, tuple[int, Band]] = {}
+        self.lost: list[str] = []
+        self.busy_s, self.calls = 0.0, 0
+
+    def hand_out(self) -> None:
+        """Give every worker what it is to compute next.
 
         Raises:
-            WorkloadError: If every actor is lost.
+            WorkloadError: If there is no worker any more.
         """
-        crew = [slot for slot in self.slots[:count] if slot.actor is not None]
-        todo = deque(batches(self._plan, len(crew)))
-        in_hand: dict[Any, tuple[Slot, tuple[int, int]]] = {}
-        lost: list[str] = []
-        begin = time.perf_counter()
-        while todo or in_hand:
-            self._hand_out(crew, todo, in_hand)
-            if not in_hand:
-                raise WorkloadError(
-                    f"every Ray worker was lost ({', '.join(lost)}): look at their pods and logs."
-                )
-            done, _ = ray.wait(list(in_hand), num_returns=1, timeout=CALL_TIMEOUT_S)
-            if not done:
-                raise WorkloadError(f"no tile arrived for {CALL_TIMEOUT_S:.0f} s: is the cluster hanging?")
-            slot, (first, last) = in_hand.pop(done[0])
-            try:
-                values = ray.get(done[0])
-            except LOSSES:
-                todo.append((first, last))
-                if slot in crew:
-                    crew.remove(slot)
-                    lost.append(slot.node.name)
-                    slot.actor = None
-                continue
-            for tile, part in zip(self._tiles[first:last], values, strict=True):
-                place(image, tile, part)
-            if progress is not None:
-                progress(last - first)
-        return Rendering(time.perf_counter() - begin, tuple(lost))
+        now = time.perf_counter()
+        for _ in range(CALLS_IN_HAND):
+            for worker, slot in enumerate(self.slots):
+                if (band := self.schedule.next(worker, now)) is not None:
+                    self.in_hand[slot.actor.compute.remote(self._canvas.plan, band)] = (worker, band)
+                    self.calls += 1
+        if not self.in_hand:
+            raise WorkloadError(
+                f"every Ray worker was lost ({', '.join(self.lost)}): look at their pods and logs."
+            )
 
-    @staticmethod
-    def _hand_out(
-        crew: Sequence[Slot], todo: deque[tuple[int, int]], in_hand: dict[Any, tuple[Slot, tuple[int, int]]]
-    ) -> None:
-        held = [sum(slot is holder for holder, _ in in_hand.values()) for slot in crew]
-        for round_ in range(CALLS_IN_HAND):
-            for slot, calls in zip(crew, held, strict=True):
-                if todo and calls <= round_:
-                    batch = todo.popleft()
-                    in_hand[slot.actor.compute.remote(*batch)] = (slot, batch)
+    def take(self, call: Any) -> int:
+        """Put the result of a call in its place; return how many pixels are new."""
+        worker, band = self.in_hand.pop(call)
+        slot = self.slots[worker]
+        try:
+            indices, seconds = ray.get(call)
+        except LOSSES:
+            self.schedule.lose(worker)
+            if slot.actor is not None:
+                self.lost.append(slot.node.name)
+                slot.actor = None
+            return 0
+        self.busy_s += seconds
+        if not self.schedule.finish(worker, band, time.perf_counter(), seconds):
+            return 0
+        self._canvas.place(band, indices)
+        return band.rows * band.columns
 
 
 class _Worker:
-    """Computes tiles of one plan on one CPU."""
+    """Computes bands on one CPU."""
 
-    def __init__(self, plan: dict[str, Any]) -> None:
-        self._plan = Plan.from_dict(plan)
-        self._tiles = list(self._plan.tiles())
+    def warm(self) -> tuple[float, float]:
+        """Compile the kernel; return the cold seconds, and its updates a second."""
+        return warm_up(), kernel_speed()
 
-    def warm(self) -> float:
-        """Compile and check the kernel; return the cold seconds."""
-        seconds = warm_up()
-        check_kernel(self._plan)
-        return seconds
+    def check(self, plan: Plan) -> None:
+        """Compare the kernel with the reference."""
+        check_kernel(plan)
 
-    def compute(self, first: int, last: int) -> NDArray[np.float32]:
-        """Return tiles first…last-1, of shape (last - first, grid_height, grid_width)."""
-        return np.stack([compute_tile(self._plan, tile) for tile in self._tiles[first:last]])
+    def ping(self) -> None:
+        """Do nothing."""
+
+    def compute(self, plan: Plan, band: Band) -> tuple[NDArray[np.uint8], float]:
+        """Return the colour indices of a band, and the seconds it took."""
+        begin = time.perf_counter()
+        indices = compute_band(plan, band)
+        return indices, time.perf_counter() - begin
 
 
 # Not as a decorator: Ray's types then hide what it adds to the class.
 _RemoteWorker: Any = ray.remote(max_restarts=0)(_Worker)
+
+
+def _arrived(calls: list[Any]) -> list[Any]:
+    """Wait for a call to end and return all that have; none after a moment."""
+    first, rest = ray.wait(calls, num_returns=1, timeout=LOOK_S)
+    more = ray.wait(rest, num_returns=len(rest), timeout=0)[0] if first and rest else []
+    return [*first, *more]
+
+
+def _ended_well(call: Any) -> bool:
+    try:
+        ray.get(call)
+    except LOSSES:
+        return False
+    return True
 
 
 def _first_line(error: Exception) -> str:

@@ -6,12 +6,14 @@ other programs in between (Ray's own log lines share the job's output).
 
 import base64
 import hashlib
+import io
 import json
 import os
+import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 PREFIX = "piray-event "
 # Ray's log tail sends a message for every 20 000 characters and the client refuses messages above 4 MiB.
@@ -107,48 +109,72 @@ def _read_line(line: str) -> Iterator[Event | str]:
         yield line
 
 
-def picture_events(content: bytes) -> Iterator[Event]:
-    """Cut a picture into numbered events; the last one carries the length and the SHA-256 of the whole."""
-    chunks = [content[i : i + PICTURE_CHUNK_BYTES] for i in range(0, len(content), PICTURE_CHUNK_BYTES)]
-    for index, chunk in enumerate(chunks):
-        yield Event("picture", {"index": index, "base64": base64.b64encode(chunk).decode("ascii")})
-    yield Event(
-        "picture-end",
-        {"chunks": len(chunks), "length": len(content), "sha256": hashlib.sha256(content).hexdigest()},
-    )
+def picture_events(pieces: Iterable[bytes]) -> Iterator[Event]:
+    """Cut a stream into numbered events; the last one carries the length and the SHA-256 of the whole."""
+    digest, length, index, rest = hashlib.sha256(), 0, 0, b""
+    for piece in pieces:
+        digest.update(piece)
+        length += len(piece)
+        rest += piece
+        while len(rest) >= PICTURE_CHUNK_BYTES:
+            yield _chunk(index, rest[:PICTURE_CHUNK_BYTES])
+            index, rest = index + 1, rest[PICTURE_CHUNK_BYTES:]
+    if rest:
+        yield _chunk(index, rest)
+        index += 1
+    yield Event("picture-end", {"chunks": index, "length": length, "sha256": digest.hexdigest()})
+
+
+def _chunk(index: int, data: bytes) -> Event:
+    return Event("picture", {"index": index, "base64": base64.b64encode(data).decode("ascii")})
 
 
 class Picture:
-    """Puts a picture together from its events, in whatever order and however often they come."""
+    """Puts a picture together from its events, in whatever order and however often they come.
+
+    It is kept in a temporary file without a name, so memory stays bounded whatever its size.
+    """
 
     def __init__(self) -> None:
-        self._chunks: dict[int, bytes] = {}
+        self._file: BinaryIO | None = None
+        self._seen: set[int] = set()
         self._end: Mapping[str, Any] | None = None
 
     def add(self, event: Event) -> bool:
         """Take an event; False if it is not about the picture."""
         if event.kind == "picture":
-            self._chunks[int(event.values["index"])] = base64.b64decode(event.values["base64"])
+            index = int(event.values["index"])
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the object
+            # All chunks but the last have one size.
+            self._file.seek(index * PICTURE_CHUNK_BYTES)
+            self._file.write(base64.b64decode(event.values["base64"]))
+            self._seen.add(index)
         elif event.kind == "picture-end":
             self._end = event.values
         else:
             return False
         return True
 
-    def content(self) -> bytes:
-        """Return the whole picture.
+    def open(self) -> BinaryIO:
+        """Return the whole picture as a file, at its beginning.
 
         Raises:
             EventError: If a chunk is missing or the bytes are not those that were sent.
         """
         if self._end is None:
             raise EventError("the picture did not arrive: its last part is missing. Run it again.")
-        missing = [index for index in range(self._end["chunks"]) if index not in self._chunks]
+        missing = self._end["chunks"] - len(self._seen)
         if missing:
             raise EventError(
-                f"{len(missing)} of the picture's {self._end['chunks']} parts are missing. Run it again."
+                f"{missing} of the picture's {self._end['chunks']} parts are missing. Run it again."
             )
-        content = b"".join(self._chunks[index] for index in range(self._end["chunks"]))
-        if len(content) != self._end["length"] or hashlib.sha256(content).hexdigest() != self._end["sha256"]:
+        file = self._file or io.BytesIO()
+        file.seek(0)
+        digest = hashlib.sha256()
+        while piece := file.read(PICTURE_CHUNK_BYTES):
+            digest.update(piece)
+        if file.tell() != self._end["length"] or digest.hexdigest() != self._end["sha256"]:
             raise EventError("the picture arrived damaged (its checksum differs). Run it again.")
-        return content
+        file.seek(0)
+        return file

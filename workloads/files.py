@@ -1,15 +1,19 @@
 """Writes result files so that a reader never sees half of one."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 class FileError(OSError):
     """A file cannot be written; the message says which and what to do."""
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name beside it, then move it into place.
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file under a temporary name beside it; it takes its place once the block has ended well.
 
     Raises:
         FileError: If the folder is missing, not writable or full; an older file is then still whole.
@@ -17,7 +21,8 @@ def replace_file(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         try:
-            temporary.write_bytes(content)
+            with temporary.open("wb") as file:
+                yield file
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -26,3 +31,13 @@ def replace_file(path: Path, content: bytes) -> None:
         raise FileError(
             f"Cannot write {path}: {reason}. Choose a file in a folder that exists and that you may write to."
         ) from error
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file; an older one is replaced only by a whole one.
+
+    Raises:
+        FileError: As `replacing`.
+    """
+    with replacing(path) as file:
+        file.write(content)

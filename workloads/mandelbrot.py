@@ -9,24 +9,28 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from workloads.canvas import Canvas
+from workloads.colour import colour_scale, fill_indices
 from workloads.kernel import MODULUS_FLOOR, smooth_values
-from workloads.plan import Plan, Tile, View
+from workloads.plan import Band, Plan, Tile, View
 
 __all__ = [
     "MODULUS_FLOOR",
+    "Band",
     "KernelMismatch",
     "Plan",
     "Tile",
     "View",
     "check_kernel",
-    "compute_image",
+    "compute_band",
     "compute_tile",
-    "place",
+    "draw",
     "reference_tile",
     "scalar_tile",
     "warm_up",
@@ -35,6 +39,10 @@ __all__ = [
 # A check costs as much whatever the plan: crops of nine tiles, and no more iterations than this.
 CHECK_SIDE = 64
 CHECK_ITERATIONS = 256
+# Values of a piece of a band stay in the second-level cache until they are coloured.
+PIECE_PIXELS = 2**17
+# Blocks of the kernel are so many rows high at most.
+PIECE_ROWS = 8
 # One update of the reference rounds about ten times and one of the kernel about five, each by 2**-53 of a
 # term no larger than |z|**2 + |z| + |c|; doubled for safety.
 UPDATE_ROUNDING = 2.0**-48
@@ -45,6 +53,46 @@ FLOAT32_ROUNDING = 2.0**-23
 
 class KernelMismatch(AssertionError):  # noqa: N818  # says what was found
     """The compiled kernel disagrees with the NumPy reference by more than rounding allows."""
+
+
+def compute_band(plan: Plan, band: Band, *, preview: bool = False) -> NDArray[np.uint8]:
+    """Compute a part of the picture with the fast kernel, and colour it.
+
+    Args:
+        plan: The problem.
+        band: Which part of it.
+        preview: Iterate in float32: faster, and wrong near the border of the set.
+
+    Returns:
+        Colour indices of shape (band.rows, band.columns).
+    """
+    x, y = _axes(plan)
+    x, scale = x[band.left : band.right], colour_scale(plan)
+    rows = max(1, PIECE_PIXELS // (band.columns * PIECE_ROWS)) * PIECE_ROWS
+    values = np.empty((min(rows, band.rows), band.columns), dtype=np.float32)
+    indices = np.empty((band.rows, band.columns), dtype=np.uint8)
+    for first in range(band.first, band.end, rows):
+        end = min(first + rows, band.end)
+        part = values[: end - first]
+        smooth_values(x, y[first:end], plan.max_iterations, plan.threshold, part, preview=preview)
+        fill_indices(part, scale, indices[first - band.first : end - band.first])
+    return indices
+
+
+def draw(canvas: Canvas, progress: Callable[[int], None] | None = None) -> None:
+    """Compute a whole picture in this process, on one core.
+
+    Args:
+        canvas: Filled.
+        progress: Called with the number of pixels of each part.
+    """
+    plan = canvas.plan
+    rows = max(1, PIECE_PIXELS // (plan.width * PIECE_ROWS)) * PIECE_ROWS
+    for first in range(0, plan.height, rows):
+        band = Band(first, min(first + rows, plan.height), 0, plan.width)
+        canvas.place(band, compute_band(plan, band))
+        if progress is not None:
+            progress(band.rows * band.columns)
 
 
 def compute_tile(plan: Plan, tile: Tile, *, preview: bool = False) -> NDArray[np.float32]:
@@ -92,29 +140,6 @@ def reference_tile(plan: Plan, tile: Tile) -> NDArray[np.float64]:
     return _smooth(r, np.abs(z))
 
 
-def place(image: NDArray[np.float32], tile: Tile, values: NDArray[np.float32]) -> None:
-    """Copy a tile's values to where they belong in the picture of shape (plan.height, plan.width)."""
-    image[tile.y0 : tile.y0 + tile.height, tile.x0 : tile.x0 + tile.width] = values
-
-
-def compute_image(plan: Plan, progress: Callable[[], None] | None = None) -> NDArray[np.float32]:
-    """Compute the whole picture in this process, on one core.
-
-    Args:
-        plan: The problem.
-        progress: Called after each tile.
-
-    Returns:
-        Smooth values of shape (plan.height, plan.width); row 0 is view.y_min.
-    """
-    image = np.empty((plan.height, plan.width), dtype=np.float32)
-    for tile in plan.tiles():
-        place(image, tile, compute_tile(plan, tile))
-        if progress is not None:
-            progress()
-    return image
-
-
 def check_kernel(plan: Plan) -> None:
     """Compare the kernel with the reference on crops of nine tiles of a plan, before anything is timed.
 
@@ -128,11 +153,9 @@ def check_kernel(plan: Plan) -> None:
     Source: N. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.3 (running error).
     """
     plan = replace(plan, max_iterations=min(plan.max_iterations, CHECK_ITERATIONS))
-    rows = {0, plan.y_grids // 2, plan.y_grids - 1}
-    cols = {0, plan.x_grids // 2, plan.x_grids - 1}
-    for tile in plan.tiles():
-        if tile.row not in rows or tile.col not in cols:
-            continue
+    rows = sorted({0, plan.y_grids // 2, plan.y_grids - 1})
+    cols = sorted({0, plan.x_grids // 2, plan.x_grids - 1})
+    for tile in (plan.tile(row, col) for col in cols for row in rows):
         crop = replace(tile, height=min(tile.height, CHECK_SIDE), width=min(tile.width, CHECK_SIDE))
         values = compute_tile(plan, crop)
         low, high = _reference_bounds(plan, crop)
@@ -157,7 +180,7 @@ def warm_up() -> float:
     """
     begin = time.perf_counter()
     plan = Plan(x_grids=1, y_grids=1, grid_width=2, grid_height=2)
-    compute_tile(plan, next(plan.tiles()))
+    compute_band(plan, Band(0, 2, 0, 2))
     return time.perf_counter() - begin
 
 
@@ -190,6 +213,13 @@ def _scalar_values(
                 im_squared = z_im * z_im
             modulus = max(math.sqrt(re_squared + im_squared), MODULUS_FLOOR)
             values[row, col] = last - math.log2(math.log2(modulus + 1.0))
+
+
+# A worker computes many bands of one plan.
+@lru_cache(maxsize=4)
+def _axes(plan: Plan) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the samples of the picture's columns and of its rows."""
+    return plan.x_samples(), plan.y_samples()
 
 
 def _samples(tile: Tile) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,7 +1,8 @@
 """Decides what the Mandelbrot picture is made of: view, tiles, limits; needs neither numba nor Ray.
 
 A picture is a grid of tiles. Each tile is sampled inclusively at both of its edges, as in the first write-up,
-so neighbouring tiles hold the same points along the edge they share: that belongs to the problem.
+so neighbouring tiles hold the same points along the edge they share: that belongs to the problem. The work is
+shared by bands: any rows of the picture, in its whole width or a part of it, whatever tiles they cut.
 """
 
 import math
@@ -10,13 +11,14 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 MAX_GRIDS = 4096
-# Ray needs about half a millisecond for a task, however small: 30 s of nothing else.
-MAX_TILES = 2**16
 MAX_GRID_PIXELS = 8192
-# 1 GiB as float32: the whole picture is held in one process.
-MAX_PIXELS = 2**28
+# One row is computed in one piece; few programs open wider pictures.
+MAX_SIDE = 2**20
+# 2 GiB as colour indices, in a temporary file; a pod's /tmp holds 4 GiB.
+MAX_PIXELS = 2**31
 MAX_ITERATIONS = 100_000
 MIN_THRESHOLD = 2.0
 MAX_THRESHOLD = 1e6
@@ -43,8 +45,35 @@ class View:
 
 
 @dataclass(frozen=True)
+class Band:
+    """Some rows of the picture, over its whole width if it can be; the unit of work.
+
+    Attributes:
+        first: First row.
+        end: The row after the last.
+        left: First column.
+        right: The column after the last.
+    """
+
+    first: int
+    end: int
+    left: int
+    right: int
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self.end - self.first
+
+    @property
+    def columns(self) -> int:
+        """Number of columns."""
+        return self.right - self.left
+
+
+@dataclass(frozen=True)
 class Tile:
-    """One rectangle of the picture and of the plane; the unit of work.
+    """One rectangle of the picture and of the plane, sampled by itself.
 
     Attributes:
         row: Index of the tile along y, from 0.
@@ -137,24 +166,42 @@ class Plan:
         _require_keys("view", view, View)
         return cls(**{**values, "view": View(**view)})
 
+    def x_samples(self) -> NDArray[np.float64]:
+        """Return the real parts of the picture's columns, shape (width,)."""
+        return _samples(self.view.x_min, self.view.x_max, self.x_grids, self.grid_width)
+
+    def y_samples(self) -> NDArray[np.float64]:
+        """Return the imaginary parts of the picture's rows, shape (height,)."""
+        return _samples(self.view.y_min, self.view.y_max, self.y_grids, self.grid_height)
+
     def tiles(self) -> Iterator[Tile]:
-        """Yield every tile in the order of work: column by column, as the write-up does."""
-        xs = np.linspace(self.view.x_min, self.view.x_max, self.x_grids + 1)
-        ys = np.linspace(self.view.y_min, self.view.y_max, self.y_grids + 1)
+        """Yield every tile, column by column, as the write-up does."""
         for col in range(self.x_grids):
             for row in range(self.y_grids):
-                yield Tile(
-                    row=row,
-                    col=col,
-                    y0=row * self.grid_height,
-                    x0=col * self.grid_width,
-                    height=self.grid_height,
-                    width=self.grid_width,
-                    x_begin=float(xs[col]),
-                    x_end=float(xs[col + 1]),
-                    y_begin=float(ys[row]),
-                    y_end=float(ys[row + 1]),
-                )
+                yield self.tile(row, col)
+
+    def tile(self, row: int, col: int) -> Tile:
+        """Return one tile."""
+        xs = np.linspace(self.view.x_min, self.view.x_max, self.x_grids + 1)
+        ys = np.linspace(self.view.y_min, self.view.y_max, self.y_grids + 1)
+        return Tile(
+            row=row,
+            col=col,
+            y0=row * self.grid_height,
+            x0=col * self.grid_width,
+            height=self.grid_height,
+            width=self.grid_width,
+            x_begin=float(xs[col]),
+            x_end=float(xs[col + 1]),
+            y_begin=float(ys[row]),
+            y_end=float(ys[row + 1]),
+        )
+
+
+def _samples(begin: float, end: float, grids: int, pixels: int) -> NDArray[np.float64]:
+    """Return the samples of all tiles along an axis, inclusive at both ends of each."""
+    edges = np.linspace(begin, end, grids + 1)
+    return np.linspace(edges[:-1], edges[1:], pixels, axis=1).ravel()
 
 
 def _require_keys(name: str, values: Mapping[str, Any], record: type) -> None:
@@ -196,15 +243,13 @@ def _real_problems(plan: Plan) -> Iterator[str]:
 
 
 def _size_problems(plan: Plan) -> Iterator[str]:
-    if plan.n_tiles > MAX_TILES:
-        yield (
-            f"x_grids * y_grids is {plan.n_tiles}: choose at most {MAX_TILES} tiles, and larger ones if the "
-            "picture is to keep its size."
-        )
+    for name, side in (("x_grids * grid_width", plan.width), ("y_grids * grid_height", plan.height)):
+        if side > MAX_SIDE:
+            yield f"{name} is {side}: choose at most {MAX_SIDE} pixels on a side."
     if plan.width * plan.height > MAX_PIXELS:
         yield (
             f"The picture would be {plan.width} x {plan.height} pixels: choose fewer or smaller tiles, "
-            f"at most {MAX_PIXELS} pixels ({MAX_PIXELS * 4 // 2**20} MiB of memory)."
+            f"at most {MAX_PIXELS} pixels ({MAX_PIXELS // 2**20} MiB of colours)."
         )
 
 

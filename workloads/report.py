@@ -39,17 +39,13 @@ __all__ = [
 # 3200 x 3200 picture in 1024 NumPy tasks, mean of 8 calls.
 WRITE_UP_S = {0: 45.09195340787119, 1: 48.55051823974645, 2: 38.57156975386897, 3: 34.654623864378664}
 
-# Handing out and collecting the write-up's 1024 tiles costs Ray about half a second on a desktop core. Work
-# has to be some twenty times as long before that cost stops hiding what the workers do.
-SMALL_WORK_S = 10.0
-
 
 def print_result(result: Result | PiResult, console: Console | None = None) -> None:
     """Print a result's tables and notes: 80 columns, colour only on a terminal."""
     console = console or Console()
     if isinstance(result, Result):
         console.print(_fitting(result, console))
-        notes = [_comparison_note(result), _scaling_note(result), _throttling_note(result)]
+        notes = [_comparison_note(result), _worth_note(result), _throttling_note(result)]
     else:
         console.print(pi_table(result))
         notes = [_estimate_note(result), _pi_times_note(result), _throttling_note(result)]
@@ -142,16 +138,31 @@ def _comparison_note(result: Result) -> str:
     )
 
 
-def _scaling_note(result: Result) -> str | None:
-    """Say when the problem is too small for its speed-ups to mean anything."""
-    plan, base_s = Plan.from_dict(result.plan), result.base.median_s
-    if base_s >= SMALL_WORK_S:
+def _worth_note(result: Result) -> str | None:
+    """Say from what size on the workers pay, and when this picture is smaller than that."""
+    base, last = result.base, result.rows[-1]
+    overhead_s = last.overhead_s
+    if overhead_s is None or base.cores is None or last.cores is None or last.cores <= base.cores:
         return None
-    return (
-        f"Note: the whole picture takes only {_seconds(base_s)} s to begin with, so handing out and "
-        f"collecting its {plan.n_tiles} tiles weighs in. These speed-ups say more about scheduling than "
-        f"about the workers. {_larger_problem(plan)}"
+    saved = 1 - base.cores / last.cores
+    running_s = max(overhead_s, 0.0) / saved
+    call = "" if result.call_s is None else f", {_seconds(1000 * result.call_s)} ms for a call"
+    note = (
+        f"Workers pay for pictures that take row {base.workers} more than about {_seconds(running_s)} s: "
+        f"handing out and collecting takes {_seconds(overhead_s)} s here{call}."
     )
+    cold_s = running_s
+    if result.start_s is not None:
+        cold_s = running_s + result.start_s / saved
+        note += (
+            f" With the start of Ray and the workers ({_seconds(result.start_s)} s) they pay from about "
+            f"{_seconds(cold_s)} s on."
+        )
+    if base.median_s >= cold_s:
+        return note
+    what = "the workers" if base.median_s < running_s else "starting a cluster for it alone"
+    larger = _larger_problem(Plan.from_dict(result.plan))
+    return f"{note} This one takes {_seconds(base.median_s)} s: it is not worth {what}. {larger}"
 
 
 def _larger_problem(plan: Plan) -> str:

@@ -20,7 +20,7 @@ from workloads.pi import Estimate
 from workloads.plan import Plan
 
 FORMAT = "piray-result"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 UNITS = ("node", "core")
 
 
@@ -40,14 +40,23 @@ class Row:
         workers: Ray workers that computed; 0 is the head alone.
         nodes: Nodes that took part, at least 1.
         values_s: Seconds of each call, in order; warm-up left out.
+        cores: CPUs that computed, if known.
+        busy_s: Seconds that these computed in each call, summed over them.
     """
 
     workers: int
     nodes: int
     values_s: tuple[float, ...]
+    cores: int | None = None
+    busy_s: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a row that no measurement can have."""
+        if self.cores is not None and self.cores < 1 or not all(map(_is_time, self.busy_s)):
+            raise ReportError(
+                f"A row says {self.cores} cores that computed for {list(self.busy_s)} seconds: there must be "
+                "at least 1 core, and every time above 0."
+            )
         if self.workers < 0 or self.nodes < 1 or not self.values_s or not all(map(_is_time, self.values_s)):
             raise ReportError(
                 f"A row says {self.workers} workers, {self.nodes} nodes and {list(self.values_s)} seconds: "
@@ -58,6 +67,14 @@ class Row:
     def median_s(self) -> float:
         """Median of the values."""
         return statistics.median(self.values_s)
+
+    @property
+    def overhead_s(self) -> float | None:
+        """Median of what a call took beyond its computing time divided by the cores; None if not measured."""
+        if self.cores is None or len(self.busy_s) != len(self.values_s):
+            return None
+        pairs = zip(self.values_s, self.busy_s, strict=True)
+        return statistics.median(wall_s - busy_s / self.cores for wall_s, busy_s in pairs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +89,9 @@ class Result:
         nodes: Facts of the nodes that computed, where they are other machines.
         unit: What a worker is: "node", or "core" where all of them are on one machine.
         warm_up_s: Cold seconds, kept apart: compilation and first use.
-        image_sha256: SHA-256 of the picture's float32 values, the same for every row.
+        start_s: Seconds until Ray and all workers were ready, warm-up included, if measured.
+        call_s: Seconds a call to a worker takes beside its work, if measured.
+        image_sha256: SHA-256 of the picture's colour indices, the same for every row.
         created: UTC, ISO 8601.
     """
 
@@ -85,6 +104,8 @@ class Result:
     nodes: tuple[Mapping[str, Any], ...] = ()
     unit: str = "node"
     warm_up_s: float | None = None
+    start_s: float | None = None
+    call_s: float | None = None
     image_sha256: str | None = None
     created: str = field(default_factory=_now)
 

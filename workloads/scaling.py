@@ -5,20 +5,17 @@ computed too: row 0 is the head alone. On a single node row 0 is the driver's pr
 row k is k actors of one core each.
 """
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from workloads import cluster
+from workloads.canvas import Canvas
 from workloads.cluster import Node, WorkloadError
-from workloads.colour import colour_indices, pack
 from workloads.crew import Crew, Rendering
 from workloads.events import Emit, Event, picture_events
-from workloads.mandelbrot import KernelMismatch, check_kernel, compute_image, warm_up
+from workloads.mandelbrot import KernelMismatch, check_kernel, draw, warm_up
 from workloads.plan import Plan
 
 PROGRESS_INTERVAL_S = 0.2
@@ -35,6 +32,7 @@ class Row:
         nodes: Names of the nodes that compute, in the order they are added.
         actors: Actors that compute; 0 for the driver's process alone.
         values_s: Wall time of each repeat.
+        busy_s: Seconds that the actors computed in each repeat, summed over them.
         complete: False once a node of the row is lost for good.
     """
 
@@ -42,7 +40,18 @@ class Row:
     nodes: tuple[str, ...]
     actors: int
     values_s: list[float] = field(default_factory=list)
+    busy_s: list[float] = field(default_factory=list)
     complete: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was measured as JSON types."""
+        return {
+            "workers": self.workers,
+            "nodes": list(self.nodes),
+            "actors": self.actors,
+            "values_s": self.values_s,
+            "busy_s": self.busy_s,
+        }
 
 
 def layout(nodes: Sequence[Node], max_workers: int | None) -> tuple[str, list[Row], list[Node]]:
@@ -95,66 +104,91 @@ def run(plan: Plan, repeats: int, max_workers: int | None, expected: int, emit: 
     Raises:
         WorkloadError: If the cluster cannot compute it, or two pictures differ.
     """
-    nodes = cluster.nodes(expected)
-    emit(Event("nodes", {"nodes": cluster.describe(nodes), "expected": expected}))
-    unit, rows, slots = layout(nodes, max_workers)
-    crew = Crew(plan, slots)
-    cold = [_warm_driver(plan), *crew.warm()]
-    emit(Event("warm", {"cold_s": cold}))
-    image = np.zeros((plan.height, plan.width), dtype=np.float32)
-    progress = Progress(plan.n_tiles * repeats * len(rows), emit)
-    digest = ""
-    for _ in range(repeats):
-        for row in rows:
-            if row.complete and _measure(
-                plan=plan, crew=crew, row=row, image=image, progress=progress, emit=emit
-            ):
-                digest = _same_picture(image, digest, row)
-    progress.finish()
-    if not digest:
-        raise WorkloadError("no row could be measured: its workers were lost. Look at their pods and logs.")
-    for event in picture_events(pack(colour_indices(image, plan))):
-        emit(event)
+    unit, rows, crew, start = begin(max_workers, expected, emit)
+    check(plan, crew)
+    progress = Progress(plan.width * plan.height * repeats * len(rows), emit)
+    with Canvas(plan) as canvas:
+        digest = ""
+        for _ in range(repeats):
+            for row in rows:
+                if row.complete and measure(crew, row, canvas, progress, emit):
+                    digest = same_picture(canvas, digest, row)
+        progress.finish()
+        if not digest:
+            raise WorkloadError(
+                "no row could be measured: its workers were lost. Look at their pods and logs."
+            )
+        for event in picture_events(canvas.packed()):
+            emit(event)
     emit(
         Event(
             "result",
             {
                 "unit": unit,
-                "rows": [
-                    {
-                        "workers": row.workers,
-                        "nodes": list(row.nodes),
-                        "actors": row.actors,
-                        "values_s": row.values_s,
-                    }
-                    for row in rows
-                    if row.values_s
-                ],
+                "rows": [row.to_dict() for row in rows if row.values_s],
                 "dropped": [row.workers for row in rows if not row.complete],
                 "image_sha256": digest,
-                "cold_s": cold,
+                **start,
             },
         )
     )
 
 
+def begin(max_workers: int | None, expected: int, emit: Emit) -> tuple[str, list[Row], Crew, dict[str, Any]]:
+    """Find the nodes, decide the rows, and warm everything; report by the events nodes and warm.
+
+    Returns:
+        What a worker is, the rows, the actors, and what getting there took: `start_s` (from the driver's
+        start until all were warm), `cold_s` (of the driver and of each actor: compilation, or loading what
+        was compiled before), `call_s` (what a call costs beside its work).
+
+    Raises:
+        WorkloadError: If the cluster has not what was asked for.
+    """
+    nodes = cluster.nodes(expected)
+    emit(Event("nodes", {"nodes": cluster.describe(nodes), "expected": expected}))
+    unit, rows, slots = layout(nodes, max_workers)
+    crew = Crew(slots)
+    cold_s = [warm_up(), *crew.warm()]
+    start = {
+        "start_s": time.monotonic() - cluster.STARTED,
+        "cold_s": cold_s,
+        "call_s": crew.call_s if slots else None,
+    }
+    emit(Event("warm", start))
+    return unit, rows, crew, start
+
+
+def check(plan: Plan, crew: Crew) -> None:
+    """Compare the kernels of the driver and of the actors with the reference, before anything is timed.
+
+    Raises:
+        WorkloadError: If one is wrong.
+    """
+    try:
+        check_kernel(plan)
+    except KernelMismatch as error:
+        raise WorkloadError(str(error)) from None
+    crew.check(plan)
+
+
 class Progress:
-    """Counts tiles and tells about it now and then."""
+    """Counts pixels and tells about it now and then."""
 
     def __init__(self, total: int, emit: Emit) -> None:
         self._done, self._total = 0, total
         self._emit = emit
         self._next = 0.0
 
-    def add(self, tiles: int) -> None:
-        """Count tiles."""
-        self._done += tiles
+    def add(self, pixels: int) -> None:
+        """Count pixels."""
+        self._done += pixels
         if time.monotonic() >= self._next:
             self._tell()
 
-    def extend(self, tiles: int) -> None:
-        """Announce tiles that have to be computed once more."""
-        self._total += tiles
+    def extend(self, pixels: int) -> None:
+        """Announce pixels that have to be computed once more."""
+        self._total += pixels
 
     def finish(self) -> None:
         """Tell the last count."""
@@ -165,47 +199,70 @@ class Progress:
         self._emit(Event("progress", {"done": self._done, "total": self._total}))
 
 
-def _warm_driver(plan: Plan) -> float:
-    try:
-        seconds = warm_up()
-        check_kernel(plan)
-    except KernelMismatch as error:
-        raise WorkloadError(str(error)) from None
-    return seconds
+def measure(crew: Crew, row: Row, canvas: Canvas, progress: Progress, emit: Emit) -> bool:
+    """Take one value of a row, again if a worker was lost.
 
+    Args:
+        crew: The actors.
+        row: Gets the value.
+        canvas: Cleared, then filled.
+        progress: Gets the pixels.
+        emit: Takes the events row and loss.
 
-def _measure(
-    *, plan: Plan, crew: Crew, row: Row, image: NDArray[np.float32], progress: Progress, emit: Emit
-) -> bool:
-    """Take one value of a row, again if a worker was lost; return False if the row had to be given up."""
+    Returns:
+        False if the row had to be given up.
+    """
+    plan = canvas.plan
     for _ in range(ATTEMPTS):
         if not crew.complete(row.actors):
             break
-        # A tile that is never placed must not pass for the one that an earlier row left there.
-        image.fill(np.nan)
+        # A band that is never placed must not pass for the one that an earlier row left there.
+        canvas.clear()
         if row.actors == 0:
             begin = time.perf_counter()
-            image[...] = compute_image(plan, lambda: progress.add(1))
-            rendering = Rendering(time.perf_counter() - begin, ())
+            draw(canvas, progress.add)
+            wall_s = time.perf_counter() - begin
+            rendering = Rendering(wall_s, wall_s, 0, ())
         else:
-            rendering = crew.render(row.actors, image, progress.add)
-        if not rendering.lost:
+            rendering = crew.render(canvas, row.actors, progress.add)
+        lost = (*rendering.lost, *crew.settle())
+        if not lost:
             row.values_s.append(rendering.wall_s)
+            row.busy_s.append(rendering.busy_s)
             emit(
-                Event("row", {"workers": row.workers, "value": len(row.values_s), "wall_s": rendering.wall_s})
+                Event(
+                    "row",
+                    {
+                        "workers": row.workers,
+                        "value": len(row.values_s),
+                        "wall_s": rendering.wall_s,
+                        "busy_s": rendering.busy_s,
+                        "calls": rendering.calls,
+                    },
+                )
             )
             return True
         # The time of a picture that fewer workers finished says nothing about this row.
-        crew.repair()
-        emit(Event("loss", {"workers": row.workers, "lost": list(rendering.lost)}))
-        progress.extend(plan.n_tiles)
+        crew.repair(plan)
+        emit(Event("loss", {"workers": row.workers, "lost": list(lost)}))
+        progress.extend(plan.width * plan.height)
     row.complete = False
     return False
 
 
-def _same_picture(image: NDArray[np.float32], digest: str, row: Row) -> str:
-    found = hashlib.sha256(image.data).hexdigest()
-    if np.isnan(image).any() or (digest and found != digest):
+def same_picture(canvas: Canvas, digest: str, row: Row) -> str:
+    """Return the digest of a picture.
+
+    Args:
+        canvas: The picture.
+        digest: That of an earlier one of the same plan; empty for none.
+        row: Who computed it.
+
+    Raises:
+        WorkloadError: If they differ.
+    """
+    found = canvas.digest()
+    if digest and found != digest:
         raise WorkloadError(
             f"the picture of row {row.workers} differs from the first one (nodes {', '.join(row.nodes)}): "
             "the nodes do not compute alike; use one kind of processor and one image for all of them."

@@ -2,8 +2,8 @@
 
 import json
 
+from tests.drawing import options, picture
 from tests.e2e.cluster import Cluster
-from tests.e2e.drawing import options, picture
 from tests.e2e.ray_state import finished_tasks
 from workloads.plan import Plan
 

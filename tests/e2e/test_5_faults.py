@@ -6,8 +6,8 @@ import pytest
 
 from sandbox.stack import STACK
 from tests.checkout import Ended
+from tests.drawing import options, picture
 from tests.e2e.cluster import Cluster, wait_until, whole
-from tests.e2e.drawing import options, picture
 from tests.e2e.ray_state import finished_tasks
 from workloads.plan import Plan
 

@@ -1,4 +1,4 @@
-"""A driver that loses a worker in the middle: `python lost_worker.py actor|node FILE`; writes JSON lines.
+"""A driver whose worker dies or stalls: `python lost_worker.py actor|stall|node FILE`; writes JSON lines.
 
 A program of its own, because Ray reads its authentication settings when it is first imported. It writes to a
 file, because Ray puts what it has to say of a lost node on the same standard output, in the middle of a line.
@@ -6,22 +6,23 @@ file, because Ray puts what it has to say of a lost node on the same standard ou
 
 import json
 import logging
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import ray
 from ray.cluster_utils import Cluster
 
+from tests.drawing import drawn
 from workloads import cluster, scaling
-from workloads.colour import colour_indices, pack
+from workloads.canvas import Canvas
 from workloads.crew import Crew
 from workloads.events import Event, Picture
-from workloads.mandelbrot import compute_image
 from workloads.plan import Plan
 
-PLAN = Plan(x_grids=12, y_grids=8, grid_width=60, grid_height=60, max_iterations=3000)
+PLAN = Plan(x_grids=12, y_grids=8, grid_width=60, grid_height=60, max_iterations=20_000)
 # The workers of a raylet that was killed may live on for a second or two: the loss shows in row 2 of the
 # second repeat, or at the latest in that of the last.
 REPEATS = 4
@@ -33,10 +34,9 @@ def tell(values: dict[str, Any]) -> None:
 
 
 def lose_an_actor() -> None:
-    nodes = cluster.nodes(3)
-    crew = Crew(PLAN, nodes)
+    crew = Crew(cluster.nodes(3))
     crew.warm()
-    image = np.full((PLAN.height, PLAN.width), np.nan)
+    expected = drawn(PLAN).digest()
     killed: list[Any] = []
 
     def kill_one(_: int) -> None:
@@ -44,15 +44,49 @@ def lose_an_actor() -> None:
             killed.append(crew.slots[1].actor)
             ray.kill(killed[0])
 
-    first = crew.render(3, image, kill_one)
-    expected = compute_image(PLAN)
-    outcome = {"same_picture": bool(np.array_equal(image, expected)), "lost": len(first.lost)}
-    crew.repair()
-    image.fill(np.nan)
-    whole = crew.complete(3)
-    second = crew.render(3, image)
-    same = bool(np.array_equal(image, expected))
-    tell({**outcome, "whole_again": whole, "same_again": same, "lost_again": len(second.lost)})
+    with Canvas(PLAN) as canvas:
+        first = crew.render(canvas, 3, kill_one)
+        outcome = {"same_picture": canvas.digest() == expected, "lost": len(first.lost)}
+        lost_later = crew.settle()
+        crew.repair(PLAN)
+        canvas.clear()
+        whole = crew.complete(3)
+        second = crew.render(canvas, 3)
+        same = canvas.digest() == expected
+    tell({**outcome, "whole_again": whole, "same_again": same, "lost_again": len(lost_later + second.lost)})
+
+
+def stall_an_actor() -> None:
+    crew = Crew(cluster.nodes(3))
+    crew.warm()
+    expected = drawn(PLAN).digest()
+    process = ray.get(crew.slots[1].actor.__ray_call__.remote(lambda _: os.getpid()))
+    stalled = False
+
+    def stall(_: int) -> None:
+        nonlocal stalled
+        if not stalled:
+            stalled = True
+            os.kill(process, signal.SIGSTOP)
+
+    with Canvas(PLAN) as canvas:
+        try:
+            first = crew.render(canvas, 3, stall)
+        finally:
+            os.kill(process, signal.SIGCONT)
+        same = canvas.digest() == expected
+        lost = first.lost + crew.settle()
+        whole = crew.complete(3)
+        canvas.clear()
+        crew.render(canvas, 3)
+        tell(
+            {
+                "same_picture": same,
+                "lost": len(lost),
+                "whole_again": whole,
+                "same_again": canvas.digest() == expected,
+            }
+        )
 
 
 def lose_a_node(started: Cluster, last: Any) -> None:
@@ -72,8 +106,8 @@ def lose_a_node(started: Cluster, last: Any) -> None:
     assert len(cluster.alive_ids()) == 3
     scaling.PROGRESS_INTERVAL_S = 0.0
     scaling.run(PLAN, REPEATS, None, 3, emit)
-    expected = pack(colour_indices(compute_image(PLAN), PLAN))
-    tell({"picture_is_the_single_process_one": picture.content() == expected})
+    with Canvas.unpack(picture.open(), PLAN) as canvas:
+        tell({"picture_is_the_single_process_one": canvas.digest() == drawn(PLAN).digest()})
 
 
 def main(case: str) -> None:
@@ -83,6 +117,8 @@ def main(case: str) -> None:
         ray.init(address=started.address, logging_level=logging.ERROR, log_to_driver=False)
         if case == "actor":
             lose_an_actor()
+        elif case == "stall":
+            stall_an_actor()
         else:
             # Nodes of one host are named by Ray's id, and rows take them by name.
             workers = [one for one in cluster.nodes(3) if not one.is_head]

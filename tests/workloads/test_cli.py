@@ -12,10 +12,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from workloads.colour import colour_indices
-from workloads.mandelbrot import compute_image
+from tests.drawing import picture
 from workloads.pi import count_inside
-from workloads.picture import encode_png
 from workloads.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,12 +85,8 @@ def assert_one_line(done: subprocess.CompletedProcess[str], text: str) -> None:
     assert text in lines[0]
 
 
-def single_process_png(plan: Plan) -> bytes:
-    return encode_png(colour_indices(compute_image(plan), plan), plan)
-
-
 def assert_small_picture(folder: Path) -> dict[str, Any]:
-    assert (folder / "mandelbrot.png").read_bytes() == single_process_png(SMALL)
+    assert (folder / "mandelbrot.png").read_bytes() == picture(SMALL)
     values: dict[str, Any] = json.loads((folder / "mandelbrot.json").read_text())
     assert values["workload"] == "mandelbrot"
     assert values["plan"] == SMALL.to_dict()
@@ -210,7 +204,7 @@ def test_the_write_ups_whole_picture_arrives_intact_through_the_log(head: Head, 
         stdin=head.outputs(),
     )
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "mandelbrot.png").read_bytes() == single_process_png(Plan())
+    assert (tmp_path / "mandelbrot.png").read_bytes() == picture(Plan())
 
 
 @pytest.mark.ray

@@ -14,16 +14,20 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from workloads import kernel, mandelbrot
+from workloads.canvas import Canvas
+from workloads.colour import colour_indices
 from workloads.kernel import smooth_values
 from workloads.lanes import Shape
 from workloads.mandelbrot import (
+    Band,
     KernelMismatch,
     Plan,
     Tile,
     View,
     check_kernel,
-    compute_image,
+    compute_band,
     compute_tile,
+    draw,
     reference_tile,
     scalar_tile,
     warm_up,
@@ -56,6 +60,14 @@ def write_up_tile(c: NDArray[np.complex128], n: int = 32, th: float = 200) -> ND
     return values
 
 
+def values_of(plan: Plan) -> NDArray[np.float32]:
+    """Return the smooth values of a picture, put together from its tiles."""
+    image = np.empty((plan.height, plan.width), dtype=np.float32)
+    for tile in plan.tiles():
+        image[tile.y0 : tile.y0 + tile.height, tile.x0 : tile.x0 + tile.width] = compute_tile(plan, tile)
+    return image
+
+
 def write_up_picture(n_xg: int, n_yg: int, gw: int, gh: int) -> NDArray[np.float64]:
     """The first write-up's rendering, without Ray."""
     res = []
@@ -71,7 +83,7 @@ def write_up_picture(n_xg: int, n_yg: int, gw: int, gh: int) -> NDArray[np.float
 @pytest.mark.parametrize(("grids", "side"), [(4, 25), (8, 40), (32, 10)])
 def test_the_picture_is_the_write_ups_wherever_that_is_finite(grids: int, side: int) -> None:
     plan = Plan(x_grids=grids, y_grids=grids, grid_width=side, grid_height=side)
-    image, expected = compute_image(plan), write_up_picture(grids, grids, side, side)
+    image, expected = values_of(plan), write_up_picture(grids, grids, side, side)
     assert np.isfinite(image).all()
     finite = np.isfinite(expected)
     # 201 is where |z| of a pixel that just has not escaped would stop.
@@ -133,7 +145,7 @@ def test_a_point_exactly_on_the_threshold_has_not_escaped() -> None:
 
 
 def test_a_whole_number_as_threshold_gives_the_same_picture() -> None:
-    np.testing.assert_array_equal(compute_image(replace(SMALL, threshold=200)), compute_image(SMALL))
+    np.testing.assert_array_equal(values_of(replace(SMALL, threshold=200)), values_of(SMALL))
 
 
 @pytest.mark.parametrize("threshold", [2.0, 3.0, 200.0, 1e6])
@@ -201,9 +213,10 @@ def test_an_assembled_picture_is_the_whole_picture_sampled_at_once(plan: Plan) -
     ]
     whole = np.empty((plan.height, plan.width), dtype=np.float32)
     smooth_values(np.concatenate(xs), np.concatenate(ys), plan.max_iterations, plan.threshold, whole)
-    image = compute_image(plan)
-    np.testing.assert_array_equal(image, whole)
-    assert np.isfinite(image).all()
+    np.testing.assert_array_equal(values_of(plan), whole)
+    np.testing.assert_array_equal(np.concatenate(xs), plan.x_samples())
+    np.testing.assert_array_equal(np.concatenate(ys), plan.y_samples())
+    assert np.isfinite(whole).all()
 
 
 @given(plans)
@@ -253,10 +266,25 @@ def test_the_check_finds_a_wrong_kernel(spoil: Any, monkeypatch: pytest.MonkeyPa
         check_kernel(Plan())
 
 
-def test_progress_is_told_of_every_tile() -> None:
-    calls: list[None] = []
-    compute_image(SMALL, progress=lambda: calls.append(None))
-    assert len(calls) == SMALL.n_tiles
+@given(plans, st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_band_is_what_the_tiles_have_there_in_colours(plan: Plan, data: st.DataObject) -> None:
+    first, end = sorted(data.draw(st.sets(st.integers(0, plan.height), min_size=2, max_size=2)))
+    left, right = sorted(data.draw(st.sets(st.integers(0, plan.width), min_size=2, max_size=2)))
+    expected = colour_indices(values_of(plan), plan)[first:end, left:right]
+    np.testing.assert_array_equal(compute_band(plan, Band(first, end, left, right)), expected)
+
+
+def test_a_picture_drawn_alone_is_made_of_bands_and_progress_counts_its_pixels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mandelbrot, "PIECE_PIXELS", 900)
+    pixels: list[int] = []
+    with Canvas(SMALL) as canvas:
+        draw(canvas, pixels.append)
+        np.testing.assert_array_equal(canvas.rows(0, SMALL.height), colour_indices(values_of(SMALL), SMALL))
+    assert len(pixels) > 1
+    assert sum(pixels) == SMALL.width * SMALL.height
 
 
 def test_warming_up_takes_time_and_may_be_done_twice() -> None:
@@ -297,8 +325,11 @@ def test_every_wrong_value_is_listed_at_once() -> None:
         ({"x_grids": True}, "x_grids is True: choose a whole number from 1 to 4096"),
         ({"max_iterations": 100_001}, "max_iterations is 100001: choose a whole number"),
         ({"threshold": 1.0}, "threshold is 1.0: choose a number from 2"),
-        ({"x_grids": 4096, "y_grids": 17}, "at most 65536 tiles"),
-        ({"grid_width": 600, "grid_height": 600}, "choose fewer or smaller tiles"),
+        (
+            {"grid_width": 4000, "x_grids": 300},
+            "x_grids . grid_width is 1200000: choose at most 1048576 pixels",
+        ),
+        ({"grid_width": 2000, "grid_height": 2000}, "choose fewer or smaller tiles"),
         ({"view": View(0.5, 0.5 + 1e-14)}, "choose a wider view"),
     ],
 )

@@ -9,10 +9,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from workloads.colour import colour_indices, pack, unpack
+from tests.drawing import drawn, png
+from workloads import picture
+from workloads.canvas import Canvas
+from workloads.colour import colour_indices
 from workloads.files import FileError
-from workloads.mandelbrot import Plan, View, compute_image, compute_tile
-from workloads.picture import encode_png, write_png
+from workloads.picture import write_png
+from workloads.plan import Band, Plan, View
 
 SQUARE = Plan(x_grids=2, y_grids=2, grid_width=20, grid_height=20, view=View(-2.0, 1.0, -1.5, 1.5))
 
@@ -23,26 +26,26 @@ def decode(content: bytes) -> Image.Image:
     return image
 
 
-def png_bytes(image: NDArray[np.float32], plan: Plan) -> bytes:
-    return encode_png(colour_indices(image, plan), plan)
+def indices(canvas: Canvas) -> NDArray[np.uint8]:
+    return canvas.rows(0, canvas.plan.height)
 
 
 def test_a_png_holds_the_indices_and_the_palette() -> None:
-    image = compute_image(SQUARE)
-    png = decode(png_bytes(image, SQUARE))
-    assert (png.format, png.mode, png.size) == ("PNG", "P", (40, 40))
-    np.testing.assert_array_equal(np.asarray(png), np.flipud(colour_indices(image, SQUARE)))
+    canvas = drawn(SQUARE)
+    image = decode(png(canvas))
+    assert (image.format, image.mode, image.size) == ("PNG", "P", (40, 40))
+    np.testing.assert_array_equal(np.asarray(image), np.flipud(indices(canvas)))
     rainbow = mpl.colormaps["rainbow"](np.arange(256), bytes=True)[:, :3]
-    np.testing.assert_array_equal(np.asarray(png.convert("RGB")), rainbow[np.asarray(png)])
+    np.testing.assert_array_equal(np.asarray(image.convert("RGB")), rainbow[np.asarray(image)])
 
 
 def test_the_write_ups_window_gets_square_pixels_and_its_colours() -> None:
     plan = Plan(grid_width=10, grid_height=10)
-    png = decode(png_bytes(compute_image(plan), plan)).convert("RGB")
-    assert png.size == (320, 213)
+    image = decode(png(drawn(plan))).convert("RGB")
+    assert image.size == (320, 213)
     # Of the write-up's figure: violet outside, orange inside, and redder at the centre of the main disc.
     outside, inside, centre = (
-        np.array(png.getpixel(at), dtype=int) for at in ((2, 2), (190, 60), (213, 106))
+        np.array(image.getpixel(at), dtype=int) for at in ((2, 2), (190, 60), (213, 106))
     )
     assert outside[2] > 240
     assert outside[1] < 40
@@ -54,7 +57,7 @@ def test_the_write_ups_window_gets_square_pixels_and_its_colours() -> None:
 
 def test_the_imaginary_axis_points_up() -> None:
     plan = Plan(x_grids=1, y_grids=2, grid_width=10, grid_height=5, view=View(-0.5, 0.5, 0.0, 1.0))
-    pixels = np.asarray(decode(png_bytes(compute_image(plan), plan)))
+    pixels = np.asarray(decode(png(drawn(plan))))
     # The real axis is inside the set, the points at i + x outside.
     assert pixels[-1, 0] > 150 > pixels[0, -1]
 
@@ -70,58 +73,49 @@ def test_the_imaginary_axis_points_up() -> None:
 )
 def test_the_denser_axis_is_reduced(view: View, size: tuple[int, int]) -> None:
     plan = Plan(x_grids=1, y_grids=1, grid_width=40, grid_height=40, view=view)
-    assert decode(png_bytes(compute_image(plan), plan)).size == size
+    assert decode(png(drawn(plan))).size == size
 
 
 def test_reducing_averages_neighbours() -> None:
     plan = Plan(x_grids=1, y_grids=1, grid_width=2, grid_height=3, view=View(0, 1, 0, 1))
     rows = np.array([[0, 9], [30, 9], [240, 9]], dtype=np.uint8)
-    (upper, nine), (lower, other_nine) = np.asarray(decode(encode_png(rows, plan))).tolist()
+    canvas = Canvas(plan)
+    canvas.place(Band(0, 3, 0, 2), rows)
+    (upper, nine), (lower, other_nine) = np.asarray(decode(png(canvas))).tolist()
     assert (nine, other_nine) == (9, 9)
     assert 0 < lower < 30 < upper < 240
 
 
-def test_a_tile_is_coloured_alone_as_in_the_whole_picture() -> None:
-    whole = colour_indices(compute_image(SQUARE), SQUARE)
-    for tile in SQUARE.tiles():
-        part = colour_indices(compute_tile(SQUARE, tile), SQUARE)
-        np.testing.assert_array_equal(
-            part, whole[tile.y0 : tile.y0 + tile.height, tile.x0 : tile.x0 + tile.width]
-        )
+@pytest.mark.parametrize("size", [(40, 40), (133, 71), (71, 133)])
+def test_a_picture_written_part_by_part_is_the_one_written_at_once(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan(x_grids=1, y_grids=1, grid_width=size[0], grid_height=size[1], view=View(-2, 1, -1.2, 1.2))
+    canvas = drawn(plan)
+    at_once = decode(png(canvas))
+    monkeypatch.setattr(picture, "PIECE_PIXELS", 1000)
+    np.testing.assert_array_equal(np.asarray(decode(png(canvas))), np.asarray(at_once))
 
 
 def test_values_outside_the_range_get_the_nearest_colour() -> None:
-    values = np.array([-3.0, 0.0, 42.999, 43.0, 82.5])
-    assert colour_indices(values, Plan()).tolist() == [0, 0, 255, 255, 255]
-    assert values.tolist() == [-3.0, 0.0, 42.999, 43.0, 82.5]
-
-
-def test_a_picture_travels_as_its_indices() -> None:
-    indices = colour_indices(compute_image(SQUARE), SQUARE)
-    np.testing.assert_array_equal(unpack(pack(indices), SQUARE), indices)
-    with pytest.raises(ValueError, match="1600 pixels, the plan says 10240000"):
-        unpack(pack(indices), Plan())
+    values = np.array([[-3.0, 0.0, 42.999, 43.0, 82.5]], dtype=np.float32)
+    assert colour_indices(values, Plan()).tolist() == [[0, 0, 255, 255, 255]]
+    assert values.tolist() == [[-3.0, 0.0, np.float32(42.999), 43.0, 82.5]]
 
 
 def test_the_same_picture_gives_the_same_bytes() -> None:
-    image = compute_image(SQUARE)
-    assert png_bytes(image, SQUARE) == png_bytes(image.copy(), SQUARE)
-
-
-def test_a_picture_of_another_plan_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"shape \(40, 40\), the plan says \(3200, 3200\)"):
-        png_bytes(compute_image(SQUARE), Plan())
+    assert png(drawn(SQUARE)) == png(drawn(SQUARE))
 
 
 def test_writing_replaces_the_file_and_leaves_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "mandelbrot.png"
     target.write_bytes(b"old")
-    image = compute_image(SQUARE)
-    write_png(target, colour_indices(image, SQUARE), SQUARE)
-    assert target.read_bytes() == png_bytes(image, SQUARE)
+    canvas = drawn(SQUARE)
+    write_png(target, canvas)
+    assert target.read_bytes() == png(canvas)
     assert list(tmp_path.iterdir()) == [target]
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"Cannot write .*missing.*a\.png.*folder that exists"):
-        write_png(tmp_path / "missing" / "a.png", np.zeros((40, 40), dtype=np.uint8), SQUARE)
+        write_png(tmp_path / "missing" / "a.png", drawn(SQUARE))

@@ -125,7 +125,7 @@ def test_a_file_says_its_version_and_what_follows_from_the_numbers(tmp_path: Pat
     result = pi_result()
     write_json(path, result)
     values = json.loads(path.read_text())
-    assert (values["format"], values["format_version"], values["workload"]) == ("piray-result", 1, "pi")
+    assert (values["format"], values["format_version"], values["workload"]) == ("piray-result", 2, "pi")
     assert values["created"].endswith("+00:00")
     assert (values["samples"], values["num_inside"]) == (3_000_000, 2_355_003)
     assert values["estimate"] == pytest.approx(4 * 2_355_003 / 3_000_000)
@@ -137,15 +137,17 @@ def test_a_file_says_its_version_and_what_follows_from_the_numbers(tmp_path: Pat
         "workers": 0,
         "nodes": 1,
         "values_s": [40.0, 42.0, 44.0],
+        "cores": None,
+        "busy_s": [],
         "median_s": 42.0,
         "speedup": 1.0,
     }
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", True, None])
+@pytest.mark.parametrize("version", [0, 1, 3, "2", True, None])
 def test_another_format_version_is_refused(version: object) -> None:
     with pytest.raises(
-        ReportError, match=r"format_version is .*: this piray reads 1\. Run the workload again"
+        ReportError, match=r"format_version is .*: this piray reads 2\. Run the workload again"
     ):
         from_dict({**mandelbrot_result().to_dict(), "format_version": version})
 
@@ -261,18 +263,49 @@ def test_more_workers_than_the_write_up_had_are_compared_with_nothing() -> None:
     assert "against the time of 4 workers" in flat(text)
 
 
-def test_a_problem_too_small_for_its_workers_is_said_to_be() -> None:
-    small = mandelbrot_result(Row(workers=0, nodes=1, values_s=(0.04,)))
-    assert "takes only 0.0400 s" in flat(shown(small))
-    assert "try GRID_WIDTH=300 GRID_HEIGHT=300: nine times the work" in flat(shown(small))
-    assert "takes only" not in flat(shown(mandelbrot_result()))
+def compared(alone_s: float, together_s: float, **changes: Any) -> Result:
+    """Return a result of one core and of four that computed as long altogether."""
+    return mandelbrot_result(
+        Row(workers=0, nodes=1, values_s=(alone_s,), cores=1, busy_s=(alone_s,)),
+        Row(workers=3, nodes=4, values_s=(together_s,), cores=4, busy_s=(alone_s,)),
+        **{"start_s": 6.0, "call_s": 0.0005, **changes},
+    )
+
+
+def test_from_what_size_on_workers_pay_is_said_and_why() -> None:
+    # 3 s more than a quarter of the time alone: with three quarters saved they are earned back after 4 s.
+    text = flat(shown(compared(100.0, 28.0)))
+    assert "pictures that take row 0 more than about 4.00 s: handing out and collecting takes 3.00 s" in text
+    assert "0.500 ms for a call" in text
+    assert "With the start of Ray and the workers (6.00 s) they pay from about 12.00 s on." in text
+    assert "not worth" not in text
+
+
+@pytest.mark.parametrize(
+    ("alone_s", "message"),
+    [(0.04, "it is not worth the workers"), (8.0, "it is not worth starting a cluster for it alone")],
+)
+def test_a_picture_too_small_for_its_workers_is_said_to_be(alone_s: float, message: str) -> None:
+    text = flat(shown(compared(alone_s, 3.0 + alone_s / 4)))
+    assert message in text
+    assert "try GRID_WIDTH=300 GRID_HEIGHT=300: nine times the work" in text
 
 
 def test_a_larger_problem_is_only_advised_if_it_is_allowed() -> None:
-    plan = Plan(grid_width=400, grid_height=400)
-    text = flat(shown(mandelbrot_result(Row(workers=0, nodes=1, values_s=(2.0,)), plan=plan.to_dict())))
+    plan = Plan(grid_width=1000, grid_height=1000)
+    text = flat(shown(compared(1.0, 3.25, plan=plan.to_dict())))
     assert "raise the number of iterations" in text
     assert "GRID_WIDTH" not in text
+
+
+def test_nothing_is_said_of_size_where_computing_was_not_measured() -> None:
+    assert "Workers pay" not in flat(shown(mandelbrot_result()))
+
+
+@pytest.mark.parametrize("row", [{"cores": 0}, {"busy_s": (-1.0,)}])
+def test_cores_and_computing_times_have_to_be_possible(row: dict[str, Any]) -> None:
+    with pytest.raises(ReportError, match="at least 1 core, and every time above 0"):
+        Row(workers=0, nodes=1, values_s=(1.0,), **row)
 
 
 def test_throttled_machines_are_warned_of() -> None:

@@ -7,14 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.workloads.lost_worker import REPEATS
 from workloads.cluster import Node, WorkloadError
-from workloads.crew import CALLS_PER_ACTOR, PIXELS_PER_CALL, batches
 from workloads.embedded import environment
-from workloads.plan import Plan
 from workloads.scaling import layout
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,27 +56,6 @@ def test_a_cluster_without_a_cpu_is_refused() -> None:
         layout([node("head", 0, True), node("a", 0)], None)
 
 
-@given(
-    x_grids=st.integers(1, 40),
-    y_grids=st.integers(1, 40),
-    width=st.integers(1, 300),
-    height=st.integers(1, 300),
-    iterations=st.integers(1, 5000),
-    workers=st.integers(1, 64),
-)
-def test_calls_cover_every_tile_once_and_leave_work_for_all(
-    *, x_grids: int, y_grids: int, width: int, height: int, iterations: int, workers: int
-) -> None:
-    plan = Plan(
-        x_grids=x_grids, y_grids=y_grids, grid_width=width, grid_height=height, max_iterations=iterations
-    )
-    calls = batches(plan, workers)
-    assert [tile for begin, end in calls for tile in range(begin, end)] == list(range(plan.n_tiles))
-    largest = max(end - begin for begin, end in calls)
-    assert largest == 1 or largest * width * height <= PIXELS_PER_CALL
-    assert largest == 1 or len(calls) >= min(plan.n_tiles, workers * CALLS_PER_ACTOR) / 2
-
-
 def drive(case: str, told: Path) -> list[dict[str, Any]]:
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("lost_worker.py")), case, str(told)],
@@ -105,6 +80,12 @@ def test_a_killed_actor_costs_only_its_tiles_and_is_replaced(tmp_path: Path) -> 
         "same_again": True,
         "lost_again": 0,
     }
+
+
+@pytest.mark.ray
+def test_an_actor_that_stalls_is_overtaken_by_copies_of_its_bands(tmp_path: Path) -> None:
+    (outcome,) = drive("stall", tmp_path / "told")
+    assert outcome == {"same_picture": True, "lost": 0, "whole_again": True, "same_again": True}
 
 
 @pytest.mark.ray

@@ -1,7 +1,9 @@
-"""A Mandelbrot picture as the command is asked for it, and as a single process draws it."""
+"""A Mandelbrot picture as a single process draws it, and as the command is asked for it."""
 
-from workloads.colour import colour_indices
-from workloads.mandelbrot import compute_image
+import io
+
+from workloads.canvas import Canvas
+from workloads.mandelbrot import draw
 from workloads.picture import encode_png
 from workloads.plan import Plan
 
@@ -18,6 +20,20 @@ def options(plan: Plan, repeats: int) -> list[str]:
     ]
 
 
+def drawn(plan: Plan) -> Canvas:
+    """Return the canvas that a single process fills."""
+    canvas = Canvas(plan)
+    draw(canvas)
+    return canvas
+
+
+def png(canvas: Canvas) -> bytes:
+    """Return the PNG of a canvas."""
+    file = io.BytesIO()
+    encode_png(file, canvas)
+    return file.getvalue()
+
+
 def picture(plan: Plan) -> bytes:
     """Return the PNG that a single process draws."""
-    return encode_png(colour_indices(compute_image(plan), plan), plan)
+    return png(drawn(plan))

@@ -1,0 +1,186 @@
+"""Decides which part of a picture a worker computes next, and how much at once.
+
+Workers pull: a fast one gets more. A band is a share of what is left, so that few calls are made at first and
+small ones at the end, and never less than what makes its call worth while. Knows neither Ray nor a clock: the
+same object serves real workers (`crew`) and simulated ones (`simulation`).
+
+Source of the sizes: Polychronopoulos and Kuck, Guided self-scheduling, IEEE Trans. Computers 36 (1987).
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workloads.plan import Band, Plan
+
+# The next call waits at the worker while it computes, so that it never idles for the network.
+CALLS_IN_HAND = 2
+# The kernel computes blocks of eight rows, and as long for a part of them.
+STRIP_ROWS = 8
+# A narrower part of a row costs the kernel more for each pixel.
+LEAST_COLUMNS = 256
+# A band is this part of a worker's share of what is left.
+PART_OF_SHARE = 1 / 4
+# Strips for each worker: with fewer the last band keeps the others waiting; then rows are cut into columns.
+STRIPS_PER_WORKER = 32
+# A call may cost a twentieth of its band, and the calls of all workers half of the driver's time.
+LEAST_CALLS, DRIVER_SHARE = 20, 2
+# A result stays small enough to be sent while the next one is computed.
+MAX_BAND_PIXELS = 2**22
+# A copy of a late band is worth while if it would be there in this part of the time that is left.
+WORTH_A_COPY = 2 / 3
+
+
+@dataclass
+class _Held:
+    """A band in a worker's hand, and since when it has been computing it."""
+
+    band: Band
+    work: float
+    since: float
+
+
+@dataclass
+class _Hand:
+    """What a worker holds, in the order it computes it, and how fast it is."""
+
+    speed: float
+    held: list[_Held] = field(default_factory=list)
+
+
+class Schedule:
+    """Hands out the bands of one picture.
+
+    Args:
+        plan: The picture.
+        row_work: Work of each row, in any unit, shape (plan.height,), above 0.
+        speeds: Work each worker does in a second; corrected by its results.
+        call_s: Seconds a call costs beside its work.
+    """
+
+    def __init__(
+        self, plan: Plan, row_work: NDArray[np.float64], speeds: Sequence[float], call_s: float
+    ) -> None:
+        strips = np.add.reduceat(row_work, np.arange(0, plan.height, STRIP_ROWS))
+        self._plan, self._strips = plan, strips.size
+        wanted = -(-STRIPS_PER_WORKER * len(speeds) // strips.size)
+        self._parts = max(1, min(wanted, plan.width // LEAST_COLUMNS))
+        units = np.tile(strips / self._parts, self._parts)
+        self._before = np.concatenate(([0.0], np.cumsum(units)))
+        self._next = 0
+        self._returned: deque[Band] = deque()
+        self._hands = [_Hand(speed) for speed in speeds]
+        self._alive = set(range(len(speeds)))
+        self._pixels_left = plan.width * plan.height
+        self._done: set[Band] = set()
+        self._least_s = call_s * max(LEAST_CALLS, DRIVER_SHARE * len(speeds))
+
+    @property
+    def finished(self) -> bool:
+        """Whether every band has been computed."""
+        return self._pixels_left == 0
+
+    @property
+    def speeds(self) -> list[float]:
+        """Work each worker does in a second, as far as it is known by now."""
+        return [hand.speed for hand in self._hands]
+
+    def next(self, worker: int, now: float) -> Band | None:
+        """Return what a worker is to compute beside what it holds; None for nothing at the moment.
+
+        Args:
+            worker: Its index.
+            now: Seconds on any clock that never goes back.
+        """
+        hand = self._hands[worker]
+        if worker not in self._alive or len(hand.held) >= CALLS_IN_HAND:
+            return None
+        band = self._fresh(hand)
+        if band is None and not hand.held:
+            band = self._late(worker, now)
+        if band is not None:
+            hand.held.append(_Held(band, self._work(band), now))
+        return band
+
+    def finish(self, worker: int, band: Band, now: float, seconds: float) -> bool:
+        """Take note of a result.
+
+        Args:
+            worker: Who computed it.
+            band: What.
+            now: As in `next`.
+            seconds: How long it computed.
+
+        Returns:
+            Whether it is the first result of this band.
+        """
+        hand = self._hands[worker]
+        held = next(one for one in hand.held if one.band == band)
+        hand.held.remove(held)
+        if hand.held:
+            hand.held[0].since = now
+        hand.speed = (hand.speed + held.work / max(seconds, 1e-9)) / 2
+        if band in self._done:
+            return False
+        self._done.add(band)
+        self._pixels_left -= band.rows * band.columns
+        return True
+
+    def lose(self, worker: int) -> None:
+        """Give what a lost worker held to the others; it gets nothing any more."""
+        self._alive.discard(worker)
+        held, self._hands[worker].held = self._hands[worker].held, []
+        self._returned.extend(one.band for one in held if not self._copies(one.band))
+
+    def _fresh(self, hand: _Hand) -> Band | None:
+        """Return a band that nobody holds, sized for a worker."""
+        if self._returned:
+            return self._returned.popleft()
+        units = self._strips * self._parts
+        if self._next == units:
+            return None
+        first, part = self._next, self._next // self._strips
+        left_s = (self._before[units] - self._before[first]) / sum(self._hands[i].speed for i in self._alive)
+        work = max(self._least_s, left_s * PART_OF_SHARE) * hand.speed
+        end = int(np.searchsorted(self._before, self._before[first] + work, side="right")) - 1
+        columns = [self._plan.width * side // self._parts for side in (part, part + 1)]
+        most = max(1, MAX_BAND_PIXELS // (STRIP_ROWS * (columns[1] - columns[0])))
+        end = min(max(end, first + 1), first + most, (part + 1) * self._strips)
+        self._next = end
+        top, bottom = (STRIP_ROWS * (unit - part * self._strips) for unit in (first, end))
+        return Band(top, min(bottom, self._plan.height), *columns)
+
+    def _late(self, worker: int, now: float) -> Band | None:
+        """Return the band that will be there last, if this worker would be there clearly earlier."""
+        latest, best = 0.0, None
+        for other in self._alive - {worker}:
+            hand, wait = self._hands[other], 0.0
+            for held in hand.held:
+                wait += self._left_s(held, hand, now)
+                own_s = held.work / self._hands[worker].speed
+                if wait > latest and own_s < wait * WORTH_A_COPY and self._copies(held.band) == 1:
+                    latest, best = wait, held.band
+        return best
+
+    @staticmethod
+    def _left_s(held: _Held, hand: _Hand, now: float) -> float:
+        """Estimate how long a worker still needs for a band; one that is late may be late as long again."""
+        needed = held.work / hand.speed
+        if held is not hand.held[0]:
+            return needed
+        elapsed = now - held.since
+        return abs(needed - elapsed)
+
+    def _copies(self, band: Band) -> int:
+        """Return how many workers hold a band; as good as one that did compute it is one that has."""
+        holders = sum(one.band == band for i in self._alive for one in self._hands[i].held)
+        return holders + (band in self._done)
+
+    def _work(self, band: Band) -> float:
+        part = (band.left * self._parts + self._plan.width - 1) // self._plan.width
+        first = part * self._strips + band.first // STRIP_ROWS
+        end = part * self._strips + -(-band.end // STRIP_ROWS)
+        return float(self._before[end] - self._before[first])
