@@ -1,10 +1,14 @@
-"""Holds a picture's colour indices in a temporary file: memory stays bounded whatever the picture's size."""
+"""Holds a picture's colour indices in a temporary file: memory stays bounded whatever the picture's size.
+
+Several processes of one machine may fill it at once, each its own bands.
+"""
 
 import hashlib
 import os
 import tempfile
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -21,16 +25,31 @@ COMPRESSION = 6
 class Canvas:
     """The colour indices of a picture, row by row; row 0 is view.y_min.
 
-    Bands that were never placed are 0. The file has no name and goes with the object.
+    Bands that were never placed are 0.
 
     Args:
         plan: The picture.
+        path: File of a canvas of the same plan, to place bands there; a new one if not given, which goes with
+            the object.
+
+    Attributes:
+        path: The file.
+
+    Raises:
+        OSError: If the file cannot be opened.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    # Until a file is open, also when opening it failed.
+    _file = -1
+
+    def __init__(self, plan: Plan, path: str | None = None) -> None:
         self.plan = plan
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by close()
-        self.clear()
+        self._own = path is None
+        if path is None:
+            self._file, self.path = tempfile.mkstemp(prefix="piray-canvas-")
+            self.clear()
+        else:
+            self._file, self.path = os.open(path, os.O_RDWR), path
 
     def __enter__(self) -> Self:
         return self
@@ -41,13 +60,21 @@ class Canvas:
         self.close()
 
     def close(self) -> None:
-        """Give the file back."""
-        self._file.close()
+        """Give the file back; may be done twice."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+            if self._own:
+                Path(self.path).unlink(missing_ok=True)
+
+    def __del__(self) -> None:
+        """Leave no file behind."""
+        self.close()
 
     def clear(self) -> None:
         """Forget every band."""
-        self._file.truncate(0)
-        self._file.truncate(self.plan.width * self.plan.height)
+        os.ftruncate(self._file, 0)
+        os.ftruncate(self._file, self.plan.width * self.plan.height)
 
     def place(self, band: Band, indices: NDArray[np.uint8]) -> None:
         """Put a band where it belongs.
@@ -66,7 +93,7 @@ class Canvas:
     def rows(self, first: int, end: int) -> NDArray[np.uint8]:
         """Return some rows, shape (end - first, plan.width)."""
         width = self.plan.width
-        data = _read(self._file.fileno(), (end - first) * width, first * width)
+        data = _read(self._file, (end - first) * width, first * width)
         return np.frombuffer(data, dtype=np.uint8).reshape(-1, width)
 
     def digest(self) -> str:
@@ -107,13 +134,13 @@ class Canvas:
     def _write(self, indices: memoryview | bytes, at: int) -> None:
         data = memoryview(indices).cast("B")
         while data:
-            written = os.pwrite(self._file.fileno(), data, at)
+            written = os.pwrite(self._file, data, at)
             data, at = data[written:], at + written
 
     def _pieces(self) -> Iterator[bytes]:
         size = self.plan.width * self.plan.height
         for at in range(0, size, PIECE_BYTES):
-            yield _read(self._file.fileno(), min(PIECE_BYTES, size - at), at)
+            yield _read(self._file, min(PIECE_BYTES, size - at), at)
 
 
 def _read(descriptor: int, size: int, at: int) -> bytes:

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from workloads import measure, pi_pods, report, stack
+from workloads import measure, pi_pods, report, stack, sweep_report
 from workloads.canvas import Canvas
 from workloads.embedded import EmbeddedError
 from workloads.events import EventError
@@ -36,6 +36,8 @@ MAX_SEED = 2**53 - 1
 # All tasks of a round wait in Ray at the same time and have to end within five minutes.
 MAX_TASKS = 10_000
 MAX_ROUNDS = 1_000
+# An hour for one picture of a sweep, which has dozens.
+MAX_SECONDS = 3600.0
 FORESEEN = (
     StackError,
     ClusterError,
@@ -128,6 +130,9 @@ def _target_options(command: Command) -> Command:
     "--threshold", default=200.0, show_default=True, help="A pixel has escaped once |z| is above this."
 )
 @click.option(
+    "--preview", is_flag=True, help="Compute with half the digits: faster, wrong near the border of the set."
+)
+@click.option(
     "--workers",
     metavar="MAX",
     type=click.IntRange(min=0),
@@ -145,6 +150,7 @@ def mandelbrot(
     grid_height: int,
     max_iterations: int,
     threshold: float,
+    preview: bool,
     workers: int | None,
     repeats: int,
     stack_name: str | None,
@@ -159,6 +165,7 @@ def mandelbrot(
         grid_height=grid_height,
         max_iterations=max_iterations,
         threshold=threshold,
+        preview=preview,
     )
     folder = _writable(folder)
     target = _target(stack_name, outputs_file)
@@ -288,6 +295,59 @@ def connectivity(rounds: int, tasks: int, stack_name: str | None, outputs_file: 
     report.write_json(folder / "connectivity.json", report.record("connectivity", body))
     _print_files(console, folder / "connectivity.json")
     console.print("Success!")
+
+
+@main.command()
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0.01, max=MAX_SECONDS),
+    default=2.0,
+    show_default=True,
+    help="About how long the first row takes for each problem but the write-up's.",
+)
+@click.option(
+    "--workers",
+    metavar="MAX",
+    type=click.IntRange(min=0),
+    help="Last row of the tables.  [default: all there are]",
+)
+@click.option(
+    "--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Times each row is computed."
+)
+@_target_options
+def sweep(
+    *,
+    seconds: float,
+    workers: int | None,
+    repeats: int,
+    stack_name: str | None,
+    outputs_file: Any,
+    folder: Path,
+) -> None:
+    """Measure how several problems scale with 0, 1, 2, … workers, without deploying anything anew."""
+    folder = _writable(folder)
+    target = _target(stack_name, outputs_file)
+    spec = {"seconds": seconds, "repeats": repeats, "workers": workers}
+    outcome = watch(target.run("sweep", spec), "pixels", _errors())
+    found = outcome.result
+    body = {
+        "target": target.name,
+        "unit": found["unit"],
+        "problems": [sweep_report.to_dict(problem) for problem in found["problems"]],
+        "speeds": found["speeds"],
+        "warm_up_s": max(found["cold_s"]),
+        "start_s": found["start_s"],
+        "call_s": found["call_s"],
+        "machine": measure.machine_facts(),
+        "nodes": list(_facts(target, outcome)),
+    }
+    console = Console()
+    console.print(f"Scaling on {target.name}", style="bold", highlight=False, markup=False)
+    console.print()
+    sweep_report.print_sweep(found["problems"], console)
+    _print_notes(outcome, console)
+    report.write_json(folder / "sweep.json", report.record("sweep", body))
+    _print_files(console, folder / "sweep.json")
 
 
 def _plan(**values: Any) -> Plan:

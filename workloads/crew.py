@@ -1,7 +1,8 @@
 """Decides who computes a picture: one long-lived Ray actor for each CPU, warmed before anything is timed.
 
-Actors get numbers and return colour indices, one byte a pixel: through shared memory on the driver's node, by
-the network from others. A lost actor costs only the bands it had in hand; a late one is overtaken by a copy.
+Actors get numbers. Those on the driver's node put their bands straight into the canvas's file; others return
+colour indices, one byte a pixel. A lost actor costs only the bands it had in hand; a late one is overtaken by
+a copy.
 """
 
 import time
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from workloads.canvas import Canvas
 from workloads.cluster import ANSWER_TIMEOUT_S, LOSSES, Node, WorkloadError, alive_ids, pinned
-from workloads.mandelbrot import check_kernel, compute_band, warm_up
+from workloads.mandelbrot import check_kernel, compute_band, draw_band, warm_up
 from workloads.plan import Band, Plan
 from workloads.schedule import CALLS_IN_HAND, Schedule
 from workloads.work import kernel_speed, row_work
@@ -39,11 +40,13 @@ class Slot:
 
     Attributes:
         node: The node.
+        shared: Whether its files are the driver's.
         actor: The actor.
         speed: Updates a second of its kernel.
     """
 
     node: Node
+    shared: bool
     actor: Any = None
     speed: float = 0.0
 
@@ -76,7 +79,8 @@ class Crew:
     """
 
     def __init__(self, slots: Sequence[Node]) -> None:
-        self.slots = [Slot(node) for node in slots]
+        own = ray.get_runtime_context().get_node_id()
+        self.slots = [Slot(node, shared=node.node_id == own) for node in slots]
         self.call_s = 0.0
         self._unneeded: dict[Any, Slot] = {}
 
@@ -216,7 +220,8 @@ class _Run:
         for _ in range(CALLS_IN_HAND):
             for worker, slot in enumerate(self.slots):
                 if (band := self.schedule.next(worker, now)) is not None:
-                    self.in_hand[slot.actor.compute.remote(self._canvas.plan, band)] = (worker, band)
+                    path = self._canvas.path if slot.shared else None
+                    self.in_hand[slot.actor.compute.remote(self._canvas.plan, band, path)] = (worker, band)
                     self.calls += 1
         if not self.in_hand:
             raise WorkloadError(
@@ -238,7 +243,8 @@ class _Run:
         self.busy_s += seconds
         if not self.schedule.finish(worker, band, time.perf_counter(), seconds):
             return 0
-        self._canvas.place(band, indices)
+        if indices is not None:
+            self._canvas.place(band, indices)
         return band.rows * band.columns
 
 
@@ -256,10 +262,14 @@ class _Worker:
     def ping(self) -> None:
         """Do nothing."""
 
-    def compute(self, plan: Plan, band: Band) -> tuple[NDArray[np.uint8], float]:
-        """Return the colour indices of a band, and the seconds it took."""
-        begin = time.perf_counter()
-        indices = compute_band(plan, band)
+    def compute(self, plan: Plan, band: Band, path: str | None) -> tuple[NDArray[np.uint8] | None, float]:
+        """Return the colour indices of a band, None if they are in the file, and the seconds it took."""
+        begin, indices = time.perf_counter(), None
+        if path is None:
+            indices = compute_band(plan, band)
+        else:
+            with Canvas(plan, path) as canvas:
+                draw_band(canvas, band)
         return indices, time.perf_counter() - begin
 
 

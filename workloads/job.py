@@ -16,7 +16,7 @@ from typing import Any
 
 import ray
 
-from workloads import connectivity, pi_tasks, scaling
+from workloads import connectivity, pi_tasks, scaling, sweep
 from workloads.cluster import WorkloadError, session
 from workloads.events import Emit, Event, Printer
 from workloads.plan import Plan
@@ -36,6 +36,8 @@ def run(spec: Mapping[str, Any], emit: Emit) -> None:
     with session(spec.get("cpus"), spec.get("temp_dir")):
         if spec["workload"] == "mandelbrot":
             scaling.run(Plan.from_dict(spec["plan"]), spec["repeats"], spec["workers"], expected, emit)
+        elif spec["workload"] == "sweep":
+            sweep.run(spec["seconds"], spec["repeats"], spec["workers"], expected, emit)
         elif spec["workload"] == "pi":
             pi_tasks.run(spec["completions"], spec["samples"], spec["seed"], expected, emit)
         elif spec["workload"] == "connectivity":

@@ -7,7 +7,7 @@ after the last iteration, so they are iterated to the end: no interior test can 
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 
@@ -31,6 +31,7 @@ __all__ = [
     "compute_band",
     "compute_tile",
     "draw",
+    "draw_band",
     "reference_tile",
     "scalar_tile",
     "warm_up",
@@ -55,28 +56,26 @@ class KernelMismatch(AssertionError):  # noqa: N818  # says what was found
     """The compiled kernel disagrees with the NumPy reference by more than rounding allows."""
 
 
-def compute_band(plan: Plan, band: Band, *, preview: bool = False) -> NDArray[np.uint8]:
+def compute_band(plan: Plan, band: Band) -> NDArray[np.uint8]:
     """Compute a part of the picture with the fast kernel, and colour it.
 
     Args:
         plan: The problem.
         band: Which part of it.
-        preview: Iterate in float32: faster, and wrong near the border of the set.
 
     Returns:
         Colour indices of shape (band.rows, band.columns).
     """
-    x, y = _axes(plan)
-    x, scale = x[band.left : band.right], colour_scale(plan)
-    rows = max(1, PIECE_PIXELS // (band.columns * PIECE_ROWS)) * PIECE_ROWS
-    values = np.empty((min(rows, band.rows), band.columns), dtype=np.float32)
     indices = np.empty((band.rows, band.columns), dtype=np.uint8)
-    for first in range(band.first, band.end, rows):
-        end = min(first + rows, band.end)
-        part = values[: end - first]
-        smooth_values(x, y[first:end], plan.max_iterations, plan.threshold, part, preview=preview)
-        fill_indices(part, scale, indices[first - band.first : end - band.first])
+    for piece, part in _pieces(plan, band):
+        indices[piece.first - band.first : piece.end - band.first] = part
     return indices
+
+
+def draw_band(canvas: Canvas, band: Band) -> None:
+    """Compute as `compute_band` does, and put every piece in its place before the next one."""
+    for piece, part in _pieces(canvas.plan, band):
+        canvas.place(piece, part)
 
 
 def draw(canvas: Canvas, progress: Callable[[int], None] | None = None) -> None:
@@ -84,31 +83,43 @@ def draw(canvas: Canvas, progress: Callable[[int], None] | None = None) -> None:
 
     Args:
         canvas: Filled.
-        progress: Called with the number of pixels of each part.
+        progress: Called with the number of pixels of each piece.
     """
     plan = canvas.plan
-    rows = max(1, PIECE_PIXELS // (plan.width * PIECE_ROWS)) * PIECE_ROWS
-    for first in range(0, plan.height, rows):
-        band = Band(first, min(first + rows, plan.height), 0, plan.width)
-        canvas.place(band, compute_band(plan, band))
+    for piece, part in _pieces(plan, Band(0, plan.height, 0, plan.width)):
+        canvas.place(piece, part)
         if progress is not None:
-            progress(band.rows * band.columns)
+            progress(part.size)
 
 
-def compute_tile(plan: Plan, tile: Tile, *, preview: bool = False) -> NDArray[np.float32]:
+def _pieces(plan: Plan, band: Band) -> Iterator[tuple[Band, NDArray[np.uint8]]]:
+    """Yield the pieces of a band and their colour indices, which the next piece overwrites."""
+    x, y = _axes(plan)
+    x, scale = x[band.left : band.right], colour_scale(plan)
+    rows = max(1, PIECE_PIXELS // (band.columns * PIECE_ROWS)) * PIECE_ROWS
+    values = np.empty((min(rows, band.rows), band.columns), dtype=np.float32)
+    indices = np.empty(values.shape, dtype=np.uint8)
+    for first in range(band.first, band.end, rows):
+        end = min(first + rows, band.end)
+        part, coloured = values[: end - first], indices[: end - first]
+        smooth_values(x, y[first:end], plan.max_iterations, plan.threshold, part, preview=plan.preview)
+        fill_indices(part, scale, coloured)
+        yield Band(first, end, band.left, band.right), coloured
+
+
+def compute_tile(plan: Plan, tile: Tile) -> NDArray[np.float32]:
     """Compute one tile with the fast kernel.
 
     Args:
         plan: The problem.
         tile: Which part of it.
-        preview: Iterate in float32: faster, and wrong near the border of the set.
 
     Returns:
         Smooth values of shape (tile.height, tile.width), finite everywhere.
     """
     x, y = _samples(tile)
     values = np.empty((tile.height, tile.width), dtype=np.float32)
-    smooth_values(x, y, plan.max_iterations, plan.threshold, values, preview=preview)
+    smooth_values(x, y, plan.max_iterations, plan.threshold, values, preview=plan.preview)
     return values
 
 
@@ -143,6 +154,8 @@ def reference_tile(plan: Plan, tile: Tile) -> NDArray[np.float64]:
 def check_kernel(plan: Plan) -> None:
     """Compare the kernel with the reference on crops of nine tiles of a plan, before anything is timed.
 
+    The preview's float32 is wrong by nature: of such a plan the exact kernel is checked.
+
     Rounding errors grow along an orbit, without limit next to the border of the set. So each pixel is allowed
     what a running error bound of its own orbit allows, and no more; a pixel whose orbit passes the threshold
     within that bound may escape one iteration earlier or later, and is left out.
@@ -152,7 +165,7 @@ def check_kernel(plan: Plan) -> None:
 
     Source: N. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.3 (running error).
     """
-    plan = replace(plan, max_iterations=min(plan.max_iterations, CHECK_ITERATIONS))
+    plan = replace(plan, max_iterations=min(plan.max_iterations, CHECK_ITERATIONS), preview=False)
     rows = sorted({0, plan.y_grids // 2, plan.y_grids - 1})
     cols = sorted({0, plan.x_grids // 2, plan.x_grids - 1})
     for tile in (plan.tile(row, col) for col in cols for row in rows):
@@ -179,8 +192,7 @@ def warm_up() -> float:
         Wall time in seconds: the cold cost of this process, close to zero when it was already compiled.
     """
     begin = time.perf_counter()
-    plan = Plan(x_grids=1, y_grids=1, grid_width=2, grid_height=2)
-    compute_band(plan, Band(0, 2, 0, 2))
+    compute_band(Plan(x_grids=1, y_grids=1, grid_width=2, grid_height=2), Band(0, 2, 0, 2))
     return time.perf_counter() - begin
 
 

@@ -112,6 +112,7 @@ class Plan:
         view: Window of the complex plane.
         max_iterations: Updates of a pixel that never escapes.
         threshold: A pixel has escaped once |z| is above this.
+        preview: Iterate in float32: faster, and wrong near the border of the set.
 
     Raises:
         ValueError: One line for each value that breaks its rule.
@@ -124,6 +125,7 @@ class Plan:
     view: View = field(default_factory=View)
     max_iterations: int = 32
     threshold: float = 200.0
+    preview: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a plan that cannot be computed, with every problem at once."""
@@ -228,6 +230,8 @@ def _integer_problems(plan: Plan) -> Iterator[str]:
 
 
 def _real_problems(plan: Plan) -> Iterator[str]:
+    if not isinstance(plan.preview, bool):
+        yield f"preview is {plan.preview!r}: it must be true or false."
     if not _is_real(plan.threshold) or not MIN_THRESHOLD <= plan.threshold <= MAX_THRESHOLD:
         yield f"threshold is {plan.threshold!r}: choose a number from {MIN_THRESHOLD:g} to {MAX_THRESHOLD:g}."
     for axis in ("x", "y"):

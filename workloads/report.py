@@ -63,7 +63,9 @@ def speedup_table(result: Result, *, spread: bool = True, write_up: bool = True)
         spread: Show the fastest and the slowest call.
         write_up: Show the first write-up's figures beside them.
     """
-    table = _table(f"Mandelbrot on {result.target}")
+    table = empty_table(
+        f"Mandelbrot{' preview (float32)' if result.plan['preview'] else ''} on {result.target}"
+    )
     middle = ("Fastest", "Slowest") if spread else ()
     for heading in ("Workers", "Nodes", "Seconds", *middle, "Speed-up"):
         table.add_column(heading, justify="right", overflow="fold", no_wrap=True)
@@ -71,9 +73,9 @@ def speedup_table(result: Result, *, spread: bool = True, write_up: bool = True)
         table.add_column(heading, justify="right", overflow="fold", no_wrap=True, style="dim")
     for row in result.rows:
         write_up_s = WRITE_UP_S.get(row.workers)
-        cells = [str(row.workers), str(row.nodes), _seconds(row.median_s)]
+        cells = [str(row.workers), str(row.nodes), seconds_text(row.median_s)]
         if spread:
-            cells += [_seconds(min(row.values_s)), _seconds(max(row.values_s))]
+            cells += [seconds_text(min(row.values_s)), seconds_text(max(row.values_s))]
         cells.append(f"{result.speedup(row):.2f}")
         if write_up and write_up_s is None:
             cells += ["-", "-"]
@@ -99,7 +101,7 @@ def _fitting(result: Result, console: Console) -> Table:
 
 def pi_table(result: PiResult) -> Table:
     """Build the table of the parts: which pod on which node counted what."""
-    table = _table(f"pi on {result.target}")
+    table = empty_table(f"pi on {result.target}")
     with_pods = any(part.pod for part in result.parts)
     table.add_column("Index", justify="right")
     table.add_column("Node", overflow="fold")
@@ -109,12 +111,13 @@ def pi_table(result: PiResult) -> Table:
         table.add_column(heading, justify="right", overflow="fold", no_wrap=True)
     for part in result.parts:
         names = [escape(part.node), escape(part.pod or "-")] if with_pods else [escape(part.node)]
-        numbers = [str(part.samples), str(part.num_inside), _seconds(part.wall_s)]
+        numbers = [str(part.samples), str(part.num_inside), seconds_text(part.wall_s)]
         table.add_row(str(part.index), *names, *numbers)
     return table
 
 
-def _table(title: str) -> Table:
+def empty_table(title: str) -> Table:
+    """Return an empty table in the style of all results."""
     return Table(
         title=escape(title),
         title_justify="left",
@@ -146,23 +149,23 @@ def _worth_note(result: Result) -> str | None:
         return None
     saved = 1 - base.cores / last.cores
     running_s = max(overhead_s, 0.0) / saved
-    call = "" if result.call_s is None else f", {_seconds(1000 * result.call_s)} ms for a call"
+    call = "" if result.call_s is None else f", {seconds_text(1000 * result.call_s)} ms for a call"
     note = (
-        f"Workers pay for pictures that take row {base.workers} more than about {_seconds(running_s)} s: "
-        f"handing out and collecting takes {_seconds(overhead_s)} s here{call}."
+        f"Workers pay for pictures that take row {base.workers} more than about {seconds_text(running_s)} s: "
+        f"handing out and collecting takes {seconds_text(overhead_s)} s here{call}."
     )
     cold_s = running_s
     if result.start_s is not None:
         cold_s = running_s + result.start_s / saved
         note += (
-            f" With the start of Ray and the workers ({_seconds(result.start_s)} s) they pay from about "
-            f"{_seconds(cold_s)} s on."
+            f" With the start of Ray and the workers ({seconds_text(result.start_s)} s) they pay from about "
+            f"{seconds_text(cold_s)} s on."
         )
     if base.median_s >= cold_s:
         return note
     what = "the workers" if base.median_s < running_s else "starting a cluster for it alone"
     larger = _larger_problem(Plan.from_dict(result.plan))
-    return f"{note} This one takes {_seconds(base.median_s)} s: it is not worth {what}. {larger}"
+    return f"{note} This one takes {seconds_text(base.median_s)} s: it is not worth {what}. {larger}"
 
 
 def _larger_problem(plan: Plan) -> str:
@@ -193,17 +196,17 @@ def _estimate_note(result: PiResult) -> str:
 
 
 def _pi_times_note(result: PiResult) -> str:
-    python = "" if result.python_s is None else f", in pure Python {_seconds(result.python_s)} s"
+    python = "" if result.python_s is None else f", in pure Python {seconds_text(result.python_s)} s"
     streams = len(result.parts)
     nodes = len({part.node for part in result.parts})
     places = f"{streams} stream{'s' * (streams != 1)} on {nodes} node{'s' * (nodes != 1)}"
     return (
-        f"{places}: {_seconds(result.wall_s)} s from "
+        f"{places}: {seconds_text(result.wall_s)} s from "
         f"the first start to the last end. The same samples on one core of this machine: "
-        f"{_seconds(result.single_core_s)} s{python} (speed-up {result.speedup:.2f})."
+        f"{seconds_text(result.single_core_s)} s{python} (speed-up {result.speedup:.2f})."
     )
 
 
-def _seconds(value: float) -> str:
+def seconds_text(value: float) -> str:
     """Render seconds with three digits that count."""
     return f"{value:.2f}" if value >= 1 else f"{value:#.3g}"

@@ -29,7 +29,7 @@ STRIPS_PER_WORKER = 32
 # A call may cost a twentieth of its band, and the calls of all workers half of the driver's time.
 LEAST_CALLS, DRIVER_SHARE = 20, 2
 # A result stays small enough to be sent while the next one is computed.
-MAX_BAND_PIXELS = 2**22
+MAX_BAND_PIXELS = 2**23
 # A copy of a late band is worth while if it would be there in this part of the time that is left.
 WORTH_A_COPY = 2 / 3
 

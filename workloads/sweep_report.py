@@ -1,0 +1,112 @@
+"""Decides how a sweep is shown: a table for each problem, and what laws say of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from workloads.fit import CONFIDENCE, Estimate, Law, Scaling, Timing, gain, scaling
+from workloads.report import WRITE_UP_S, empty_table, seconds_text
+
+PERCENT = 100
+_LAWS = {
+    "amdahl": "Amdahl's law",
+    "gustafson": "Gustafson's law",
+    "usl": "The universal scalability law",
+}
+_PARAMETERS = {
+    "serial": "serial fraction",
+    "sigma": "contention sigma",
+    "kappa": "coherency kappa",
+}
+
+
+def analyse(problem: Mapping[str, Any]) -> Scaling:
+    """Compare the rows of a problem, one for each number of cores.
+
+    Args:
+        problem: As the event "problem" gives it.
+    """
+    timings: dict[int, Timing] = {}
+    for row in problem["rows"]:
+        # Row 0 of a single machine is one core without Ray, row 1 one core with it: the first is the base.
+        timings.setdefault(max(1, row["actors"]), _timing(row))
+    return scaling(list(timings.values()), problem["kind"])
+
+
+def to_dict(problem: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a problem with what follows from its times, as JSON types."""
+    return {**problem, "scaling": analyse(problem).to_dict()}
+
+
+def print_sweep(problems: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Print a table and the laws for each problem."""
+    for problem in problems:
+        console.print(_table(problem))
+        for law in analyse(problem).laws:
+            console.print(_law_text(law), highlight=False, markup=False)
+        console.print()
+    console.print(
+        f"Speed-up and efficiency: medians over the rounds, each against the first row of the same round; "
+        f"{PERCENT * CONFIDENCE:.0f} % interval of the efficiency by Student's t. Busy: the part of the "
+        "cores' time in which they computed. With weak scaling the picture grows with the cores.",
+        highlight=False,
+        markup=False,
+    )
+
+
+def _table(problem: Mapping[str, Any]) -> Table:
+    plan = problem["plan"]
+    width, height = plan["x_grids"] * plan["grid_width"], plan["y_grids"] * plan["grid_height"]
+    table = empty_table(
+        f"{problem['name'].capitalize()}: {width} x {height} pixels, {plan['max_iterations']} iterations "
+        f"({problem['kind']} scaling)"
+    )
+    for heading in ("Workers", "Cores", "Seconds", "Busy", "Speed-up", "Efficiency", "Interval"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    with_write_up = problem["name"] == "the write-up's"
+    if with_write_up:
+        table.add_column("Write-up\nspeed-up", justify="right", no_wrap=True, style="dim")
+    base = _timing(problem["rows"][0])
+    for row in problem["rows"]:
+        own = _timing(row)
+        found = gain(base, own, problem["kind"])
+        busy = sum(row["busy_s"]) / sum(row["values_s"]) / own.cores
+        cells = [
+            str(row["workers"]),
+            str(own.cores),
+            seconds_text(found.wall_s),
+            _percent(busy),
+            f"{found.speedup.value:.2f}",
+            _percent(found.efficiency.value),
+            _interval(found.efficiency),
+        ]
+        if with_write_up:
+            there_s = WRITE_UP_S.get(row["workers"])
+            cells.append("-" if there_s is None else f"{WRITE_UP_S[0] / there_s:.2f}")
+        table.add_row(*cells)
+    return table
+
+
+def _timing(row: Mapping[str, Any]) -> Timing:
+    return Timing(max(1, row["actors"]), tuple(row["values_s"]))
+
+
+def _law_text(law: Law) -> str:
+    parameters = ", ".join(
+        f"{_PARAMETERS[name]} {found.value:.2g}"
+        + ("" if found.low is None else f" ({found.low:.2g} to {found.high:.2g})")
+        for name, found in law.parameters.items()
+    )
+    return f"{_LAWS[law.name]}: {'; '.join(filter(None, (parameters, law.note)))}."
+
+
+def _interval(found: Estimate) -> str:
+    if found.low is None or found.high is None:
+        return "-"
+    return f"{PERCENT * found.low:.0f}-{PERCENT * found.high:.0f} %"
+
+
+def _percent(share: float) -> str:
+    return f"{PERCENT * share:.0f} %"
