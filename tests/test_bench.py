@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import kernels
+from bench import distribution, kernels, race
 from bench.figures import Figure, WrongAnswer, table, write
 from bench.timing import best_sums
 from workloads import kernel
@@ -42,3 +42,24 @@ def test_a_wrong_picture_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel, "smooth_values", wrong)
     with pytest.raises(WrongAnswer, match="kernel: a pixel of band 0"):
         kernels.mandelbrot()
+
+
+@pytest.mark.ray
+def test_a_race_on_two_cores_draws_one_picture_and_times_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distribution, "SPEC", {"rounds": {"0.02": 2}, "sides": [128, 256]})
+    found = distribution.race()
+    (picture,) = found["pictures"]
+    times = picture["times"]
+    assert {"Ray", "busy", "independent", "multiprocessing"} <= times.keys()
+    assert all(len(times[name]) == 2 and min(times[name]) > 0 for name in ("Ray", "busy", "independent"))
+    figures = distribution.figures(found)
+    names = [figure.name for figure in figures]
+    assert names[0] == "Computing time / Ray's wall time, 0.02 s of work"
+    assert names[-1].startswith("Driver's memory")
+    assert all(figure.ratio > 0 for figure in figures)
+
+
+def test_two_different_pictures_are_no_race() -> None:
+    black, other = np.zeros((2, 3), dtype=np.uint8), np.eye(2, 3, dtype=np.uint8)
+    with pytest.raises(AssertionError, match="picture by Dask differs from that of one core"):
+        race.refuse_different(other, black, "Dask")

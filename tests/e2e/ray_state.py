@@ -36,14 +36,18 @@ def ask(url: str, token: str | None = None) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
-def finished_tasks(cluster: Cluster) -> Counter[str]:
-    """Ask Ray's state API how many tasks each host has finished."""
+def computed_bands(cluster: Cluster) -> Counter[str]:
+    """Ask Ray's state API how many bands of pictures each host has computed."""
     with dashboard(cluster) as (url, token):
         nodes = _records(f"{url}/api/v0/nodes?limit=100", token)
         tasks = _records(f"{url}/api/v0/tasks?limit=10000&detail=1", token)
     hosts = {item["status"].get("podIP"): item["spec"].get("nodeName", "") for item in cluster.items("pods")}
     names = {node["node_id"]: hosts[node["node_ip"]] for node in nodes if node["node_ip"] in hosts}
-    done = (names.get(task["node_id"]) for task in tasks if task["state"] == "FINISHED")
+    done = (
+        names.get(task["node_id"])
+        for task in tasks
+        if task["state"] == "FINISHED" and task["name"].endswith(".compute")
+    )
     return Counter(name for name in done if name)
 
 

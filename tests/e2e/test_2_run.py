@@ -2,12 +2,13 @@
 
 import json
 
+from sandbox.stack import STACK
 from tests.drawing import options, picture
 from tests.e2e.cluster import Cluster
-from tests.e2e.ray_state import finished_tasks
+from tests.e2e.ray_state import computed_bands
 from workloads.plan import Plan
 
-PLAN = Plan(x_grids=8, y_grids=8, grid_width=60, grid_height=60, max_iterations=400)
+PLAN = Plan(x_grids=8, y_grids=8, grid_width=60, grid_height=60, max_iterations=20_000)
 
 
 def test_mandelbrot_draws_the_picture_of_a_single_process_and_works_on_every_worker(cluster: Cluster) -> None:
@@ -17,8 +18,19 @@ def test_mandelbrot_draws_the_picture_of_a_single_process_and_works_on_every_wor
     assert drawn == picture(PLAN)
     result = json.loads((cluster.program.folder / "mandelbrot.json").read_text())
     assert [row["workers"] for row in result["rows"]] == list(range(cluster.workers + 1))
-    busy = {node for node, tasks in finished_tasks(cluster).items() if tasks > 1}
-    assert busy == {pod.node for pod in [*cluster.pods("worker"), *cluster.pods("head")]}
+    assert set(computed_bands(cluster)) == {
+        pod.node for pod in [*cluster.pods("worker"), *cluster.pods("head")]
+    }
+
+
+def test_a_sweep_measures_every_number_of_workers_without_a_change_of_the_cluster(cluster: Cluster) -> None:
+    before = {pod.name for pod in cluster.pods()}
+    ended = cluster.program.piray("sweep", "--stack", STACK, "--seconds", "0.05", "--repeats", "2")
+    assert ended.code == 0, ended.said
+    result = json.loads((cluster.program.folder / "sweep.json").read_text())
+    for problem in result["problems"]:
+        assert [row["workers"] for row in problem["rows"]] == list(range(cluster.workers + 1))
+    assert {pod.name for pod in cluster.pods()} == before
 
 
 def test_pi_reads_the_job_and_counts_again_on_the_cluster(cluster: Cluster) -> None:

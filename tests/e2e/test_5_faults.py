@@ -8,21 +8,21 @@ from sandbox.stack import STACK
 from tests.checkout import Ended
 from tests.drawing import options, picture
 from tests.e2e.cluster import Cluster, wait_until, whole
-from tests.e2e.ray_state import finished_tasks
+from tests.e2e.ray_state import computed_bands
 from workloads.plan import Plan
 
 # Some seconds for each of its rows: long enough to lose somebody in the middle.
-PLAN = Plan(x_grids=16, y_grids=16, grid_width=50, grid_height=50, max_iterations=100_000)
+PLAN = Plan(x_grids=16, y_grids=16, grid_width=60, grid_height=60, max_iterations=100_000)
 
 
 def run_and_lose(cluster: Cluster, node: str, lose: Callable[[], object]) -> Ended:
-    """Start a run, and lose somebody once the node has computed a few batches for it."""
-    before = finished_tasks(cluster)[node]
+    """Start a run, and lose somebody once the node has computed a few bands for it."""
+    before = computed_bands(cluster)[node]
     running = cluster.program.start(
         "workloads.cli", "run", "mandelbrot", "--stack", STACK, *options(PLAN, repeats=3)
     )
     try:
-        wait_until(lambda: finished_tasks(cluster)[node] > before + 10 or running.poll() is not None)
+        wait_until(lambda: computed_bands(cluster)[node] > before + 1 or running.poll() is not None)
         assert running.poll() is None, "the run ended before anything could be lost"
         lose()
         stdout, stderr = running.communicate(timeout=240)

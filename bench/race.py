@@ -1,0 +1,209 @@
+"""Pictures on two cores by Ray, Dask, multiprocessing and processes that know nothing of each other, in turn.
+
+A program of its own, because Ray reads its settings when it is first imported: `python -m bench.race SPEC`
+prints one line of JSON.
+"""
+
+import json
+import multiprocessing
+import resource
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workloads import cluster
+from workloads.canvas import Canvas
+from workloads.crew import Crew
+from workloads.mandelbrot import check_kernel, compute_band, draw, warm_up
+from workloads.plan import Band, Plan
+from workloads.sweep import problems
+from workloads.work import kernel_speed
+
+CORES = 2
+# The usual advice: enough parts for an even end, few enough to cost nothing.
+PARTS_PER_CORE = 16
+STRIP_ROWS = 64
+
+
+def bands(plan: Plan) -> list[Band]:
+    """Cut a picture into equal parts, as one does with a library that hands out tasks."""
+    edges = np.linspace(0, plan.height, CORES * PARTS_PER_CORE + 1).astype(int).tolist()
+    return [
+        Band(first, end, 0, plan.width) for first, end in zip(edges, edges[1:], strict=False) if first < end
+    ]
+
+
+def part(task: tuple[Plan, Band]) -> tuple[Band, NDArray[np.uint8]]:
+    """Compute a part in a peer's worker."""
+    plan, band = task
+    return band, compute_band(plan, band)
+
+
+def alone(task: tuple[Plan, int]) -> float:
+    """Compute every second strip and send nothing; return the seconds."""
+    plan, index = task
+    begin = time.perf_counter()
+    for first in range(index * STRIP_ROWS, plan.height, CORES * STRIP_ROWS):
+        compute_band(plan, Band(first, min(first + STRIP_ROWS, plan.height), 0, plan.width))
+    return time.perf_counter() - begin
+
+
+class Race:
+    """The programs, warm and ready.
+
+    Args:
+        stack: Ends them.
+    """
+
+    def __init__(self, stack: ExitStack) -> None:
+        self.cold_s: dict[str, float] = {}
+        self.pool = self._timed("multiprocessing", lambda: self._pool(stack))
+        self.dask = self._timed("Dask", lambda: self._dask(stack))
+        self.crew = self._timed("Ray", lambda: self._ray(stack))
+        warm_up()
+
+    def _timed(self, name: str, start: Callable[[], Any]) -> Any:
+        begin = time.perf_counter()
+        started = start()
+        self.cold_s[name] = time.perf_counter() - begin
+        return started
+
+    @staticmethod
+    def _pool(stack: ExitStack) -> Any:
+        pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(CORES))
+        pool.map(_warm, range(CORES), chunksize=1)
+        return pool
+
+    @staticmethod
+    def _dask(stack: ExitStack) -> Any:
+        try:
+            from distributed import Client, LocalCluster  # noqa: PLC0415  # a peer that may be missing
+        except ImportError:
+            return None
+        local = stack.enter_context(
+            LocalCluster(n_workers=CORES, threads_per_worker=1, dashboard_address=None, host="127.0.0.1")
+        )
+        client = stack.enter_context(Client(local))
+        client.run(_warm, 0)
+        return client
+
+    @staticmethod
+    def _ray(stack: ExitStack) -> Crew:
+        stack.enter_context(cluster.session(CORES))
+        crew = Crew(cluster.nodes()[:1] * CORES)
+        crew.warm()
+        return crew
+
+    def by_ray(self, canvas: Canvas) -> tuple[float, float]:
+        """Return seconds, and seconds that the workers computed."""
+        rendering = self.crew.render(canvas, CORES)
+        self.crew.settle()
+        return rendering.wall_s, rendering.busy_s
+
+    def by_pool(self, plan: Plan, image: NDArray[np.uint8]) -> float:
+        """Return seconds."""
+        begin = time.perf_counter()
+        tasks = [(plan, band) for band in bands(plan)]
+        for band, indices in self.pool.imap_unordered(part, tasks):
+            image[band.first : band.end] = indices
+        return time.perf_counter() - begin
+
+    def by_dask(self, plan: Plan, image: NDArray[np.uint8]) -> float:
+        """Return seconds."""
+        from distributed import as_completed  # noqa: PLC0415  # as above
+
+        begin = time.perf_counter()
+        futures = self.dask.map(part, [(plan, band) for band in bands(plan)], pure=False)
+        for _, (band, indices) in as_completed(futures, with_results=True):
+            image[band.first : band.end] = indices
+        return time.perf_counter() - begin
+
+    def by_nobody(self, plan: Plan) -> float:
+        """Return the mean seconds of processes that know nothing of each other."""
+        seconds: list[float] = self.pool.map(alone, [(plan, index) for index in range(CORES)], chunksize=1)
+        return sum(seconds) / len(seconds)
+
+
+def run(rounds: dict[str, int], sides: list[int]) -> dict[str, Any]:
+    """Let them compute pictures of some seconds, in turn.
+
+    Args:
+        rounds: How many, by seconds of one core's work.
+        sides: Pixels a side of pictures after which the driver is weighed.
+
+    Raises:
+        AssertionError: If two of them draw different pictures.
+    """
+    with ExitStack() as stack:
+        race = Race(stack)
+        memory = [_driver_mib(race, side) for side in sides]
+        speed = kernel_speed()
+        found = [_picture(race, float(seconds), speed, count) for seconds, count in rounds.items()]
+        return {
+            "pictures": found,
+            "cold_s": race.cold_s,
+            "call_s": race.crew.call_s,
+            "speeds": [slot.speed for slot in race.crew.slots],
+            "memory_mib": memory,
+        }
+
+
+def _picture(race: Race, seconds: float, speed: float, rounds: int) -> dict[str, Any]:
+    plan = problems(seconds, speed)[1].plan
+    check_kernel(plan)
+    race.crew.check(plan)
+    times: dict[str, list[float]] = {}
+    image = np.zeros((plan.height, plan.width), dtype=np.uint8)
+    with Canvas(plan) as canvas:
+        begin = time.perf_counter()
+        draw(canvas)
+        times["one core"] = [time.perf_counter() - begin]
+        expected = canvas.rows(0, plan.height)
+        for _ in range(rounds):
+            canvas.clear()
+            wall_s, busy_s = race.by_ray(canvas)
+            refuse_different(canvas.rows(0, plan.height), expected, "Ray")
+            taken = {"Ray": wall_s, "busy": busy_s, "independent": race.by_nobody(plan)}
+            peers = {"multiprocessing": race.by_pool, "Dask": race.by_dask if race.dask else None}
+            for name, draw_by in peers.items():
+                if draw_by is not None:
+                    image.fill(0)
+                    taken[name] = draw_by(plan, image)
+                    refuse_different(image, expected, name)
+            for name, value in taken.items():
+                times.setdefault(name, []).append(value)
+    return {"seconds": seconds, "plan": plan.to_dict(), "times": times}
+
+
+def _driver_mib(race: Race, side: int) -> float:
+    """Return the largest memory that this process has had by the end of a square picture."""
+    tiles = side // 64
+    plan = Plan(x_grids=tiles, y_grids=tiles, grid_width=64, grid_height=64)
+    with Canvas(plan) as canvas:
+        race.by_ray(canvas)
+        # As on a cluster: what other nodes compute comes in by messages.
+        for slot in race.crew.slots:
+            slot.shared = False
+        race.by_ray(canvas)
+        for slot in race.crew.slots:
+            slot.shared = True
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _warm(_: int) -> float:
+    return warm_up()
+
+
+def refuse_different(found: NDArray[np.uint8], expected: NDArray[np.uint8], name: str) -> None:
+    """Refuse a picture by somebody that is not what it should be."""
+    if not np.array_equal(found, expected):
+        raise AssertionError(f"the picture by {name} differs from that of one core.")
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(**json.loads(sys.argv[1]))))
