@@ -193,6 +193,7 @@ class _Simulation:
         while not self._schedule.finished:
             if self._look_s is not None and self._look_s <= self._events[0][0]:
                 self._look(self._look_s)
+                continue
             now, _, act, call = heapq.heappop(self._events)
             act(now, call)
         return self._outcome()
