@@ -19,15 +19,16 @@ from numpy.typing import NDArray
 from workloads.plan import Band, Plan
 from workloads.schedule import CALLS_IN_HAND, Schedule
 
-# How often idle workers are asked whether a copy is worth while; real ones are at every arrival.
-LOOK_S = 0.01
+# How often idle workers are asked whether a copy is worth while; real ones are at every arrival. With many
+# workers less often, so that thousands are simulated in seconds.
+LOOK_S, LOOK_WORKER_S = 0.01, 3e-5
 # No node is slower than this part of the others, however wide the spread.
 LEAST_SPEED = 0.1
 
-# Why a worker computes nothing that is used. "copy": its result is on the way into memory. "tail": nothing is
-# left for it, or somebody else was earlier.
-Cause = Literal["driver", "link", "latency", "copy", "tail"]
-CAUSES: tuple[Cause, ...] = ("driver", "link", "latency", "copy", "tail")
+# Why a worker computes nothing that is used. "call": it takes a call, or puts the result into memory. "tail":
+# nothing is left for it, or somebody else was earlier.
+Cause = Literal["driver", "link", "latency", "call", "tail"]
+CAUSES: tuple[Cause, ...] = ("driver", "link", "latency", "call", "tail")
 # Where a call has been, and until when.
 Way = tuple[tuple[float, Cause], ...]
 
@@ -40,6 +41,7 @@ class Cluster:
         cores: Workers on each node; node 0 is the driver's, whose results cross no link.
         speed: Updates a second of one core, as `row_work` counts them, with all its neighbours busy.
         call_s: Seconds of the driver for each call: half to make it, half to take its result.
+        gap_s: Seconds of a worker for each call beside its work, even if the next one is there already.
         start_s: Seconds of the driver before the first call.
         latency_s: Seconds from the driver to another node, and as many back.
         link_bytes_s: Bytes a second into the driver's node; a pixel is one byte.
@@ -52,6 +54,7 @@ class Cluster:
     cores: tuple[int, ...]
     speed: float
     call_s: float = 0.0
+    gap_s: float = 0.0
     start_s: float = 0.0
     latency_s: float = 0.0
     link_bytes_s: float = math.inf
@@ -111,21 +114,21 @@ class _Worker:
         index: Its number in the schedule.
         local: Whether it is on the driver's node.
         speed: True updates a second.
+        way: The way of its last result.
         held: How many calls it was given and the driver has no result of.
         waiting: Calls that have arrived.
         call: What it computes; None for nothing.
         since_s: Since when it does what it does, computing or not.
-        way: The way of its last result.
     """
 
     index: int
     local: bool
     speed: float
+    way: Way
     held: int = 0
     waiting: deque["_Call"] = field(default_factory=deque)
     call: "_Call | None" = None
     since_s: float = 0.0
-    way: Way = ()
 
 
 @dataclass
@@ -137,7 +140,7 @@ class _Call:
         band: What.
         way: Where it has been on its way to the worker, and from when its result is ready to the driver.
         seconds: How long it computes.
-        copy_s: How long its result takes into memory.
+        gap_s: How long the worker needs for it beside.
         stolen_s: How long the driver held the worker's core meanwhile.
         waited_s: How much of that has passed.
     """
@@ -146,7 +149,7 @@ class _Call:
     band: Band
     way: Way
     seconds: float = 0.0
-    copy_s: float = 0.0
+    gap_s: float = 0.0
     stolen_s: float = 0.0
     waited_s: float = 0.0
 
@@ -170,7 +173,8 @@ class _Simulation:
         ]
         true = [*known[:-1], known[-1] / cluster.straggler]
         nodes = [node for node, cores in enumerate(cluster.cores) for _ in range(cores)]
-        self._workers = [_Worker(index, node == 0, true[node]) for index, node in enumerate(nodes)]
+        start: Way = ((cluster.start_s, "driver"),)
+        self._workers = [_Worker(index, node == 0, true[node], start) for index, node in enumerate(nodes)]
         self._local = [worker for worker in self._workers if worker.local]
         self._schedule = Schedule(plan, row_work, [known[node] for node in nodes], cluster.call_s)
         self._factors: dict[Band, float] = {}
@@ -231,7 +235,7 @@ class _Simulation:
         for worker in self._workers:
             if not worker.held:
                 self._hand_out(worker, asked_s)
-        self._look_s = asked_s + LOOK_S
+        self._look_s = asked_s + LOOK_S + LOOK_WORKER_S * len(self._workers)
 
     def _arrive(self, now: float, call: _Call) -> None:
         call.worker.waiting.append(call)
@@ -248,8 +252,8 @@ class _Simulation:
             self._factors[band] = self._random.lognormvariate(0.0, self._error)
         share = band.columns / self._plan.width * self._factors.get(band, 1.0)
         call.seconds = (self._before[band.end] - self._before[band.first]) * share / worker.speed
-        call.copy_s = call.pixels / self._cluster.copy_bytes_s
-        self._at(now + call.seconds + call.copy_s, self._end, call)
+        call.gap_s = self._cluster.gap_s + call.pixels / self._cluster.copy_bytes_s
+        self._at(now + call.seconds + call.gap_s, self._end, call)
 
     def _end(self, now: float, call: _Call) -> None:
         """Send a result on its way, unless the driver has taken some of the time."""
@@ -258,7 +262,7 @@ class _Simulation:
             late_s, call.waited_s = call.stolen_s - call.waited_s, call.stolen_s
             self._at(now + late_s, self._end, call)
             return
-        self._lost["copy"] += call.copy_s * worker.speed
+        self._lost["call"] += call.gap_s * worker.speed
         self._lost["driver"] += call.stolen_s * worker.speed
         call.way = ((now, "tail"),)
         arrival_s = now

@@ -1,5 +1,6 @@
 """The simulation where the answer is known: no cost, one cost that decides, no second unaccounted for."""
 
+import json
 import math
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from workloads.limits import limits, predict
 from workloads.plan import Plan
 from workloads.simulation import CAUSES, Cluster, simulate
 
@@ -28,6 +30,7 @@ def clusters(draw: st.DrawFn) -> Cluster:
         cores=tuple(draw(st.lists(st.integers(1, 3), min_size=1, max_size=6))),
         speed=SPEED,
         call_s=draw(st.sampled_from([0.0, 1e-4, 1e-2])),
+        gap_s=draw(st.sampled_from([0.0, 1e-3])),
         start_s=draw(st.sampled_from([0.0, 0.1])),
         latency_s=draw(st.sampled_from([0.0, 1e-3, 0.1])),
         link_bytes_s=draw(st.sampled_from([math.inf, 1e6, 1e4])),
@@ -67,17 +70,25 @@ def test_the_same_seed_gives_the_same_time() -> None:
     assert first != other
 
 
-@pytest.mark.parametrize(("workers", "bound"), [(10, False), (300, True)])
-def test_the_driver_decides_where_a_call_for_each_takes_longer_than_the_work(
-    workers: int, bound: bool
-) -> None:
-    # 105 s of work: a worker's share of it is as long as a call for each of them with 100 workers.
-    plan, call_s = picture(1024 * 10), 1e-2
-    outcome = simulate(plan, even(plan, 1e-6 * SPEED), Cluster((workers,), SPEED, call_s))
+@pytest.mark.parametrize(("workers", "bound"), [(5, False), (41, True)])
+def test_the_driver_decides_where_results_come_faster_than_it_places_them(workers: int, bound: bool) -> None:
+    # A core makes SPEED / 100 bytes a second, the driver places those of twenty.
+    plan = picture(2000)
+    cluster = Cluster((workers,), SPEED, call_s=1e-6, copy_bytes_s=20 * SPEED / 100)
+    outcome = simulate(plan, even(plan, 100), cluster)
+    # A worker needs as long to put its result into memory: a twentieth of its work.
+    most = 20 / workers if bound else 1 / 1.05
+    assert 0.85 * most < outcome.efficiency <= most * 1.02
     assert (outcome.limit == "driver") == bound
-    assert (outcome.efficiency > 0.9) != bound
-    # Half of a call is to make it.
-    assert outcome.wall_s > workers * call_s / 2
+    assert outcome.lost["call"] == pytest.approx(outcome.efficiency / 20, rel=0.1)
+
+
+@pytest.mark.parametrize(("workers", "good"), [(10, True), (300, False)])
+def test_a_call_for_each_worker_may_not_take_as_long_as_its_work(workers: int, good: bool) -> None:
+    # 105 s of work and 0.01 s a call: with 102 workers both are the same.
+    plan = Plan(x_grids=10, y_grids=10, grid_width=1024, grid_height=1024)
+    outcome = simulate(plan, even(plan), Cluster((workers,), SPEED, call_s=1e-2))
+    assert outcome.efficiency > 0.95 if good else outcome.efficiency < 0.4
 
 
 @pytest.mark.parametrize(("nodes", "bound"), [(5, False), (41, True)])
@@ -103,6 +114,18 @@ def test_latency_is_hidden_by_the_call_that_waits_at_the_worker() -> None:
     cluster = Cluster((1, 1), SPEED, call_s=1e-3, latency_s=1e-2)
     assert simulate(plan, even(plan, 20), cluster).efficiency > 0.99
     assert simulate(plan, even(plan), Cluster((1, 1), SPEED, latency_s=1.0)).limit == "latency"
+
+
+def test_everybody_waits_for_a_driver_that_has_to_think_first() -> None:
+    plan = picture(300)
+    outcome = simulate(plan, even(plan), Cluster((2, 1), SPEED, start_s=5.0))
+    assert outcome.lost["driver"] * outcome.wall_s == pytest.approx(5.0)
+
+
+def test_a_worker_pays_for_each_call() -> None:
+    plan = picture(1000)
+    outcome = simulate(plan, even(plan, 20), Cluster((1,), SPEED, call_s=1e-3, gap_s=1e-2))
+    assert outcome.lost["call"] == pytest.approx(outcome.calls * 1e-2 / outcome.wall_s, rel=0.01)
 
 
 def test_a_driver_without_a_core_of_its_own_takes_its_time_from_the_workers() -> None:
@@ -142,3 +165,33 @@ def test_more_work_for_a_call_is_more_efficient() -> None:
     assert found == sorted(found)
     assert found[0] < 0.7
     assert found[-1] > 0.97
+
+
+def test_a_prediction_is_the_kernels_time_and_a_little_more() -> None:
+    plan = picture(1000)
+    one, two = (predict(plan, workers, kernel_s=1.0, call_s=1e-4) for workers in (1, 2))
+    for workers, outcome in ((1, one), (2, two)):
+        assert outcome.workers == workers
+        assert outcome.busy_s == pytest.approx(1.0)
+        assert outcome.wall_s > 1.0 / workers
+    # How long the estimate of the rows takes is measured, so by how much cannot be said.
+    assert two.lost["driver"] > 0
+
+
+def test_the_limit_is_the_last_number_of_nodes_with_nine_tenths() -> None:
+    node = Cluster((1,), 1e8, call_s=1e-3, latency_s=1e-3, link_bytes_s=1e8)
+    plan = Plan(x_grids=4, y_grids=4, grid_width=512, grid_height=512, max_iterations=500)
+    (limit,) = limits({"one": plan}, node, (1, 2, 4, 8, 30))
+    outcomes = limit.outcomes
+    assert limit.picture == "one"
+    assert [outcomes[count].workers for count in (1, 2, 4)] == [1, 4, 10]
+    assert 1 <= limit.nodes < 30
+    assert all((outcomes[count].efficiency >= 0.9) == (count <= limit.nodes) for count in outcomes)
+    assert limit.alone_s == pytest.approx(outcomes[1].busy_s, rel=0.2)
+
+
+def test_where_one_node_is_not_worth_it_the_limit_is_none() -> None:
+    node = Cluster((1,), 1e12, call_s=1e-1)
+    (limit,) = limits({"tiny": picture(300)}, node, (1,))
+    assert limit.nodes == 0
+    assert json.loads(json.dumps(limit.to_dict()))["nodes"] == 0
