@@ -7,7 +7,8 @@ same object serves real workers (`crew`) and simulated ones (`simulation`).
 Source of the sizes: Polychronopoulos and Kuck, Guided self-scheduling, IEEE Trans. Computers 36 (1987).
 """
 
-from collections import deque
+import math
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -26,8 +27,8 @@ LEAST_COLUMNS = 256
 PART_OF_SHARE = 1 / 4
 # Strips for each worker: with fewer the last band keeps the others waiting; then rows are cut into columns.
 STRIPS_PER_WORKER = 32
-# A call may cost a twentieth of its band, and the calls of all workers half of the driver's time.
-LEAST_CALLS, DRIVER_SHARE = 20, 2
+# A call may cost a twentieth of its band, and the calls of all workers as much as the driver can do.
+LEAST_CALLS = 20
 # A result stays small enough to be sent while the next one is computed.
 MAX_BAND_PIXELS = 2**23
 # A copy of a late band is worth while if it would be there in this part of the time that is left.
@@ -74,9 +75,17 @@ class Schedule:
         self._returned: deque[Band] = deque()
         self._hands = [_Hand(speed) for speed in speeds]
         self._alive = set(range(len(speeds)))
+        # Kept up to date, for a thousand nodes ask often: the speed of all, who holds what, who is how late.
+        self._speed = float(sum(speeds))
+        self._holders: Counter[Band] = Counter()
+        self._asked = -math.inf
+        self._late_bands: list[tuple[float, float, Band]] = []
+        self._least_work = 0.0
         self._pixels_left = plan.width * plan.height
         self._done: set[Band] = set()
-        self._least_s = call_s * max(LEAST_CALLS, DRIVER_SHARE * len(speeds))
+        # The last band of a small picture may not take longer than the calls for all its bands.
+        alone_s = float(self._before[-1]) * len(speeds) / self._speed
+        self._least_s = min(call_s * max(LEAST_CALLS, len(speeds)), math.sqrt(alone_s * call_s))
 
     @property
     def finished(self) -> bool:
@@ -103,6 +112,7 @@ class Schedule:
             band = self._late(worker, now)
         if band is not None:
             hand.held.append(_Held(band, self._work(band), now))
+            self._holders[band] += 1
         return band
 
     def finish(self, worker: int, band: Band, now: float, seconds: float) -> bool:
@@ -118,22 +128,41 @@ class Schedule:
             Whether it is the first result of this band.
         """
         hand = self._hands[worker]
-        held = next(one for one in hand.held if one.band == band)
+        held = next((one for one in hand.held if one.band == band), None)
+        if held is None:
+            # The worker was lost meanwhile, but its result had been on the way already.
+            return self._first(band)
         hand.held.remove(held)
+        self._holders[band] -= 1
         if hand.held:
             hand.held[0].since = now
-        hand.speed = (hand.speed + held.work / max(seconds, 1e-9)) / 2
+        change = (held.work / max(seconds, 1e-9) - hand.speed) / 2
+        hand.speed += change
+        self._speed += change
+        return self._first(band)
+
+    def _first(self, band: Band) -> bool:
+        """Take note that a band is there; return whether it had not been."""
         if band in self._done:
             return False
+        if band in self._returned:
+            self._returned.remove(band)
         self._done.add(band)
         self._pixels_left -= band.rows * band.columns
         return True
 
     def lose(self, worker: int) -> None:
         """Give what a lost worker held to the others; it gets nothing any more."""
+        if worker not in self._alive:
+            return
         self._alive.discard(worker)
-        held, self._hands[worker].held = self._hands[worker].held, []
-        self._returned.extend(one.band for one in held if not self._copies(one.band))
+        hand = self._hands[worker]
+        self._speed -= hand.speed
+        held, hand.held = hand.held, []
+        for one in held:
+            self._holders[one.band] -= 1
+            if not self._holders[one.band] and one.band not in self._done:
+                self._returned.append(one.band)
 
     def _fresh(self, hand: _Hand) -> Band | None:
         """Return a band that nobody holds, sized for a worker."""
@@ -143,7 +172,7 @@ class Schedule:
         if self._next == units:
             return None
         first, part = self._next, self._next // self._strips
-        left_s = (self._before[units] - self._before[first]) / sum(self._hands[i].speed for i in self._alive)
+        left_s = (self._before[units] - self._before[first]) / self._speed
         work = max(self._least_s, left_s * PART_OF_SHARE) * hand.speed
         end = int(np.searchsorted(self._before, self._before[first] + work, side="right")) - 1
         columns = [self._plan.width * side // self._parts for side in (part, part + 1)]
@@ -154,16 +183,28 @@ class Schedule:
         return Band(top, min(bottom, self._plan.height), *columns)
 
     def _late(self, worker: int, now: float) -> Band | None:
-        """Return the band that will be there last, if this worker would be there clearly earlier."""
-        latest, best = 0.0, None
-        for other in self._alive - {worker}:
-            hand, wait = self._hands[other], 0.0
+        """Return the band that will be there last of those that this worker would have clearly earlier."""
+        if now != self._asked:
+            self._asked, self._late_bands = now, self._uncopied(now)
+            self._least_work = min((work for _, work, _ in self._late_bands), default=0.0)
+        speed = self._hands[worker].speed
+        for wait, work, band in self._late_bands:
+            if self._least_work / speed >= wait * WORTH_A_COPY:
+                break
+            if work / speed < wait * WORTH_A_COPY and self._holders[band] == 1 and band not in self._done:
+                return band
+        return None
+
+    def _uncopied(self, now: float) -> list[tuple[float, float, Band]]:
+        """Return what one worker alone holds, latest first: seconds until it is there, work, band."""
+        found = []
+        for worker in self._alive:
+            hand, wait = self._hands[worker], 0.0
             for held in hand.held:
                 wait += self._left_s(held, hand, now)
-                own_s = held.work / self._hands[worker].speed
-                if wait > latest and own_s < wait * WORTH_A_COPY and self._copies(held.band) == 1:
-                    latest, best = wait, held.band
-        return best
+                if self._holders[held.band] == 1 and held.band not in self._done:
+                    found.append((wait, held.work, held.band))
+        return sorted(found, key=lambda one: one[0], reverse=True)
 
     @staticmethod
     def _left_s(held: _Held, hand: _Hand, now: float) -> float:
@@ -173,11 +214,6 @@ class Schedule:
             return needed
         elapsed = now - held.since
         return abs(needed - elapsed)
-
-    def _copies(self, band: Band) -> int:
-        """Return how many workers hold a band; as good as one that did compute it is one that has."""
-        holders = sum(one.band == band for i in self._alive for one in self._hands[i].held)
-        return holders + (band in self._done)
 
     def _work(self, band: Band) -> float:
         part = (band.left * self._parts + self._plan.width - 1) // self._plan.width

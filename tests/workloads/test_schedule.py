@@ -189,6 +189,18 @@ def test_a_lost_workers_bands_come_first() -> None:
     assert schedule.next(0, 1.0) is None
 
 
+def test_a_result_that_arrives_after_its_workers_loss_still_counts() -> None:
+    plan = picture(100, 2 * STRIP_ROWS)
+    schedule = Schedule(plan, even(plan), [1.0, 1.0], 0.0)
+    done, lost = schedule.next(0, 0.0), schedule.next(0, 0.0)
+    assert done is not None
+    schedule.lose(0)
+    assert schedule.finish(0, done, 1.0, 1.0)
+    assert not schedule.finish(0, done, 1.0, 1.0)
+    assert schedule.next(1, 1.0) == lost
+    assert schedule.next(1, 1.0) is None
+
+
 def test_a_band_that_somebody_else_still_computes_is_not_given_back() -> None:
     plan = picture(100, STRIP_ROWS)
     schedule = Schedule(plan, even(plan), [1e2, 1e2], 0.0)

@@ -91,6 +91,12 @@ def test_a_call_for_each_worker_may_not_take_as_long_as_its_work(workers: int, g
     assert outcome.efficiency > 0.95 if good else outcome.efficiency < 0.4
 
 
+def test_workers_that_are_too_many_do_little_harm() -> None:
+    plan = Plan(x_grids=10, y_grids=10, grid_width=1024, grid_height=1024)
+    few, many = (simulate(plan, even(plan), Cluster((count,), SPEED, call_s=1e-2)) for count in (100, 300))
+    assert many.wall_s < 1.25 * few.wall_s
+
+
 @pytest.mark.parametrize(("nodes", "bound"), [(5, False), (41, True)])
 def test_the_link_decides_where_results_come_faster_than_it_takes_them(nodes: int, bound: bool) -> None:
     # A core makes SPEED / 100 bytes a second, the link takes those of twenty.
