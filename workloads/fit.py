@@ -118,14 +118,15 @@ def scaling(timings: Sequence[Timing], kind: Kind = "strong") -> Scaling:
     """
     rows = sorted(timings, key=lambda row: row.cores)
     _refuse_bad(rows)
-    gains = tuple(_gain(rows[0], row, kind) for row in rows)
+    gains = tuple(gain(rows[0], row, kind) for row in rows)
     if kind == "weak":
         return Scaling(kind, gains, (_law("gustafson", ("serial",), _gustafson, rows),))
     laws = (_law("amdahl", ("serial",), _universal, rows), _law("usl", ("sigma", "kappa"), _universal, rows))
     return Scaling(kind, gains, laws)
 
 
-def _gain(base: Timing, row: Timing, kind: Kind) -> Gain:
+def gain(base: Timing, row: Timing, kind: Kind = "strong") -> Gain:
+    """Compare one row with another, round by round."""
     more = row.cores / base.cores
     ratio = _ratio(base.walls_s, row.walls_s)
     speedup, efficiency = (
