@@ -12,6 +12,7 @@ from typing import Any
 from bench.figures import Figure, WrongAnswer
 from workloads.embedded import environment
 
+CORES = 2
 # Rounds by seconds of one core's work; pixels a side of pictures after which the driver is weighed.
 SPEC = {"rounds": {"1": 9, "3": 5, "10": 3}, "sides": [2_048, 20_480]}
 TIMEOUT_S = 600.0
@@ -57,10 +58,11 @@ def _picture_figures(picture: Mapping[str, Any]) -> list[Figure]:
     best = {name: min(values) for name, values in times.items()}
     plan, rounds = picture["plan"], len(times["Ray"])
     side = plan["x_grids"] * plan["grid_width"]
-    how = f"{side} x {side} pixels, {plan['max_iterations']} iterations; 2 cores, best of {rounds} in turn"
+    size_text = f"{side} x {side} pixels, {plan['max_iterations']} iterations"
+    how = f"{size_text}; {CORES} cores, best of {rounds} in turn"
     size = f"{seconds:g} s of work"
     overhead = MOST_OVERHEAD_LONG if seconds >= LONG_S else MOST_OVERHEAD
-    shares = [busy / 2 / wall for busy, wall in zip(times["busy"], times["Ray"], strict=True)]
+    shares = [busy / CORES / wall for busy, wall in zip(times["busy"], times["Ray"], strict=True)]
     found = [
         Figure(
             f"Computing time / Ray's wall time, {size}",

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.distribution import CORES
 from workloads import cluster
 from workloads.canvas import Canvas
 from workloads.crew import Crew
@@ -24,7 +25,6 @@ from workloads.plan import Band, Plan
 from workloads.sweep import problems
 from workloads.work import kernel_speed
 
-CORES = 2
 # The usual advice: enough parts for an even end, few enough to cost nothing.
 PARTS_PER_CORE = 16
 STRIP_ROWS = 64
@@ -164,6 +164,8 @@ def _picture(race: Race, seconds: float, speed: float, rounds: int) -> dict[str,
         draw(canvas)
         times["one core"] = [time.perf_counter() - begin]
         expected = canvas.rows(0, plan.height)
+        canvas.clear()
+        times["Ray, one core"] = [race.crew.render(canvas, 1).wall_s]
         for _ in range(rounds):
             canvas.clear()
             wall_s, busy_s = race.by_ray(canvas)

@@ -345,7 +345,10 @@ def sweep(
     console.print(f"Scaling on {target.name}", style="bold", highlight=False, markup=False)
     console.print()
     sweep_report.print_sweep(found["problems"], console)
+    many = sweep_report.more_nodes(found)
+    sweep_report.print_limits(many, console)
     _print_notes(outcome, console)
+    body["more_nodes"] = [limit.to_dict() for limit in many]
     report.write_json(folder / "sweep.json", report.record("sweep", body))
     _print_files(console, folder / "sweep.json")
 

@@ -1,5 +1,6 @@
 """Decides how a sweep is shown: a table for each problem, and what laws say of it."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,9 +8,21 @@ from rich.console import Console
 from rich.table import Table
 
 from workloads.fit import CONFIDENCE, Estimate, Law, Scaling, Timing, gain, scaling
+from workloads.limits import GOOD, MOST_NODES, NODES, WORKER_CORES, Limit, limits
+from workloads.plan import Plan
 from workloads.report import WRITE_UP_S, empty_table, seconds_text
+from workloads.simulation import Cause, Cluster
 
 PERCENT = 100
+# Of gigabit Ethernet, with what its protocols leave; a small message there and half-way back.
+LINK_BYTES_S, LATENCY_S = 110e6, 3e-4
+_CAUSES: dict[Cause, str] = {
+    "driver": "the driver's calls",
+    "call": "what a call costs a worker",
+    "link": "the network into the head",
+    "latency": "the way there and back",
+    "tail": "the uneven end",
+}
 _LAWS = {
     "amdahl": "Amdahl's law",
     "gustafson": "Gustafson's law",
@@ -51,6 +64,50 @@ def print_sweep(problems: Sequence[Mapping[str, Any]], console: Console) -> None
         f"Speed-up and efficiency: medians over the rounds, each against the first row of the same round; "
         f"{PERCENT * CONFIDENCE:.0f} % interval of the efficiency by Student's t. Busy: the part of the "
         "cores' time in which they computed. With weak scaling the picture grows with the cores.",
+        highlight=False,
+        markup=False,
+    )
+
+
+def more_nodes(result: Mapping[str, Any]) -> list[Limit]:
+    """Simulate clusters of many nodes like those that were measured, for every strong problem.
+
+    Args:
+        result: What the event "result" of a sweep holds.
+    """
+    if not result["speeds"]:
+        return []
+    call_s = result["call_s"]
+    node = Cluster(
+        cores=(1,),
+        speed=statistics.median(result["speeds"]),
+        call_s=call_s,
+        gap_s=call_s,
+        latency_s=LATENCY_S,
+        link_bytes_s=LINK_BYTES_S,
+    )
+    strong = [problem for problem in result["problems"] if problem["kind"] == "strong"]
+    return limits({problem["name"]: Plan.from_dict(problem["plan"]) for problem in strong}, node)
+
+
+def print_limits(found: Sequence[Limit], console: Console) -> None:
+    """Print what simulated clusters of many nodes would make of the problems."""
+    if not found:
+        return
+    table = empty_table("With many nodes like these: efficiency, simulated")
+    table.add_column("Problem")
+    for nodes in NODES:
+        table.add_column(f"{nodes}", justify="right", no_wrap=True)
+    table.add_column(f"{PERCENT * GOOD:.0f} % up to", justify="right", no_wrap=True)
+    table.add_column("Then it is", overflow="fold")
+    for limit in found:
+        efficiencies = [f"{PERCENT * limit.outcomes[nodes].efficiency:.0f} %" for nodes in NODES]
+        least = "at least " if limit.nodes == MOST_NODES else ""
+        table.add_row(limit.picture, *efficiencies, f"{least}{limit.nodes}", _CAUSES[limit.cause])
+    console.print(table)
+    console.print(
+        f"Simulated with the speed and the cost of a call measured here; assumed: {WORKER_CORES} cores to a "
+        f"node, {LINK_BYTES_S / 1e6:.0f} MB/s into the head, {1000 * LATENCY_S:g} ms to it.",
         highlight=False,
         markup=False,
     )

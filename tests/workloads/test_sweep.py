@@ -101,3 +101,5 @@ def test_a_sweep_measures_every_problem_with_every_number_of_workers(tmp_path: P
         assert all(len(row["values_s"]) == len(row["busy_s"]) == 2 for row in problem["rows"])
         assert problem["scaling"]["gains"][0]["efficiency"]["value"] == 1.0
     assert "Amdahl's law: not determined" in " ".join(done.stdout.split())
+    assert "With many nodes like these" in done.stdout
+    assert [limit["outcomes"].keys() for limit in values["more_nodes"]] == [{"4", "16", "64", "1000"}] * 4
