@@ -1,8 +1,10 @@
 """Hosts made ready for Kubernetes: checked, kernel options set, rebooted where needed, verified."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import pulumi
 from pulumi_command import remote
@@ -48,30 +50,42 @@ class Conflict:
     machine_owner: str = ""
 
 
-def find_conflict(
-    host: PreparedHost, earlier: Sequence[PreparedHost], others: Sequence[HostConfig]
-) -> Conflict:
-    """Find out whether a host's name or id is already taken.
-
-    Of two hosts with the same hostname the earlier one in the config keeps it; a hostname that is the
-    configured name of another host belongs to that one.
+class TakenNames:
+    """Hostnames and machine ids that hosts have, as one host after the other tells them.
 
     Args:
-        host: The host in question.
-        earlier: Hosts before it in the config.
-        others: All other hosts of the config.
+        hosts: All hosts of the config.
     """
-    name = host.hostname.lower()
-    named = next((other for other in others if other.name.lower() == name), None)
-    same_name = next((other for other in earlier if other.hostname.lower() == name), None)
-    same_machine = next((other for other in earlier if other.machine_id == host.machine_id), None)
-    owner = f"{named.name} ({named.address})" if named else same_name.label if same_name else ""
-    return Conflict(
-        hostname=host.hostname if owner else "",
-        hostname_owner=owner,
-        machine_id=host.machine_id if same_machine else "",
-        machine_owner=same_machine.label if same_machine else "",
-    )
+
+    def __init__(self, hosts: Iterable[HostConfig]) -> None:
+        self._configured = {host.name.lower(): host for host in hosts}
+        self._by_hostname: dict[str, PreparedHost] = {}
+        self._by_machine: dict[str, PreparedHost] = {}
+
+    def take(self, host: PreparedHost) -> Conflict:
+        """Note a host's name and id, and find out whether one of them is already taken.
+
+        Of two hosts with the same hostname the one that comes first keeps it; a hostname that is the
+        configured name of another host belongs to that one.
+
+        Args:
+            host: The next host in the order of the config.
+        """
+        name = host.hostname.lower()
+        same_name = self._by_hostname.setdefault(name, host)
+        same_machine = self._by_machine.setdefault(host.machine_id, host)
+        named = self._configured.get(name)
+        owner = ""
+        if named is not None and named.name != host.name:
+            owner = f"{named.name} ({named.address})"
+        elif same_name is not host:
+            owner = same_name.label
+        return Conflict(
+            hostname=host.hostname if owner else "",
+            hostname_owner=owner,
+            machine_id=host.machine_id if same_machine is not host else "",
+            machine_owner=same_machine.label if same_machine is not host else "",
+        )
 
 
 class PiHosts(pulumi.ComponentResource):
@@ -82,15 +96,27 @@ class PiHosts(pulumi.ComponentResource):
     rebooted for that.
 
     Attributes:
+        verified: By host name, what has ended when the host has passed.
         facts: By host name, one line of JSON about the machine (arch, kernel, model, cores, memoryMib, …).
     """
 
+    verified: dict[str, remote.Command]
     facts: dict[str, pulumi.Output[str]]
 
     def __init__(self, name: str, config: StackConfig, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(HOSTS_TYPE, name, None, opts)
-        prepares = {host.name: self._prepare(host, config) for host in config.hosts}
-        self.facts = {host.name: self._verify(host, config, prepares).stdout for host in config.hosts}
+        taken = TakenNames(config.hosts)
+        earlier = pulumi.Output.from_input(None)
+        self.verified = {}
+        for host in config.hosts:
+            prepare = self._prepare(host, config)
+            prepared = prepare.stdout.apply(partial(parse_prepared, host))
+            # Only the hosts before this one: a host added at the end of the config leaves the others' inputs
+            # known in the preview.
+            conflict = pulumi.Output.all(prepared, earlier).apply(lambda known: taken.take(known[0]))
+            self.verified[host.name] = self._verify(host, config, prepare, prepared, conflict)
+            earlier = waited_for(conflict)
+        self.facts = {host: command.stdout for host, command in self.verified.items()}
         self.register_outputs({"facts": self.facts})
 
     def _prepare(self, host: HostConfig, config: StackConfig) -> remote.Command:
@@ -105,27 +131,20 @@ class PiHosts(pulumi.ComponentResource):
         )
 
     def _verify(
-        self, host: HostConfig, config: StackConfig, prepares: Mapping[str, remote.Command]
+        self,
+        host: HostConfig,
+        config: StackConfig,
+        prepare: remote.Command,
+        prepared: pulumi.Output[PreparedHost],
+        conflict: pulumi.Output[Conflict],
     ) -> remote.Command:
-        # Only the hosts before this one: a host added at the end of the config leaves the others' inputs
-        # known in the preview.
-        earlier = config.hosts[: config.hosts.index(host)]
-        others = [other for other in config.hosts if other.name != host.name]
-        prepared = pulumi.Output.all(*[prepares[each.name].stdout for each in (*earlier, host)]).apply(
-            lambda texts: [
-                parse_prepared(each, text) for each, text in zip((*earlier, host), texts, strict=True)
-            ]
-        )
-        conflict = prepared.apply(lambda hosts: find_conflict(hosts[-1], hosts[:-1], others))
         return remote_script(
             f"{host.name}-verify",
             host,
             config.ssh,
             ["verify.sh"],
             {
-                "REBOOTED_FROM": prepared.apply(
-                    lambda hosts: hosts[-1].boot_id if hosts[-1].rebooting else ""
-                ),
+                "REBOOTED_FROM": prepared.apply(lambda said: said.boot_id if said.rebooting else ""),
                 # Checked on the host, which may have been renamed since prepare.sh last ran.
                 "TAKEN_HOSTNAME": conflict.apply(lambda found: found.hostname),
                 "HOSTNAME_OWNER": conflict.apply(lambda found: found.hostname_owner),
@@ -133,8 +152,16 @@ class PiHosts(pulumi.ComponentResource):
                 "MACHINE_OWNER": conflict.apply(lambda found: found.machine_owner),
             },
             across_reboot=True,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[prepares[host.name]]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[prepare]),
         )
+
+
+def waited_for(output: pulumi.Output[Any]) -> pulumi.Output[Any]:
+    """Return the output without the resources that it is from: who uses it waits for it, and that is all.
+
+    With them each host would depend on all hosts before it: half a million dependencies for a thousand hosts.
+    """
+    return pulumi.Output(set(), output.future(), output.is_known())
 
 
 def parse_prepared(host: HostConfig, text: str) -> PreparedHost:

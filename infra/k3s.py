@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -44,19 +43,21 @@ class K3sCluster(pulumi.ComponentResource):
         hosts: PiHosts,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__(K3S_TYPE, name, None, opts)
+        # Nothing is installed anywhere before every host has passed its checks: children wait for their
+        # component. If each install named all hosts, the graph would grow with the square of their number.
+        after_hosts = pulumi.ResourceOptions(depends_on=[hosts])
+        super().__init__(K3S_TYPE, name, None, pulumi.ResourceOptions.merge(opts, after_hosts))
         self._config = config
-        # Nothing is installed anywhere before every host has passed its checks.
-        first = self._install(config.first_server, self._first_server_config(), depends_on=[hosts])
+        self._first_server = config.first_server
+        self._hosts = hosts
+        first = self._install(self._first_server, self._first_server_config())
         self._credentials = self._read_credentials(first)
         last = self._credentials
         nodes: list[pulumi.Resource] = []
         for server in config.servers[1:]:
-            last = self._join(server, self._joining_server_config(server), depends_on=[hosts, last])
+            last = self._join(server, self._joining_server_config(server), after=last)
             nodes.append(last)
-        nodes += [
-            self._join(agent, self._agent_config(agent), depends_on=[hosts, last]) for agent in config.agents
-        ]
+        nodes += [self._join(agent, self._agent_config(agent), after=last) for agent in config.agents]
         stack, project = pulumi.get_stack(), pulumi.get_project()
         self.kubeconfig = pulumi.Output.secret(
             self._credential("kubeconfig").apply(
@@ -74,7 +75,7 @@ class K3sCluster(pulumi.ComponentResource):
         self.register_outputs({"kubeconfig": self.kubeconfig})
 
     def _first_server_config(self) -> str:
-        first = self._config.first_server
+        first = self._first_server
         return render_server_config(first.name, str(first.address), self._server_addresses())
 
     def _joining_server_config(self, server: HostConfig) -> pulumi.Output[str]:
@@ -85,7 +86,7 @@ class K3sCluster(pulumi.ComponentResource):
                 server.name,
                 str(server.address),
                 self._server_addresses(),
-                join=str(self._config.first_server.address),
+                join=str(self._first_server.address),
                 **tokens,
             )
         )
@@ -93,7 +94,7 @@ class K3sCluster(pulumi.ComponentResource):
     def _agent_config(self, agent: HostConfig) -> pulumi.Output[str]:
         return self._credential("agent_token_full").apply(
             lambda token: render_agent_config(
-                agent.name, str(agent.address), join=str(self._config.first_server.address), token=token
+                agent.name, str(agent.address), join=str(self._first_server.address), token=token
             )
         )
 
@@ -104,12 +105,12 @@ class K3sCluster(pulumi.ComponentResource):
         return pulumi.Output.secret(self._credentials.stdout.apply(lambda text: json.loads(text)[key]))
 
     def _install(
-        self, host: HostConfig, k3s_config: pulumi.Input[str], depends_on: Sequence[pulumi.Resource]
+        self, host: HostConfig, k3s_config: pulumi.Input[str], *after: pulumi.Resource
     ) -> remote.Command:
         """Install k3s on a host; without the first server's credentials it makes tokens of its own."""
         k3s = self._config.k3s
         release = k3s_release(k3s.version, self._config.arch, k3s.mirror)
-        first = host == self._config.first_server
+        first = host == self._first_server
         return remote_script(
             f"{host.name}-install",
             host,
@@ -131,20 +132,20 @@ class K3sCluster(pulumi.ComponentResource):
             undo=True,
             secret=not first,
             triggers=[host.role],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=list(depends_on)),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._hosts.verified[host.name], *after]),
         )
 
     def _join(
-        self, host: HostConfig, k3s_config: pulumi.Output[str], depends_on: Sequence[pulumi.Resource]
+        self, host: HostConfig, k3s_config: pulumi.Output[str], after: pulumi.Resource
     ) -> remote.Command:
         """Install k3s on a host that joins, and wait on the first server for its Node.
 
         The Node's Command depends on the install, so it is deleted first: drain, delete Node, then uninstall.
         """
-        install = self._install(host, k3s_config, depends_on)
+        install = self._install(host, k3s_config, after)
         return remote_script(
             f"{host.name}-node",
-            self._config.first_server,
+            self._first_server,
             self._config.ssh,
             ["node.sh"],
             {
@@ -163,7 +164,7 @@ class K3sCluster(pulumi.ComponentResource):
     def _read_credentials(self, first: remote.Command) -> remote.Command:
         return remote_script(
             "k3s-credentials",
-            self._config.first_server,
+            self._first_server,
             self._config.ssh,
             ["credentials.sh"],
             {

@@ -6,6 +6,7 @@ varies, secrets included, travels on stdin. pulumi-command gives the same stdin 
 
 import shlex
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import resources
 
 import pulumi
@@ -115,11 +116,13 @@ def render_stdin(scripts: Sequence[str], variables: Mapping[str, str]) -> str:
         scripts: File names in infra/scripts; the last one has `main`.
         variables: Shell variables by name, HOST among them.
     """
-    folder = resources.files("infra") / "scripts"
     # ROOT is set on purpose: one in the user's environment must not move the paths.
     assignments = [f"{name}={shlex.quote(value)}\n" for name, value in {"ROOT": "", **variables}.items()]
-    elevate, *files = [
-        (folder / file).read_text(encoding="utf-8") for file in ("elevate.sh", "lib.sh", *scripts)
-    ]
+    elevate, *files = [_read_script(file) for file in ("elevate.sh", "lib.sh", *scripts)]
     host = f"HOST={shlex.quote(variables['HOST'])}\n"
     return "".join([host, elevate, *assignments, *files, 'main "$@" </dev/null\n'])
+
+
+@cache
+def _read_script(file: str) -> str:
+    return (resources.files("infra") / "scripts" / file).read_text(encoding="utf-8")

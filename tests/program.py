@@ -69,7 +69,8 @@ class Program:
             if resource is None:
                 continue
             provider = resource.request.provider.rsplit("::", 1)[0]
-            for urn in {*resource.dependencies, *([provider] if provider in by_urn else [])} - seen:
+            # A child is registered when its component is, and deleted before it.
+            for urn in {*resource.dependencies, resource.parent, provider} & by_urn.keys() - seen:
                 seen.add(urn)
                 waiting.append(urn)
         return earlier.urn in seen

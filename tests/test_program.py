@@ -28,6 +28,7 @@ from tests.stack_files import stack_config
 
 HOSTS = ["pi1", "pi2", "pi3", "pi4"]
 AGENTS = HOSTS[1:]
+STEPS = ("prepare", "verify", "install", "node")
 STACKS = ["dev", "local"]
 
 
@@ -52,6 +53,13 @@ def private_key() -> str:
 
 def with_hosts(config: Mapping[str, str], hosts: list[dict[str, Any]]) -> dict[str, str]:
     return {**config, "piray:hosts": json.dumps(hosts)}
+
+
+def many_hosts(config: Mapping[str, str], count: int) -> list[dict[str, Any]]:
+    """Return the hosts of the config and agents like the last of them, so that there are `count`."""
+    hosts: list[dict[str, Any]] = json.loads(config["piray:hosts"])
+    more = range(len(hosts) + 1, count + 1)
+    return hosts + [{**hosts[-1], "name": f"pi{n}", "address": f"198.51.100.{10 + n}"} for n in more]
 
 
 @pytest.fixture
@@ -107,9 +115,25 @@ def test_everything_has_a_component_of_ours_as_parent(stack: str) -> None:
             assert "piray:infra:" in resource.parent, resource.urn
 
 
-def test_a_host_costs_at_most_four_resources(dev: dict[str, str]) -> None:
-    hosts = json.loads(dev["piray:hosts"])
-    assert len(up(dev).resources) - len(up(with_hosts(dev, hosts[:3])).resources) <= 4
+@pytest.mark.parametrize("role", ["agent", "server"])
+def test_a_host_costs_at_most_four_resources(dev: dict[str, str], role: str) -> None:
+    """Two more of them: there cannot be two servers."""
+    hosts = many_hosts(dev, 6)
+    for host in hosts[4:]:
+        host["role"] = role
+    more = len(up(with_hosts(dev, hosts)).resources) - len(up(with_hosts(dev, hosts[:4])).resources)
+    assert more <= 2 * 4
+
+
+def test_what_a_host_depends_on_does_not_grow_with_the_number_of_hosts(dev: dict[str, str]) -> None:
+    """Else the graph grows with their square. Only what has to wait for all hosts depends on all of them."""
+    few, many = (up(with_hosts(dev, many_hosts(dev, count))) for count in (8, 24))
+    told = {
+        resource.name: (len(many.named(resource.name).dependencies), len(resource.dependencies))
+        for resource in few.resources
+    }
+    assert {name for name, (now, before) in told.items() if now > before} == {"k3s", "k3s-provider"}
+    assert max(len(many.named(f"pi24-{step}").dependencies) for step in STEPS) <= 3
 
 
 def test_each_host_is_prepared_then_verified_then_gets_k3s(dev: dict[str, str]) -> None:
@@ -219,9 +243,7 @@ def test_a_new_number_of_workers_changes_the_worker_deployment_and_nothing_else(
 def test_a_removed_agent_leaves_the_other_hosts_and_ray_alone(dev: dict[str, str]) -> None:
     hosts = json.loads(dev["piray:hosts"])
     config = {**dev, "piray:workers": "2"}
-    assert changed(up(config), up(with_hosts(config, hosts[:3]))) == {
-        f"pi4-{step}" for step in ("prepare", "verify", "install", "node")
-    }
+    assert changed(up(config), up(with_hosts(config, hosts[:3]))) == {f"pi4-{step}" for step in STEPS}
 
 
 def test_a_new_k3s_version_touches_k3s_and_no_pod(dev: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pulumi.runtime import MockResourceArgs
 
-from infra.host import Conflict, PiHosts, PreparedHost, find_conflict
+from infra.host import Conflict, PiHosts, PreparedHost, TakenNames
 from tests.infra.declared import commands, declare, make_config, variables
 from tests.marks import UNKNOWN
 from tests.program import command_answer, reveal
@@ -27,10 +27,8 @@ def prepared(number: int, hostname: str, machine_id: str | None = None) -> Prepa
 
 
 def conflicts(*hosts: PreparedHost) -> list[Conflict]:
-    return [
-        find_conflict(host, hosts[:index], [other for other in CONFIG.hosts if other.name != host.name])
-        for index, host in enumerate(hosts)
-    ]
+    taken = TakenNames(CONFIG.hosts)
+    return [taken.take(host) for host in hosts]
 
 
 def test_hosts_with_names_of_their_own_have_no_conflict() -> None:
@@ -104,6 +102,25 @@ def test_a_host_added_at_the_end_changes_nothing_for_the_others() -> None:
     after = declare(lambda: PiHosts("hosts", make_config(agents=3)))
     for command in commands(before):
         assert reveal(command.inputs) == reveal(after.named(command.name).inputs)
+
+
+def test_the_preview_of_a_host_at_the_end_knows_all_about_the_others() -> None:
+    before = declare(lambda: PiHosts("hosts", make_config(agents=2)))
+    new = declare(
+        lambda: PiHosts("hosts", make_config(agents=3)),
+        preview=True,
+        answer=lambda args: {} if args.name.startswith("pi4-") else command_answer(args),
+    )
+    for command in commands(before):
+        assert reveal(command.inputs) == reveal(new.named(command.name).inputs)
+    assert new.named("pi4-verify").inputs["stdin"] == UNKNOWN
+
+
+def test_a_host_is_verified_after_the_preparation_of_those_before_it_and_depends_on_none_of_them() -> None:
+    program = declare(lambda: PiHosts("hosts", CONFIG))
+    order = [resource.name for resource in program.resources]
+    assert order.index("pi3-verify") > max(order.index(f"pi{number}-prepare") for number in (1, 2, 3))
+    assert program.named("pi3-verify").dependencies == {program.named("pi3-prepare").urn}
 
 
 @pytest.mark.parametrize("step", ["prepare", "verify"])

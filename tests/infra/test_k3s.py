@@ -130,6 +130,17 @@ def test_a_new_agent_leaves_the_others_alone() -> None:
         assert reveal(command.inputs) == reveal(after.named(command.name).inputs)
 
 
+def test_the_preview_of_a_new_agent_knows_all_about_the_others() -> None:
+    before = cluster(make_config(agents=2))
+    after = cluster(
+        make_config(agents=3),
+        preview=True,
+        answer=lambda args: {} if args.name.startswith("pi4-") else command_answer(args),
+    )
+    for command in commands(before):
+        assert reveal(command.inputs) == reveal(after.named(command.name).inputs)
+
+
 def test_another_version_touches_installs_and_credentials_only() -> None:
     def answer(args: MockResourceArgs) -> Mapping[str, Any]:
         found = dict(command_answer(args))
