@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -57,7 +58,9 @@ class K3sCluster(pulumi.ComponentResource):
         for server in config.servers[1:]:
             last = self._join(server, self._joining_server_config(server), after=last)
             nodes.append(last)
-        nodes += [self._join(agent, self._agent_config(agent), after=last) for agent in config.agents]
+        token = self._credential("agent_token_full")
+        for agent in config.agents:
+            nodes.append(self._join(agent, token.apply(partial(self._agent_config, agent)), after=last))
         stack, project = pulumi.get_stack(), pulumi.get_project()
         self.kubeconfig = pulumi.Output.secret(
             self._credential("kubeconfig").apply(
@@ -91,11 +94,9 @@ class K3sCluster(pulumi.ComponentResource):
             )
         )
 
-    def _agent_config(self, agent: HostConfig) -> pulumi.Output[str]:
-        return self._credential("agent_token_full").apply(
-            lambda token: render_agent_config(
-                agent.name, str(agent.address), join=str(self._first_server.address), token=token
-            )
+    def _agent_config(self, agent: HostConfig, token: str) -> str:
+        return render_agent_config(
+            agent.name, str(agent.address), join=str(self._first_server.address), token=token
         )
 
     def _server_addresses(self) -> list[str]:
@@ -105,7 +106,7 @@ class K3sCluster(pulumi.ComponentResource):
         return pulumi.Output.secret(self._credentials.stdout.apply(lambda text: json.loads(text)[key]))
 
     def _install(
-        self, host: HostConfig, k3s_config: pulumi.Input[str], *after: pulumi.Resource
+        self, host: HostConfig, k3s_config: str | pulumi.Output[str], *after: pulumi.Resource
     ) -> remote.Command:
         """Install k3s on a host; without the first server's credentials it makes tokens of its own."""
         k3s = self._config.k3s

@@ -5,7 +5,9 @@ A change of meaning raises CONTRACT_VERSION; a value of None is left out of the 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -46,9 +48,23 @@ class StackOutputs:
 
 
 def export(outputs: StackOutputs) -> None:
-    """Export every field that has a value, the contract's version first."""
+    """Export every field that has a value, the contract's version first, and wait until all are known."""
     pulumi.export("contractVersion", CONTRACT_VERSION)
-    for field in fields(outputs):
-        value = getattr(outputs, field.name)
+    values = {field.name: getattr(outputs, field.name) for field in fields(outputs)}
+    for name, value in values.items():
         if value is not None:
-            pulumi.export(to_camel(field.name), list(value) if isinstance(value, tuple) else value)
+            pulumi.export(to_camel(name), list(value) if isinstance(value, tuple) else value)
+    with suppress(pulumi.RunError):  # Pulumi's mocks end a program with its module.
+        pulumi.run(partial(_wait, pulumi.Output.all(**values)))
+
+
+async def _wait(output: pulumi.Output[Any]) -> None:
+    """Wait until an output is known, or never will be.
+
+    A program that is over sooner is waited for by the SDK, which then looks at every open output whenever one
+    of them is done: more than an hour for a thousand hosts.
+    https://github.com/pulumi/pulumi/blob/master/sdk/python/lib/pulumi/runtime/stack.py (wait_for_rpcs)
+    """
+    # What has gone wrong is told by whoever waits for the resources.
+    with suppress(Exception):
+        await output.future()

@@ -54,7 +54,7 @@ def remote_script(
     host: HostConfig,
     ssh: SshConfig,
     scripts: Sequence[str],
-    variables: Mapping[str, pulumi.Input[str]],
+    variables: Mapping[str, str | pulumi.Output[str]],
     *,
     undo: bool = False,
     secret: bool = False,
@@ -79,10 +79,7 @@ def remote_script(
         timeout: Longest time of each operation, in Pulumi's notation.
         opts: Options of the resource, e.g. parent and depends_on.
     """
-    inputs = {"HOST": host.name, **variables}
-    stdin: pulumi.Output[str] = pulumi.Output.all(**inputs).apply(
-        lambda values: render_stdin(scripts, values)
-    )
+    stdin = _stdin(scripts, {"HOST": host.name, **variables})
     if secret:
         stdin = pulumi.Output.secret(stdin)
     return remote.Command(
@@ -105,6 +102,20 @@ def remote_script(
             opts,
         ),
     )
+
+
+def _stdin(scripts: Sequence[str], variables: Mapping[str, str | pulumi.Output[str]]) -> pulumi.Input[str]:
+    """Render what bash reads, at once where all of it is known."""
+    known = {name: value for name, value in variables.items() if isinstance(value, str)}
+    outputs = {name: value for name, value in variables.items() if not isinstance(value, str)}
+    if not outputs:
+        return render_stdin(scripts, known)
+
+    def render(values: Mapping[str, str]) -> str:
+        both = {**known, **values}
+        return render_stdin(scripts, {name: both[name] for name in variables})
+
+    return pulumi.Output.all(**outputs).apply(render)
 
 
 def render_stdin(scripts: Sequence[str], variables: Mapping[str, str]) -> str:
