@@ -17,8 +17,8 @@ from google.protobuf import json_format
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.mocks import MockMonitor
-from pulumi.runtime.settings import get_root_resource
-from pulumi.runtime.stack import Stack, run_pulumi_func
+from pulumi.runtime.settings import get_root_resource, set_root_resource
+from pulumi.runtime.stack import Stack, run_in_stack
 
 from tests.marks import SECRET, SIGNATURE, UNKNOWN
 
@@ -157,7 +157,10 @@ def run_program(
     """Run the program as `pulumi preview` or `pulumi up` would, with answers in place of the providers."""
     monitor = RecordingMonitor(Answers(answer))
 
+    stacks: list[Any] = []
+
     def main() -> None:
+        stacks.append(get_root_resource())
         runpy.run_path(str(MAIN), run_name="__main__")
 
     def run() -> None:
@@ -165,8 +168,10 @@ def run_program(
         asyncio.set_event_loop(loop)
         set_mocks(Answers(answer), project="piray", stack=stack, preview=preview, monitor=monitor)
         set_all_config(dict(config), [key for key in config if key == "piray:sshPrivateKey"])
-        loop.run_until_complete(run_pulumi_func(main))
-        monitor.program.outputs = loop.run_until_complete(exported())
+        # The mocks' own stack is that of a program which is over already.
+        set_root_resource(None)  # type: ignore[arg-type]  # that of a new process
+        loop.run_until_complete(run_in_stack(main))
+        monitor.program.outputs = loop.run_until_complete(exported(*stacks))
 
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
@@ -178,10 +183,8 @@ def run_program(
     return monitor.program
 
 
-async def exported() -> dict[str, Any]:
-    """Return the outputs of the root stack, with Secret and UNKNOWN where they apply."""
-    stack = get_root_resource()
-    assert isinstance(stack, Stack)
+async def exported(stack: Stack) -> dict[str, Any]:
+    """Return the outputs of the stack, with Secret and UNKNOWN where they apply."""
     result: dict[str, Any] = {}
     for name, value in stack.outputs.items():
         output = pulumi.Output.from_input(value)

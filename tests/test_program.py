@@ -11,6 +11,7 @@ import pulumi
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pulumi.runtime import stack as pulumi_stack
 
 from tests.marks import UNKNOWN
 from tests.program import (
@@ -106,6 +107,26 @@ def test_a_preview_registers_what_up_registers_though_nothing_is_known_yet(stack
     assert {resource.urn for resource in preview.resources} == {
         resource.urn for resource in up(config, stack).resources
     }
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_program_is_over_when_all_is_there(stack: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the SDK waits for after the program, it looks at again and again."""
+    answered: list[str] = []
+    before_the_end: list[str] = []
+    wait = pulumi_stack.wait_for_rpcs
+
+    async def wait_for_rpcs() -> None:
+        before_the_end.extend(answered)
+        await wait()
+
+    def answer(args: Any) -> Mapping[str, Any]:
+        answered.append(args.name)
+        return command_answer(args)
+
+    monkeypatch.setattr(pulumi_stack, "wait_for_rpcs", wait_for_rpcs)
+    run_program(stack_config(stack), stack=stack, preview=False, answer=answer)
+    assert before_the_end == answered
 
 
 @pytest.mark.parametrize("stack", STACKS)
