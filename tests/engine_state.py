@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import secrets
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -52,6 +53,9 @@ class Resource:
     pending_replacement: bool = False
     init_errors: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._words: tuple[dict[str, Any], frozenset[str], frozenset[str]] | None = None
+
     @property
     def name(self) -> str:
         return self.urn.rsplit("::", 1)[1]
@@ -61,6 +65,17 @@ class Resource:
         """The outputs in which a secret may come up that nobody gave to the resource."""
         names = ("stdout", "stderr", "data", "stringData", "kubeconfig")
         return {key: self.outputs[key] for key in names if key in self.outputs}
+
+    def words(self, *, secret_ones: bool) -> frozenset[str]:
+        """Return the telling words that come up in its outputs as secrets, or openly."""
+        # Asked for before every registration; outputs are never changed in place.
+        if self._words is None or self._words[0] is not self.outputs:
+            connection = plain(self.outputs.get("connection")) or {}
+            hidden = [self.told, secret(connection.get("privateKey"))]
+            secrets_told = frozenset(telling_words(hidden, secret_ones=True))
+            told = frozenset(telling_words(self.told, secret_ones=False))
+            self._words = (self.outputs, secrets_told, told)
+        return self._words[1] if secret_ones else self._words[2]
 
     @property
     def needs(self) -> set[str]:
@@ -94,10 +109,13 @@ class State:
                 for one in plain["resources"]
             ]
             self.pending_operations = plain["pending_operations"]
+        self._by_urn: defaultdict[str, list[Resource]] = defaultdict(list)
+        for one in self.resources:
+            self._by_urn[one.urn].append(one)
 
     def live(self, urn: str) -> Resource | None:
         """Return the resource with this URN that has not been replaced."""
-        return next((one for one in self.resources if one.urn == urn and not one.delete), None)
+        return next((one for one in self._by_urn[urn] if not one.delete), None)
 
     def secret_words(self) -> dict[str, str]:
         """Return what must not be found in clear anywhere, and whose it is.
@@ -107,11 +125,9 @@ class State:
         """
         found: dict[str, str] = {}
         for one in self.resources:
-            connection = plain(one.outputs.get("connection")) or {}
-            hidden = [one.told, secret(connection.get("privateKey"))]
-            found |= dict.fromkeys(telling_words(hidden, secret_ones=True), one.name)
+            found |= dict.fromkeys(one.words(secret_ones=True), one.name)
         for one in self.resources:
-            for word in telling_words(one.told, secret_ones=False):
+            for word in one.words(secret_ones=False):
                 found.pop(word, None)
         return found
 
@@ -122,10 +138,13 @@ class State:
             self.resources.append(new)
         else:
             self.resources[self.resources.index(old)] = new
+            self._by_urn[new.urn].remove(old)
+        self._by_urn[new.urn].append(new)
 
     def remove(self, resource: Resource) -> None:
         """Forget a resource."""
         self.resources.remove(resource)
+        self._by_urn[resource.urn].remove(resource)
 
     def save(self) -> None:
         """Write the file, readable by its owner only, in one step.
