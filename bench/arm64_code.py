@@ -31,7 +31,7 @@ class Loop:
 
     def count(self, pattern: str) -> int:
         """Return how many instructions begin with a pattern."""
-        return sum(bool(re.match(rf"\s+{pattern}\b", line)) for line in self.instructions)
+        return sum(bool(re.match(rf"\s+(?:{pattern})\b", line)) for line in self.instructions)
 
     def trace(self, rounds: int) -> list[str]:
         """Return what one turn executes, with `rounds` turns of its only inner loop."""
