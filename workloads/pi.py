@@ -273,7 +273,7 @@ def define_count(module: Any, name: str, layout: Layout) -> Any:
     least once, and the address of what all lanes share, each as wide as a lane: the upper word of the blocks'
     numbers, the two of the stream, and the keys of each round.
     """
-    number = ir.IntType(64)
+    number = ir.IntType(NUMBER_BITS)
     kind = ir.FunctionType(number, [number, number, ir.IntType(layout.bits).as_pointer()])
     function = ir.Function(module, kind, name)
     function.linkage = "internal"
@@ -297,8 +297,8 @@ class _Lanes:
         """Return the upper and the lower word of each product.
 
         Lanes of 32 bits change places: those of lower words always, those of upper words only if `moved`.
-        Alternately with and without, words that are combined meet again in the same lane. A Cortex-A72
-        takes three times as long to keep all in their places (UZP instead of TRN).
+        Alternately with and without, words that are combined meet again in the same lane. To keep all in
+        their places takes UZP instead of TRN, by LLVM's model of a Cortex-A72 three times the work.
         """
         b = self.builder
         products = [b.mul(part, _all(part.type, factor)) for part in self.numbers()]
