@@ -17,7 +17,8 @@ from workloads import lanes, pi
 NEON = {"neon": True}
 GOAL = 0.55
 PACKED_DOUBLES = r"v\d+\.2d"
-# An update of a vector takes three fused operations, and one more for |z|**2 or a sum, as in `bench.kernels`.
+# An update of a vector takes three fused operations, and one more with a look at |z|: the limit that
+# `bench.kernels` takes for this machine's core, too.
 FUSED_OPERATIONS = 3
 # The registers that are read are written by none of them.
 UPDATE = (*["fmla {}.2d, v30.2d, v31.2d"] * FUSED_OPERATIONS, "fadd {}.2d, v30.2d, v31.2d")
@@ -47,7 +48,8 @@ class Work:
         unit: What is computed.
         units: How many of them in a turn.
         instructions: What a turn executes.
-        least: The operations that it cannot do without.
+        least: The operations that the limit is made of.
+        note: What these are.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Work:
     units: int
     instructions: Sequence[str]
     least: Sequence[str]
+    note: str
 
 
 def figures() -> list[Figure]:
@@ -110,23 +113,26 @@ def _fused(loop: Loop) -> int:
 def _mandelbrot(core: Core) -> Work:
     loop, updates = mandelbrot_loop(core)
     pixels = updates * lanes.shape_for(NEON).lanes
-    return Work("Mandelbrot", "update of a pixel", pixels, loop.instructions, UPDATE * updates)
+    done = loop.count(rf"f(ml[as]|add|sub|mul)\s+{PACKED_DOUBLES}") / updates
+    note = f"{len(UPDATE)} operations, one of them for a look; {done:.1f} in this loop"
+    return Work("Mandelbrot", "update of a pixel", pixels, loop.instructions, UPDATE * updates, note)
 
 
 def _pi(core: Core) -> Work:
     loop, layout = pi_loop(core)
     trace = loop.trace((pi.ROUNDS - EQUAL_ROUNDS) // layout.rounds)
     least = (ROUND * FULL_ROUNDS + TEST * layout.lanes) * layout.vectors
-    return Work("π", "sample", layout.samples, trace, least)
+    note = f"{len(least) / layout.samples:.0f} operations"
+    return Work("π", "sample", layout.samples, trace, least, note)
 
 
 def _figure(mca: Mca, core: Core, work: Work) -> Figure:
-    """Compare a loop with the operations that it cannot do without, as if none had to wait."""
+    """Compare a loop with operations of which none waits for another."""
     peak, ours = (
         cycles(mca, part, core) / work.units for part in (independent(work.least), work.instructions)
     )
     how = (
-        f"{ours:.2f} cycles per {work.unit}, {peak:.2f} if nothing waited; written for {core.cpu}, "
+        f"{ours:.2f} cycles per {work.unit}, limit {peak:.2f} ({work.note}); written for {core.cpu}, "
         f"llvm-mca {mca.version}, {core.why}; not measured on a Pi"
     )
     return Figure(f"{work.name} on a {core.name}, limit of the core's model / loop", peak / ours, GOAL, how)
