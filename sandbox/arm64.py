@@ -101,7 +101,8 @@ def _unpack_debian(root: Path) -> None:
         state = Path(name)
         for folder in ("lists/partial", "archives/partial"):
             (state / folder).mkdir(parents=True)
-        # An apt of its own, for a machine on which nothing is installed.
+        (state / "status").touch()
+        # An apt of its own, for a machine on which nothing is installed; its lock is beside the status.
         options = {
             "APT::Architecture": "arm64",
             "APT::Architectures::": "arm64",
@@ -109,7 +110,7 @@ def _unpack_debian(root: Path) -> None:
             "Acquire::Languages": "none",
             "Dir::Cache": str(state),
             "Dir::State": str(state),
-            "Dir::State::status": "/dev/null",
+            "Dir::State::status": str(state / "status"),
         }
         apt = ["apt-get", *(f"-o{option}={value}" for option, value in options.items())]
         run(*apt, "update")

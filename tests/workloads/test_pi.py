@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from llvmlite import ir
 
+from bench.arm64_code import assembly
 from workloads import pi
 from workloads.pi import BATCH_SAMPLES, MAX_SAMPLES, Estimate, Layout, count_inside, count_inside_python
 
@@ -111,6 +114,20 @@ def test_the_count_is_the_same_however_words_lie_in_vectors(
     monkeypatch.setattr(pi, "_layout", lambda: layout)
     arguments = (first, first + 1999, 2**63 + 12345, 2**40 + 3)
     assert pi._count_vectors(*arguments) == pi._count_arrays(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "features", "register"),
+    [("haswell", {"avx2": True}, "ymm"), ("skylake-avx512", {"avx512f": True}, "zmm")],
+)
+def test_words_are_multiplied_in_whole_vectors(cpu: str, features: dict[str, bool], register: str) -> None:
+    module, layout = ir.Module("pi"), pi.layout_for(features)
+    pi.define_count(module, "count", layout).linkage = "external"
+    text = assembly(module, cpu, "x86_64-unknown-linux-gnu")
+    products = re.findall(rf"vpmuludq.*%{register}\d+$", text, re.MULTILINE)
+    # A round of all vectors in flight, and the squares.
+    assert len(products) >= (2 + 4) * layout.vectors
+    assert not re.findall(r"\bi?mulq?\s", text)
 
 
 def test_no_batch_holds_blocks_whose_numbers_differ_in_the_upper_word() -> None:
