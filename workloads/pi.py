@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 
 try:
-    from llvmlite import binding, ir
+    from llvmlite import ir
     from numba import njit, types
+    from numba.core.registry import cpu_target
     from numba.extending import intrinsic
 except ImportError:
     # Ray's official image has none.
@@ -44,6 +45,8 @@ DEFAULT_TERMINATION_LOG = "/dev/termination-log"
 
 Words = tuple[Any, Any, Any, Any]
 Multiply = Callable[[Any, int], tuple[Any, Any]]
+# Of the samples from a first one, an even one, to an end, of a seed and a stream.
+Count = Callable[[int, int, int, int], int]
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,9 @@ def count_inside(samples: int, seed: int, stream: int) -> int:
         ValueError: If an argument is out of range.
     """
     _check_arguments(samples, seed, stream)
-    count, batch = (_count_arrays, ARRAY_SAMPLES) if njit is None else (_count_vectors, BATCH_SAMPLES)
+    count, batch = (
+        (_count_arrays, ARRAY_SAMPLES) if njit is None else (_count_vectors(_layout()), BATCH_SAMPLES)
+    )
     num_inside = 0
     # A block of Philox holds two samples, so a batch begins with an even one.
     for first in range(0, samples, batch):
@@ -191,19 +196,23 @@ def _words(number: Any) -> tuple[Any, Any]:
     return number & LOW, number >> np.uint64(32)
 
 
-def _count_vectors(first: int, end: int, seed: int, stream: int) -> int:
-    """Count as `_count_arrays` does, with compiled vectors; all blocks' numbers have the same upper word."""
-    assert first >> 33 == max(first, end - 1) >> 33
-    layout = _layout()
-    steps = (end - first) // layout.samples
-    rest = first + steps * layout.samples
-    num_inside = _count_arrays(rest, end, seed, stream) if rest < end else 0
-    if steps:
-        low, high = _words(np.uint64(first // 2))
-        words = [high, *_words(np.uint64(stream)), *(key for keys in _round_keys(seed) for key in keys)]
-        shared = np.array(words, dtype=np.uint64 if layout.bits == NUMBER_BITS else np.uint32)
-        num_inside += int(_compiled(layout)(low, steps, shared.ctypes.data))
-    return num_inside
+def _count_vectors(layout: "Layout") -> Count:
+    """Return what counts as `_count_arrays` does, blocks whose numbers have the same upper word; compiles."""
+    compiled = _compiled(layout)
+
+    def count(first: int, end: int, seed: int, stream: int) -> int:
+        assert first >> 33 == max(first, end - 1) >> 33
+        steps = (end - first) // layout.samples
+        rest = first + steps * layout.samples
+        num_inside = _count_arrays(rest, end, seed, stream) if rest < end else 0
+        if steps:
+            low, high = _words(np.uint64(first // 2))
+            words = [high, *_words(np.uint64(stream)), *(key for keys in _round_keys(seed) for key in keys)]
+            shared = np.array(words, dtype=np.uint64 if layout.bits == NUMBER_BITS else np.uint32)
+            num_inside += int(compiled(low, steps, shared.ctypes.data))
+        return num_inside
+
+    return count
 
 
 @dataclass(frozen=True)
@@ -241,7 +250,9 @@ def layout_for(features: Mapping[str, bool]) -> Layout:
 
 @cache
 def _layout() -> Layout:
-    return layout_for(binding.get_host_cpu_features())
+    """Return the layout for the features that Numba compiles for, so that what it keeps on disk fits."""
+    _, _, features = cpu_target.target_context.codegen().magic_tuple()
+    return layout_for({feature[1:]: feature[0] == "+" for feature in features.split(",") if feature})
 
 
 @cache

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import os
+import platform
 import re
 import statistics
 import subprocess
@@ -101,19 +102,16 @@ spans = st.tuples(st.integers(0, MAX_SAMPLES // 2**33), st.integers(0, 2**32 - 1
 @given(spans, st.integers(1, 999), st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
 def test_numpy_and_numba_count_alike(first: int, samples: int, seed: int, stream: int) -> None:
     arguments = (first, min(first + samples, ((first >> 33) + 1) << 33), seed, stream)
-    assert pi._count_arrays(*arguments) == pi._count_vectors(*arguments)
+    assert pi._count_arrays(*arguments) == pi._count_vectors(pi._layout())(*arguments)
 
 
 @pytest.mark.parametrize(
     "layout", [Layout(4, 32), Layout(8, 32, 3), Layout(2, 64), Layout(4, 64), Layout(8, 64, 1)]
 )
 @pytest.mark.parametrize("first", [0, 2**34 - 2000, 2**34])
-def test_the_count_is_the_same_however_words_lie_in_vectors(
-    layout: Layout, first: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pi, "_layout", lambda: layout)
+def test_the_count_is_the_same_however_words_lie_in_vectors(layout: Layout, first: int) -> None:
     arguments = (first, first + 1999, 2**63 + 12345, 2**40 + 3)
-    assert pi._count_vectors(*arguments) == pi._count_arrays(*arguments)
+    assert pi._count_vectors(layout)(*arguments) == pi._count_arrays(*arguments)
 
 
 @pytest.mark.parametrize(
@@ -130,10 +128,24 @@ def test_words_are_multiplied_in_whole_vectors(cpu: str, features: dict[str, boo
     assert not re.findall(r"\bi?mulq?\s", text)
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="tells Numba the name of an x86 processor")
+def test_vectors_are_those_that_numba_is_told_to_compile_for() -> None:
+    program = "from workloads import pi; print(pi._layout(), pi.count_inside(3001, 5, 6))"
+    told = {"NUMBA_CPU_NAME": "x86-64-v2", "NUMBA_CPU_FEATURES": "+sse4.2,-avx2,-avx512f"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **told},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{Layout(4, 32)} {count_inside(3001, 5, 6)}\n"
+
+
 def test_no_batch_holds_blocks_whose_numbers_differ_in_the_upper_word() -> None:
     assert 2**33 % BATCH_SAMPLES == 0
     with pytest.raises(AssertionError):
-        pi._count_vectors(2**33 - 2, 2**33 + 2, 0, 0)
+        pi._count_vectors(pi._layout())(2**33 - 2, 2**33 + 2, 0, 0)
 
 
 def test_without_numba_the_counts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
