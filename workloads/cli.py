@@ -19,7 +19,8 @@ from workloads.files import FileError
 from workloads.forward import KubernetesError
 from workloads.interrupts import SIGNALS, interruptible
 from workloads.jobs import ClusterError
-from workloads.pi import MAX_SAMPLES, count_inside, count_inside_python
+from workloads.pi import MAX_SAMPLES, count_inside_python
+from workloads.pi_kernel import count_inside, warm_up
 from workloads.picture import write_png
 from workloads.plan import Plan
 from workloads.runner import Outcome, RunError, watch
@@ -408,6 +409,7 @@ def _count_again(parts: tuple[report.PiPart, ...], seed: int) -> float:
     Raises:
         RunError: If a count differs: the samples of a stream are the same everywhere.
     """
+    warm_up()
     begin = time.perf_counter()
     counts = {part.index: count_inside(part.samples, seed, part.index) for part in parts}
     seconds = time.perf_counter() - begin

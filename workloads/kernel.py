@@ -1,8 +1,6 @@
 """Computes smooth Mandelbrot values with vectors: the fast kernel beside the readable one of `mandelbrot`.
 
 Iterates in float64 and answers in float32. What a processor needs is decided once, from what LLVM says of it.
-Not cached on disk: numba refuses to load a cached function where it finds no writable folder (read-only
-installs), and a job's working_dir on a cluster is gone after the job.
 """
 
 import math
@@ -15,7 +13,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from workloads import lanes
+from workloads import jit, lanes
 from workloads.lanes import Shape
 
 __all__ = ["MODULUS_FLOOR", "PREVIEW_SHAPE", "SHAPE", "smooth_values"]
@@ -27,6 +25,8 @@ MODULUS_FLOOR = 2.0**-52
 SHAPE = lanes.shape_for(llvm.get_host_cpu_features())
 PREVIEW_SHAPE = lanes.shape_for(llvm.get_host_cpu_features(), preview=True)
 
+# Of the compiled kernels.
+SIGNATURE = "void(float64[::1], float64[::1], int64, float64, float32[:, ::1])"
 # Several vectors in turn, so that one is computed while another waits for its last result.
 SMOOTH_LANES = 4 * PREVIEW_SHAPE.lanes
 # Columns handled at once: |z|**2 and values of a block of rows stay in the first-level cache.
@@ -156,7 +156,7 @@ def _values_with(shape: Shape) -> Any:
     lanes_, rows, chunk, real = shape.lanes, shape.rows, CHUNK, np.float32 if shape.preview else np.float64
     pixels, item = SMOOTH_LANES, (4 if shape.preview else 8)
 
-    @njit(nogil=True)
+    @jit.kernel(f"mandelbrot_{shape.lanes}x{shape.rows}x{item}", SIGNATURE, __file__, lanes.__file__)
     def run(points_re, points_im, max_iterations, threshold, values):  # type: ignore[no-untyped-def]
         height, width = values.shape
         x = np.empty(-(-width // lanes_) * lanes_, dtype=real)

@@ -186,10 +186,11 @@ def check_kernel(plan: Plan) -> None:
 
 
 def warm_up() -> float:
-    """Compile the kernel in this process.
+    """Make the kernel ready in this process, before anything is timed.
 
     Returns:
-        Wall time in seconds: the cold cost of this process, close to zero when it was already compiled.
+        Wall time in seconds: cold, if this process has to compile it; warm, if it finds it on disk (see
+        `jit.tally`); close to zero the second time.
     """
     begin = time.perf_counter()
     compute_band(Plan(x_grids=1, y_grids=1, grid_width=2, grid_height=2), Band(0, 2, 0, 2))

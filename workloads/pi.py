@@ -42,6 +42,10 @@ NUMBER_BITS = 64
 # https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
 MAX_TERMINATION_MESSAGE = 4096
 DEFAULT_TERMINATION_LOG = "/dev/termination-log"
+# First step, steps and the address of what they share to the number inside.
+SIGNATURE = "uint64(uint64, uint64, intp)"
+# Compiles at once; `pi_kernel` puts in its place what also keeps the result on disk.
+compiler: Any = None if njit is None else njit(SIGNATURE, nogil=True)
 
 Words = tuple[Any, Any, Any, Any]
 Multiply = Callable[[Any, int], tuple[Any, Any]]
@@ -269,7 +273,7 @@ def _compiled(layout: Layout) -> Callable[[int, int, int], int]:
 
         return types.uint64(types.uint64, types.uint64, types.intp), generate
 
-    @njit("uint64(uint64, uint64, intp)", nogil=True)
+    @compiler
     def run(first, steps, shared):  # type: ignore[no-untyped-def]
         return count(first, steps, shared)  # type: ignore[call-arg]  # Numba adds the context
 

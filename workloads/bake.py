@@ -1,0 +1,64 @@
+"""Compiles the kernels for an image: `python -m workloads.bake FOLDER` leaves them in FOLDER."""
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from workloads import (
+    jit,
+    kernel,  # noqa: F401  # declares its kernels
+    kernel_store,
+    pi_kernel,
+)
+
+# A Raspberry Pi 4, 400 or Compute Module 4, and a Pi 5, 500 or Compute Module 5: what LLVM finds there in
+# /proc/cpuinfo. If it finds something else one day, the kernel is compiled on the Pi.
+PIS = {
+    "cortex-a72": "-aes,+crc,+fp-armv8,+neon,-rand,-sha2,-sve",
+    "cortex-a76": "+aes,+crc,+fp-armv8,+lse,+neon,-rand,+sha2,-sve",
+}
+
+
+def bake(folder: Path, machine: str) -> None:
+    """Compile every kernel for each processor that an image is for; runs none of them.
+
+    Args:
+        folder: Filled.
+        machine: On arm64 the Pis' processors count, whatever builds or emulates; elsewhere the builder's own,
+            for a virtual machine on x86 may hide any feature of its model.
+
+    Raises:
+        RuntimeError: If a second process would have to compile again.
+    """
+    for name, features in (PIS if machine in {"aarch64", "arm64"} else {"": ""}).items():
+        processor = {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features} if name else {}
+        _process(folder, processor)
+        if _process(folder, processor) != 0:
+            raise RuntimeError(
+                f"the kernels cannot be kept in {folder}: it must be a folder that is writable"
+            )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Fill the folder that is given; without one compile in this process and say how many kernels it took."""
+    if arguments:
+        bake(Path(arguments[0]), platform.machine())
+        return
+    jit.compile_all()
+    # No samples: compiles and runs nothing.
+    pi_kernel.count_inside(0, 0, 0)
+    print(jit.tally().compiled)
+
+
+def _process(folder: Path, processor: Mapping[str, str]) -> int:
+    environment = {**os.environ, **processor, "NUMBA_CACHE_DIR": str(folder)}
+    environment.pop(kernel_store.ENV_IMAGE, None)
+    command = [sys.executable, "-m", "workloads.bake"]
+    return int(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

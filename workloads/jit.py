@@ -1,0 +1,144 @@
+"""Compiles kernels once: a second process on a machine, or a later job, loads what the first one compiled.
+
+A compiled kernel is filed under all that it is made from. Numba's own cache cannot do that here: it files by
+the path of the source, fails on a folder that it cannot write and on an index that it cannot read, and hashes
+what a function encloses, where an intrinsic has another id in each process.
+"""
+
+import os
+import pickle
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import llvmlite
+import numba
+from numba import njit
+from numba.core import serialize, sigutils
+from numba.core.caching import NullCache
+from numba.core.compiler import CompileResult
+from numba.core.runtime.nrt import rtsys
+
+from workloads import kernel_store
+
+# Settings of numba that do not change the code, or are in a kernel's version by another name.
+HARMLESS = {"NUMBA_CACHE_DIR", "NUMBA_CPU_FEATURES", "NUMBA_CPU_NAME", "NUMBA_NUM_THREADS"}
+
+# No types in numba.
+_compiler_result: Any = CompileResult
+_serialize: Any = serialize
+_sigutils: Any = sigutils
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Where the kernels of a process came from.
+
+    Attributes:
+        compiled: How many it compiled itself: cold, about a second each, and several on a Pi.
+        loaded: How many it found on disk: warm, some hundredths of a second.
+    """
+
+    compiled: int
+    loaded: int
+
+
+_counts: Counter[str] = Counter()
+_kernels: list[tuple[Any, str]] = []
+
+
+def kernel(name: str, signature: str, *sources: str) -> Callable[[Callable[..., Any]], Any]:
+    """Return a decorator like `njit(nogil=True)` whose results are kept on disk.
+
+    Args:
+        name: Of the kernel; no two kernels may share it.
+        signature: Types that `compile_all` compiles for, as numba writes them.
+        sources: Files whose contents decide about the machine code.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        # Part of the symbols that the machine code exports: the linker takes two of one name for the same.
+        function.__qualname__ = name
+        dispatcher: Any = njit(nogil=True)(function)
+        dispatcher._cache = _Kept(name, sources)  # noqa: SLF001  # numba offers no cache but its own
+        _kernels.append((dispatcher, signature))
+        return dispatcher
+
+    return decorate
+
+
+def compile_all() -> None:
+    """Compile or load every kernel that has been declared, and run none of them."""
+    for dispatcher, signature in _kernels:
+        dispatcher.compile(signature)
+
+
+def tally() -> Tally:
+    """Return where the kernels of this process came from so far."""
+    return Tally(compiled=_counts["compiled"], loaded=_counts["loaded"])
+
+
+class _Kept(NullCache):
+    """One kernel on disk, as its dispatcher asks for it: load, else compile and save."""
+
+    def __init__(self, name: str, sources: Iterable[str]) -> None:
+        self._name, self._sources = name, tuple(sources)
+        self._lock: BinaryIO | None = None
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the compiled kernel; None if this process has to compile it."""
+        # All that a compiled kernel needs. Numba's own cache gets ready to compile here, for 0.1 s.
+        rtsys.initialize(target_context)
+        found = self._load(sig, target_context)
+        if found is None and self._lock is None:
+            self._lock = kernel_store.lock(self._name)
+            # Whoever held the lock has compiled it.
+            found = self._load(sig, target_context)
+            if found is not None:
+                self._unlock()
+        _counts["loaded"] += found is not None
+        return found
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep what this process compiled."""
+        _counts["compiled"] += 1
+        version = self._version(sig, data.codegen)
+        if version is not None and not data.library.has_dynamic_globals:
+            kernel_store.keep(self._name, version, _serialize.dumps(data._reduce()))  # noqa: SLF001  # as numba does
+        self._unlock()
+
+    def _load(self, sig: Any, target_context: Any) -> Any:
+        version = self._version(sig, target_context.codegen())
+        if version is not None:
+            for content in kernel_store.find(self._name, version):
+                # Whole, but from an installation that differs in more than its versions.
+                with suppress(Exception):
+                    parts = pickle.loads(content)  # noqa: S301  # the folders are the user's own
+                    return _compiler_result._rebuild(target_context, *parts)  # noqa: SLF001  # as numba does
+        return None
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _version(self, sig: Any, codegen: Any) -> str | None:
+        """Return what stands for all that the machine code depends on; None if its sources cannot be read."""
+        arguments, _ = _sigutils.normalize_signature(sig)
+        settings = (f"{name}={value}" for name, value in os.environ.items() if name.startswith("NUMBA_"))
+        made_from = [
+            *(numba.__version__, llvmlite.__version__, str(sys.implementation.cache_tag)),
+            *codegen.magic_tuple(),
+            str(arguments),
+            *sorted(setting for setting in settings if setting.split("=")[0] not in HARMLESS),
+        ]
+        try:
+            contents = [Path(source).read_bytes() for source in (__file__, *self._sources)]
+        except OSError:
+            return None
+        parts = [kernel_store.digest(part) for part in (*map(str.encode, made_from), *contents)]
+        return kernel_store.digest(b"".join(parts)).hex()

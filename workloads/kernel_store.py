@@ -1,0 +1,116 @@
+"""Keeps what kernels are compiled to in files that vouch for their contents; knows nothing of numba.
+
+No folder, a folder that cannot be written, a file that is broken: nothing of that is an error. It only means
+that there is nothing to find.
+"""
+
+import fcntl
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+# A folder that came with the image; never written to.
+ENV_IMAGE = "PIRAY_KERNELS"
+# Versions of one kernel that stay: those of an edit or two, for each of an image's processors.
+KEPT = 8
+# Longer than a Pi with a busy card takes to compile; whoever waits longer compiles for itself.
+WAIT_LIMIT_S = 120.0
+WAIT_STEP_S = 0.05
+
+
+def digest(content: bytes) -> bytes:
+    """Return 32 bytes that stand for a content."""
+    return hashlib.sha256(content).digest()
+
+
+def writable_folder() -> Path | None:
+    """Return $NUMBA_CACHE_DIR, else the user's cache folder, there or not; None without a home."""
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        return None
+    return Path(os.environ.get("PIRAY_CACHE") or cache / "piray") / "kernels"
+
+
+def find(name: str, version: str) -> Iterator[bytes]:
+    """Yield each content of that name and version, the writable folder's first.
+
+    Args:
+        name: Of the kernel.
+        version: What it was made from.
+    """
+    for folder in (writable_folder(), os.environ.get(ENV_IMAGE)):
+        if folder:
+            content = _read(Path(folder) / f"{name}-{version}")
+            if content is not None:
+                yield content
+
+
+def keep(name: str, version: str, content: bytes) -> None:
+    """Write a file, whole or not at all; without one, or without room, do nothing.
+
+    Args:
+        name: Of the kernel; of its versions the newest stay.
+        version: What it was made from.
+        content: What `find` is to yield.
+    """
+    folder = writable_folder()
+    if folder is None:
+        return
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(prefix=f".{name}-", dir=folder, delete=False) as file:
+            temporary = Path(file.name)
+            try:
+                file.write(digest(content) + content)
+                file.flush()
+                # An image is built by one user and run by another.
+                temporary.chmod(0o644)
+                temporary.replace(folder / f"{name}-{version}")
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+        versions = sorted(folder.glob(f"{name}-*"), key=lambda path: path.stat().st_mtime)
+        for old in versions[:-KEPT]:
+            old.unlink(missing_ok=True)
+
+
+def lock(name: str) -> BinaryIO | None:
+    """Wait until nobody else on this machine compiles a kernel.
+
+    Args:
+        name: Of the kernel.
+
+    Returns:
+        To be closed afterwards; None where there can be no lock, or after WAIT_LIMIT_S.
+    """
+    folder = writable_folder()
+    if folder is None:
+        return None
+    limit = time.monotonic() + WAIT_LIMIT_S
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        held = (folder / f".{name}.lock").open("wb")
+        while time.monotonic() < limit:
+            with suppress(BlockingIOError):
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return held
+            time.sleep(WAIT_STEP_S)
+    return None
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        whole = path.read_bytes()
+    except OSError:
+        return None
+    size = len(digest(b""))
+    return whole[size:] if whole[:size] == digest(whole[size:]) else None
