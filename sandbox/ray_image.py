@@ -1,5 +1,6 @@
 """The Ray image as images/ray/Dockerfile makes it, in the store of a registry that only has to be served."""
 
+import re
 import shutil
 import sys
 import tempfile
@@ -18,7 +19,9 @@ from sandbox.docker import Docker
 from sandbox.process import run
 from sandbox.registry import REPOSITORY, TAG, pushed
 
-_IMAGES = Path(__file__).resolve().parent.parent / "images" / "ray"
+_ROOT = Path(__file__).resolve().parent.parent
+_DOCKERFILE = "images/ray/Dockerfile"
+_LOCK = "images/ray/requirements.lock"
 _BUILT = "piray-ray:sandbox"
 # Of both bases.
 _PYTHON = "3.11"
@@ -43,15 +46,24 @@ def ray_store(docker: Docker) -> Path:
         docker("rmi", "--force", name, _BUILT, base)
 
     recipe = [Path(__file__), Path(base_image_recipe)]
-    return cached("ray-image", [SUITE, *recipe, *sorted(_IMAGES.iterdir())], make)
+    return cached("ray-image", [SUITE, *recipe, *(_ROOT / name for name in context_files())], make)
+
+
+def context_files() -> list[str]:
+    """Return the Dockerfile and the files that it copies into the image, as paths from the project's root."""
+    copies = re.findall(r"^COPY (.+) \S+$", (_ROOT / _DOCKERFILE).read_text(), re.MULTILINE)
+    return [_DOCKERFILE, *(name for names in copies for name in names.split())]
 
 
 def _build(docker: Docker) -> str:
     """Build the image and return the name of its base."""
-    base = base_image(docker, (_IMAGES / "Dockerfile").read_text())
+    base = base_image(docker, (_ROOT / _DOCKERFILE).read_text())
     with tempfile.TemporaryDirectory(prefix="piray-ray-") as name:
         wheels, context = Path(name) / "wheels", Path(name) / "context"
-        lock = shutil.copytree(_IMAGES, context) / "requirements.lock"
+        for file in context_files():
+            (context / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(_ROOT / file, context / file)
+        lock = context / _LOCK
         # Outside of the build, with whatever settings this machine's pip needs: no image gets to know them.
         run(
             sys.executable, "-m", "pip", "download", "--quiet", "--dest", wheels, "--no-deps",
@@ -61,8 +73,9 @@ def _build(docker: Docker) -> str:
             lock.write_text(f"--no-index\n--find-links {address}\n{lock.read_text()}")
             # The host's network is the one with the wheels; the daemon has none of its own.
             docker(
-                "build", "--quiet", "--network=host", f"--build-arg=BASE={base}", f"--tag={_BUILT}", context
-            )
+                "build", "--quiet", "--network=host", f"--build-arg=BASE={base}", f"--tag={_BUILT}",
+                f"--file={context / _DOCKERFILE}", context,
+            )  # fmt: skip
     return base
 
 

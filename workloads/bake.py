@@ -14,8 +14,9 @@ from workloads import (
     pi_kernel,
 )
 
-# A Raspberry Pi 4, 400 or Compute Module 4, and a Pi 5, 500 or Compute Module 5: what LLVM finds there in
-# /proc/cpuinfo. If it finds something else one day, the kernel is compiled on the Pi.
+# A Raspberry Pi 4, 400 or Compute Module 4, and a Pi 5, 500 or Compute Module 5: what LLVM 22 makes of their
+# /proc/cpuinfo. If it makes something else of it one day, the kernels are compiled on the Pi.
+# https://github.com/hrw/arm-socs-table/tree/main/cpuinfo-data
 PIS = {
     "cortex-a72": "-aes,+crc,+fp-armv8,+neon,-rand,-sha2,-sve",
     "cortex-a76": "+aes,+crc,+fp-armv8,+lse,+neon,-rand,+sha2,-sve",

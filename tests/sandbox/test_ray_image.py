@@ -1,6 +1,9 @@
 """How the Ray image is built: its packages come from this machine's pip, which no image gets to know."""
 
+import os
 import re
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +15,10 @@ import pytest
 from sandbox import ray_image as module
 from sandbox.docker import Docker
 from sandbox.process import SandboxError
-from sandbox.ray_image import ray_store
+from sandbox.ray_image import context_files, ray_store
 
+ROOT = Path(__file__).resolve().parents[2]
+IMPORT = "from workloads import bake; print(bake.__file__)"
 WHEEL = "ray-2.60.0-cp311-cp311-manylinux2014_x86_64.whl"
 
 
@@ -22,6 +27,7 @@ class FakeDocker(Docker):
 
     def __init__(self) -> None:
         self.told: list[list[str]] = []
+        self.context: list[str] = []
         self.lock = ""
         self.index = ""
 
@@ -29,7 +35,9 @@ class FakeDocker(Docker):
         words = [str(word) for word in arguments]
         self.told.append(words)
         if words[0] == "build":
-            self.lock = (Path(words[-1]) / "requirements.lock").read_text()
+            context = Path(words[-1])
+            self.context = [str(file.relative_to(context)) for file in context.rglob("*") if file.is_file()]
+            self.lock = (context / "images/ray/requirements.lock").read_text()
             found = re.search(r"^--find-links (\S+)$", self.lock, re.MULTILINE)
             assert found
             with urllib.request.urlopen(found[1]) as answer:
@@ -64,6 +72,23 @@ def test_the_build_installs_nothing_but_what_was_downloaded_outside(docker: Fake
     assert docker.lock.startswith("--no-index\n")
     assert "--hash=sha256:" in docker.lock
     assert WHEEL in docker.index
+
+
+def test_the_build_sees_what_the_dockerfile_copies_and_no_more(docker: FakeDocker) -> None:
+    ray_store(docker)
+    assert sorted(docker.context) == sorted(context_files())
+    assert "workloads/kernel.py" in docker.context
+
+
+def test_the_kernels_sources_in_the_image_are_enough_to_compile_them(tmp_path: Path) -> None:
+    for name in context_files():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    # Not the checkout's own `workloads`, whatever the test was started with.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {IMPORT}"]
+    found = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+    assert found.strip() == str(tmp_path / "workloads/bake.py")
 
 
 def test_settings_of_this_machine_s_pip_stay_outside_of_the_build(
