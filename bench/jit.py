@@ -1,0 +1,84 @@
+"""What a kernel on disk saves a process: cold, which compiles it, against warm, which finds it there."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.figures import Figure, WrongAnswer
+from workloads.kernel_store import ENV_IMAGE
+
+ROUNDS = 5
+ROOT = Path(__file__).resolve().parent.parent
+# CPU seconds: others use the machine, too, and a process that starts waits for them often.
+PROGRAM = """
+import json, time
+from workloads import jit, mandelbrot, plan
+begin = time.process_time()
+mandelbrot.warm_up()
+ready = time.process_time()
+small = plan.Plan(x_grids=1, y_grids=1, grid_width=50, grid_height=50)
+values = mandelbrot.compute_image(small).tobytes().hex()
+print(json.dumps({"kernel_s": ready - begin, "process_s": ready, "values": values, **vars(jit.tally())}))
+"""
+
+
+@dataclass(frozen=True)
+class Start:
+    """One process.
+
+    Attributes:
+        kernel_s: CPU seconds to make the kernel ready.
+        process_s: The same from the start of the process, with the interpreter and the imports.
+        values: Of a small picture.
+        compiled: Kernels that it compiled.
+        loaded: Kernels that it found on disk.
+    """
+
+    kernel_s: float
+    process_s: float
+    values: str
+    compiled: int
+    loaded: int
+
+
+def figures() -> list[Figure]:
+    """Compare processes that compile with processes that load, in turn.
+
+    Raises:
+        WrongAnswer: If one does not do what it is to do, or the picture differs.
+    """
+    colds, warms = [], []
+    with tempfile.TemporaryDirectory(prefix="piray-bench-") as name:
+        for index in range(ROUNDS):
+            folder = Path(name) / str(index)
+            colds.append(_start(folder))
+            warms.append(_start(folder))
+    _check(colds, warms)
+    how = f"CPU time, best of {ROUNDS} in turn: {{:.2f}} s cold, {{:.2f}} s warm"
+    kernel = [min(start.kernel_s for start in starts) for starts in (colds, warms)]
+    process = [min(start.process_s for start in starts) for starts in (colds, warms)]
+    return [
+        # Below that a worker's wait for whoever compiles would not be worth the files.
+        Figure("kernel compiled / found on disk", kernel[0] / kernel[1], 4.0, how.format(*kernel)),
+        # The interpreter, NumPy and numba start in both.
+        Figure("process ready, cold / warm", process[0] / process[1], 2.0, how.format(*process)),
+    ]
+
+
+def _start(folder: Path) -> Start:
+    inherited = {name: value for name, value in os.environ.items() if name != ENV_IMAGE}
+    environment = {**inherited, "NUMBA_CACHE_DIR": str(folder), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
+    return Start(**json.loads(done.stdout))
+
+
+def _check(colds: list[Start], warms: list[Start]) -> None:
+    if any(cold.loaded for cold in colds) or any(warm.compiled for warm in warms):
+        raise WrongAnswer("a process found a kernel in an empty folder, or compiled what was there.")
+    if len({start.values for start in (*colds, *warms)}) != 1:
+        raise WrongAnswer("a kernel from the disk computes another picture than the one just compiled.")
