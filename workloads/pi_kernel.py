@@ -9,9 +9,9 @@ from workloads.pi import count_inside, warm_up
 __all__ = ["count_inside", "warm_up"]
 
 
-def _compile(function: Callable[..., Any]) -> Any:
+def _compile(function: Callable[..., Any], name: str) -> Any:
     """Do what `njit` with a signature does: compile at once, and for nothing else later."""
-    dispatcher = jit.kernel("pi", pi.SIGNATURE, pi.__file__)(function)
+    dispatcher = jit.kernel(name, pi.SIGNATURE, pi.__file__)(function)
     dispatcher.compile(pi.SIGNATURE)
     dispatcher.disable_compile()
     return dispatcher
