@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from workloads import jit, lanes
 from workloads.lanes import Shape
 
-__all__ = ["MODULUS_FLOOR", "PREVIEW_SHAPE", "SHAPE", "smooth_values"]
+__all__ = ["MODULUS_FLOOR", "PREVIEW_SHAPE", "SHAPE", "escape_counts", "smooth_values"]
 
 # Where |z| is 0 (c = 0, c = -1) the formula has log2(0). The floor is the smallest modulus for which
 # |z| + 1 differs from 1 in float64: the formula is unchanged wherever the write-up's is finite.
@@ -33,10 +33,14 @@ SMOOTH_LANES = 4 * PREVIEW_SHAPE.lanes
 CHUNK = 256
 # A pixel that has not escaped by then hardly will soon: fewer looks, and some work undone if it does.
 EARLY = 12
-# A radius below 2 would keep looking at pixels that never escape.
-LEAST_CALM = 4.0
 # Above any rounding of the bounds below.
 SLACK = 1e-6
+# Not below |z| of a pixel of which no coordinate is 2 or more.
+CALM = math.sqrt(lanes.CALM_NORM) * (1.0 + SLACK)
+# Updates between two looks at first.
+NEAR_UPDATES = 2
+# Real parts, imaginary parts, half of these, limits.
+FRAME_PARTS = 4
 
 
 def smooth_values(
@@ -58,31 +62,101 @@ def smooth_values(
         values: Filled.
         preview: Iterate in float32: twice as many pixels at once, and wrong near the border of the set.
     """
-    run = _preview_values if preview else _exact_values
-    run(x, y, max_iterations, float(threshold), values)
+    run, shape = (_preview_values, PREVIEW_SHAPE) if preview else (_exact_values, SHAPE)
+    _fill(run, shape, (x, y), (max_iterations, threshold), values)
 
 
-@njit(inline="always")
-def _pad(points: NDArray[np.float64], padded: NDArray[Any]) -> None:
-    """Copy the points and repeat the last one."""
-    # As a loop: assignments of slices cost Numba about two more seconds to compile.
-    for index in range(padded.size):
-        padded[index] = points[min(index, points.size - 1)]
+def escape_counts(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    max_iterations: int,
+    threshold: float,
+    counts: NDArray[np.int32],
+    *,
+    preview: bool = False,
+) -> None:
+    """Fill `counts` (y.size, x.size) with the last index that finds |z| within the threshold; no smoothing.
+
+    The arguments are those of `smooth_values`.
+    """
+    run, shape = (_preview_counts, PREVIEW_SHAPE) if preview else (_exact_counts, SHAPE)
+    _fill(run, shape, (x, y), (max_iterations, threshold), counts)
 
 
-def _iterate_with(shape: Shape) -> Any:
-    """Return the compiled form of `lanes.define_iterate` for addresses instead of pointers."""
+def _fill(
+    run: Any,
+    shape: Shape,
+    points: tuple[NDArray[np.float64], NDArray[np.float64]],
+    limits: tuple[int, float],
+    values: NDArray[Any],
+) -> None:
+    """Call a compiled kernel with all that needs no compiling: that saves Numba half of its time."""
+    most, threshold = limits[0], float(limits[1])
+    (x, y), real = points, np.float32 if shape.preview else np.float64
+    height = max(abs(y[0]), abs(y[-1]))
+    largest = (1.0 + SLACK) * math.hypot(max(abs(x[0]), abs(x[-1])), height)
+    near = most if _updates_within(threshold, CALM, largest) >= NEAR_UPDATES else 0
+    frame = np.empty((FRAME_PARTS, shape.rows, shape.lanes), dtype=real)
+    norms, lasts = np.empty((2, shape.rows, CHUNK), dtype=np.float32)
+    run(
+        _padded(x, shape.lanes, real),
+        _padded(y, shape.rows, real),
+        float(height),
+        most,
+        near,
+        threshold,
+        frame,
+        norms,
+        lasts,
+        values,
+    )
+
+
+def _updates_within(threshold: float, modulus: float, largest: float) -> int:
+    """Return how many updates cannot pass a threshold, at most two, given bounds of |z| and |c|."""
+    updates = 0
+    while updates < NEAR_UPDATES and (modulus := modulus * modulus + largest) <= threshold:
+        updates += 1
+    return updates
+
+
+def _padded(points: NDArray[np.float64], size: int, real: Any) -> NDArray[Any]:
+    """Return a copy that ends with repetitions of its last point, its length a multiple of a size."""
+    padded = np.empty(-(-points.size // size) * size, dtype=real)
+    padded[: points.size] = points
+    padded[points.size :] = points[-1]
+    return padded
+
+
+def _prepare_with(shape: Shape) -> Any:
+    """Return the compiled form of `lanes.define_prepare`, for addresses instead of pointers."""
     real = types.float32 if shape.preview else types.float64
 
     @intrinsic
-    def iterate(context, xs, ys, most, free, early, limit, calm, norms, lasts, stride):  # type: ignore[no-untyped-def]  # noqa: PLR0917  # numba types it, by position
-        signature = types.void(
+    def prepare(context, frame, ys, limit):  # type: ignore[no-untyped-def]  # numba types it
+        def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
+            function = _defined(builder.module, f"piray_prepare_{shape.preview}", lanes.define_prepare, shape)
+            _call(builder, function, arguments)
+            return context.get_dummy_value()
+
+        return types.void(types.intp, types.intp, real), generate
+
+    return prepare
+
+
+def _iterate_with(shape: Shape) -> Any:
+    """Return the compiled form of `lanes.define_iterate`, likewise."""
+    real = types.float32 if shape.preview else types.float64
+
+    @intrinsic
+    def iterate(context, xs, frame, most, free, early, near, limit, norms, lasts, stride):  # type: ignore[no-untyped-def]  # noqa: PLR0917  # numba types it, by position
+        signature = types.int64(
             types.intp,
             types.intp,
             types.int64,
             types.int64,
             types.int64,
-            real,
+            types.int64,
             real,
             types.intp,
             types.intp,
@@ -91,8 +165,7 @@ def _iterate_with(shape: Shape) -> Any:
 
         def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
             function = _defined(builder.module, f"piray_iterate_{shape.preview}", lanes.define_iterate, shape)
-            _call(builder, function, arguments)
-            return context.get_dummy_value()
+            return _call(builder, function, arguments)
 
         return signature, generate
 
@@ -118,9 +191,9 @@ def _defined(module: ir.Module, name: str, define: Any, *arguments: Any) -> ir.F
     return module.globals.get(name) or define(module, name, *arguments)
 
 
-def _call(builder: ir.IRBuilder, function: ir.Function, arguments: Any) -> None:
+def _call(builder: ir.IRBuilder, function: ir.Function, arguments: Any) -> Any:
     kinds = function.function_type.args
-    builder.call(
+    return builder.call(
         function,
         [
             builder.inttoptr(value, kind) if isinstance(kind, ir.PointerType) else value
@@ -129,80 +202,74 @@ def _call(builder: ir.IRBuilder, function: ir.Function, arguments: Any) -> None:
     )
 
 
-@njit(inline="always")
-def _free_updates(largest: float, max_iterations: int, threshold: float) -> int:
-    """Return an n up to which no pixel with |c| within `largest` can have passed the threshold; 0 for none.
+def _smooth_finish() -> Any:
+    """Return what makes smooth values of a chunk of rows."""
+    smooth = _smooth_with(SMOOTH_LANES)
 
-    |z| of update n + 1 is at most |z|**2 + |c|, and |z| of update 1 is |c|.
-    """
-    bound = largest
-    n = 0
-    while n < max_iterations and bound <= threshold:
-        bound = bound * bound + largest
-        n += 1
-    return n
+    @njit
+    def finish(norms, lasts, values, row, col):  # type: ignore[no-untyped-def]
+        visible = min(norms.shape[1], values.shape[1] - col)
+        for part in range(min(norms.shape[0], values.shape[0] - row)):
+            smooth(
+                norms[part].ctypes.data,
+                lasts[part].ctypes.data,
+                values[row + part].ctypes.data + col * 4,
+                visible,
+            )
 
-
-@njit(inline="always")
-def _calm_norm(largest: float, threshold: float) -> float:
-    """Return a |z|**2 from which two updates cannot pass the threshold; 0 if there is none."""
-    rest = threshold - largest
-    return max(0.0, math.sqrt(rest) - largest) if rest > 0.0 else 0.0
+    return finish
 
 
-def _values_with(shape: Shape) -> Any:
-    """Return the compiled kernel for a shape of blocks."""
-    iterate, smooth = _iterate_with(shape), _smooth_with(SMOOTH_LANES)
-    lanes_, rows, chunk, real = shape.lanes, shape.rows, CHUNK, np.float32 if shape.preview else np.float64
-    pixels, item = SMOOTH_LANES, (4 if shape.preview else 8)
+@njit
+def _keep_counts(norms, lasts, values, row, col):  # type: ignore[no-untyped-def]
+    """Keep the last indices of a chunk of rows."""
+    visible = min(norms.shape[1], values.shape[1] - col)
+    for part in range(min(norms.shape[0], values.shape[0] - row)):
+        values[row + part, col : col + visible] = lasts[part, :visible]
 
-    @jit.kernel(f"mandelbrot_{shape.lanes}x{shape.rows}x{item}", SIGNATURE, __file__, lanes.__file__)
-    def run(points_re, points_im, max_iterations, threshold, values):  # type: ignore[no-untyped-def]
-        height, width = values.shape
-        x = np.empty(-(-width // lanes_) * lanes_, dtype=real)
-        y = np.empty(-(-height // rows) * rows, dtype=real)
-        _pad(points_re, x)
-        _pad(points_im, y)
-        norms = np.empty((rows, chunk), dtype=np.float32)
-        lasts = np.empty((rows, chunk), dtype=np.float32)
-        limit = real(threshold * threshold)
-        for row in range(0, height, rows):
-            for col in range(0, width, chunk):
+
+def _kernel_with(shape: Shape, finish: Any) -> Any:
+    """Return the compiled kernel for a shape of blocks, and what is made of its results."""
+    prepare, iterate = _prepare_with(shape), _iterate_with(shape)
+    lanes_, rows, chunk, item = shape.lanes, shape.rows, CHUNK, (4 if shape.preview else 8)
+
+    @njit(nogil=True)
+    def run(x, y, height, most, near, threshold, frame, norms, lasts, values):  # type: ignore[no-untyped-def]  # noqa: PLR0917  # not for callers
+        limit = threshold * threshold
+        early = min(EARLY, near)
+        for row in range(0, values.shape[0], rows):
+            imaginary = y.ctypes.data + row * item
+            prepare(frame.ctypes.data, imaginary, limit)
+            for col in range(0, values.shape[1], chunk):
                 count = min(chunk, x.size - col)
-                largest = (1.0 + SLACK) * math.hypot(
-                    max(abs(x[col]), abs(x[col + count - 1])), max(abs(y[row]), abs(y[row + rows - 1]))
-                )
-                free = _free_updates(largest, max_iterations, threshold)
-                calm = real(_calm_norm(largest, threshold) * (1.0 - SLACK))
-                early = min(EARLY, max_iterations)
-                if calm < LEAST_CALM:
-                    calm, early = limit, 0
+                # |z| of update n + 1 is at most |z|**2 + |c|, and |z| of update 1 is |c|.
+                squares = max(x[col] * x[col], x[col + count - 1] * x[col + count - 1]) + height * height
+                largest = (1.0 + SLACK) * math.sqrt(squares)
+                bound = largest
+                free = 0
+                while free < most and bound <= threshold:
+                    bound = bound * bound + largest
+                    free += 1
                 for block in range(0, count, lanes_):
-                    iterate(
+                    spoilt = iterate(
                         x.ctypes.data + (col + block) * item,
-                        y.ctypes.data + row * item,
-                        max_iterations,
+                        frame.ctypes.data,
+                        most,
                         free,
                         early,
+                        near,
                         limit,
-                        calm,
                         norms.ctypes.data + block * 4,
                         lasts.ctypes.data + block * 4,
                         chunk,
                     )
-                # Whole vectors go where they belong, the rest by way of the buffer.
-                visible = min(chunk, width - col)
-                whole = visible // pixels * pixels
-                for part in range(min(rows, height - row)):
-                    norm, last = norms[part].ctypes.data, lasts[part].ctypes.data
-                    smooth(norm, last, values[row + part].ctypes.data + col * 4, whole)
-                    if whole < visible:
-                        smooth(norm + whole * 4, last + whole * 4, last + whole * 4, pixels)
-                        for rest in range(whole, visible):
-                            values[row + part, col + rest] = lasts[part, rest]
+                    if spoilt:
+                        prepare(frame.ctypes.data, imaginary, limit)
+                finish(norms, lasts, values, row, col)
 
     return run
 
 
-_exact_values = _values_with(SHAPE)
-_preview_values = _values_with(PREVIEW_SHAPE)
+_smooth_chunk = _smooth_finish()
+_exact_values, _preview_values = (_kernel_with(shape, _smooth_chunk) for shape in (SHAPE, PREVIEW_SHAPE))
+_exact_counts, _preview_counts = (_kernel_with(shape, _keep_counts) for shape in (SHAPE, PREVIEW_SHAPE))

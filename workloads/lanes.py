@@ -13,7 +13,7 @@ from typing import Any
 from llvmlite import ir
 
 # log2(1 + f) / f for 1 + f from sqrt(1/2) to sqrt(2), minimax, relative error below 1.2e-6; constant first.
-LOG2_COEFFICIENTS = (
+INNER_LOG2 = (
     1.442696452140808,
     -0.7213636040687561,
     0.48062676191329956,
@@ -22,11 +22,25 @@ LOG2_COEFFICIENTS = (
     -0.26932018995285034,
     0.17162451148033142,
 )
-# sqrt(1/2) as bits of a float32: where a mantissa counts as below 1.
-SQRT_HALF_BITS = 0x3F3504F3
+# log2(1 + f) - f for f from 0 to 1, minimax, error below 1.9e-6; constant first.
+OUTER_LOG2 = (
+    1.8456866e-06,
+    0.44249531626701355,
+    -0.7177910804748535,
+    0.4565216600894928,
+    -0.27654072642326355,
+    0.12100223451852798,
+    -0.025691088289022446,
+)
+# A float32 as bits: 23 of them are the mantissa; 1.0; sqrt(1/2), where a mantissa counts as below 1.
 MANTISSA_BITS = 23
-# Steps that a calm pixel cannot use to get past the threshold.
-CALM_STEPS = 2
+MANTISSA = (1 << MANTISSA_BITS) - 1
+ONE = 0x3F800000
+SQRT_HALF = 0x3F3504F3
+# From where it is one bit of a coordinate that tells, |z|**2 is below this.
+CALM_NORM = 8.0
+# Below this no coordinate has that bit.
+REST_NORM = 4.0
 
 I32, I64 = ir.IntType(32), ir.IntType(64)
 F32, F64 = ir.FloatType(), ir.DoubleType()
@@ -45,16 +59,7 @@ class Shape:
     lanes: int
     rows: int
     preview: bool = False
-
-    @property
-    def blind_steps(self) -> int:
-        """Updates that may go by without a look: from a |z| of 1e6 they do not overflow."""
-        return 2 if self.preview else 4
-
-    @property
-    def watched_steps(self) -> int:
-        """Updates whose |z|**2 is kept before it is looked at; most blocks escape within one or two."""
-        return 2
+    blind_steps: int = 4
 
 
 def shape_for(features: Mapping[str, bool], preview: bool = False) -> Shape:
@@ -75,7 +80,7 @@ class _Vectors:
         self.builder = builder
         self.real, self.lanes = real, lanes
         self.kind = ir.VectorType(real, lanes)
-        self.integers = ir.VectorType(I32, lanes)
+        self.integers = ir.VectorType(I32 if real == F32 else I64, lanes)
         self._fma = self._intrinsic("fma", 3)
         self._sqrt = self._intrinsic("sqrt", 1)
 
@@ -98,7 +103,9 @@ class _Vectors:
         """Return a vector with a variable in each lane."""
         kind = ir.VectorType(value.type, self.lanes)
         one = self.builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(I32, 0))
-        return self.builder.shuffle_vector(one, ir.Constant(kind, ir.Undefined), self.bits(0))
+        return self.builder.shuffle_vector(
+            one, ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(I32, self.lanes), None)
+        )
 
     def fma(self, a: Any, b: Any, c: Any) -> Any:
         """Return a * b + c, rounded once."""
@@ -121,64 +128,74 @@ class _Vectors:
         """Load a vector."""
         return self.builder.load(address, align=align)
 
-    def log2(self, value: Any) -> Any:
-        """Return the logarithm of positive float32 numbers."""
-        b = self.builder
-        word = b.bitcast(value, self.integers)
-        exponent = b.ashr(b.sub(word, self.bits(SQRT_HALF_BITS)), self.bits(MANTISSA_BITS))
-        mantissa = b.bitcast(b.sub(word, b.shl(exponent, self.bits(MANTISSA_BITS))), self.kind)
-        f = b.fsub(mantissa, self.all(1.0))
-        series = self.all(LOG2_COEFFICIENTS[-1])
-        for coefficient in LOG2_COEFFICIENTS[-2::-1]:
-            series = self.fma(series, f, self.all(coefficient))
-        return self.fma(series, f, b.sitofp(exponent, self.kind))
+
+def define_prepare(module: ir.Module, name: str, shape: Shape) -> ir.Function:
+    """Add the function that prepares the frame of `define_iterate` for some rows.
+
+    Its arguments: the frame, the imaginary parts of the rows, and the limit of |z|**2.
+    """
+    real = F32 if shape.preview else F64
+    function = ir.Function(
+        module, ir.FunctionType(ir.VoidType(), [real.as_pointer(), real.as_pointer(), real]), name
+    )
+    function.linkage = "internal"
+    frame, ys, limit = function.args
+    b = ir.IRBuilder(function.append_basic_block("entry"))
+    v = _Vectors(b, real, shape.lanes)
+    vectors = b.bitcast(frame, v.kind.as_pointer())
+    for row in range(shape.rows):
+        c_im = b.load(b.gep(ys, [ir.Constant(I64, row)]))
+        half = b.fmul(c_im, ir.Constant(real, 0.5))
+        for part, value in enumerate((c_im, half, limit), start=1):
+            place = b.gep(vectors, [ir.Constant(I64, part * shape.rows + row)])
+            b.store(v.splat(value), place, align=4)
+    b.ret_void()
+    return function
 
 
 def define_iterate(module: ir.Module, name: str, shape: Shape) -> ir.Function:
     """Add the function that iterates one block of pixels.
 
-    Its arguments: the real parts of the block's columns, the imaginary parts of its rows, max_iterations, the
-    three limits of `kernel.limits` that are counts or squares, where to put |z|**2 and the last index that
-    found |z| within the threshold, both float32, and the distance of two rows there, in pixels.
+    Its arguments: the real parts of the block's columns; a frame of four times `rows` vectors: room for the
+    real parts, the imaginary parts of the rows, half of these, and the limit; max_iterations, three counts
+    of `kernel.Limits`, the limit of |z|**2; where to put |z|**2 and the last index that found |z| within
+    the threshold, both float32, and the distance of two rows there, in pixels. It returns whether it has
+    spoilt the frame.
     """
     real = F32 if shape.preview else F64
-    kind = ir.FunctionType(
-        ir.VoidType(),
-        [
-            real.as_pointer(),
-            real.as_pointer(),
-            I64,
-            I64,
-            I64,
-            real,
-            real,
-            F32.as_pointer(),
-            F32.as_pointer(),
-            I64,
-        ],
-    )
+    kind = ir.FunctionType(I64, [real.as_pointer()] * 2 + [I64] * 4 + [real] + [F32.as_pointer()] * 2 + [I64])
     function = ir.Function(module, kind, name)
     function.linkage = "internal"
+    for argument in function.args:
+        if isinstance(argument.type, ir.PointerType):
+            argument.add_attribute("noalias")
     _Block(function, shape).define()
     return function
 
 
 _PARTS = (
-    "first",
-    "free",
-    "free_step",
+    "sure",
+    "sure_odd",
+    "one",
+    "look_one",
+    "unsure",
+    "unsure_odd",
+    "watch_one",
+    "pairs",
+    "pair",
+    "head",
     "near",
     "near_look",
     "near_step",
-    "far",
     "far_step",
+    "far_exact",
+    "far_check",
     "far_undo",
+    "rest",
+    "enter",
     "watch",
-    "watch_step",
-    "watch_on",
-    "tail",
-    "tail_step",
-    "tail_capture",
+    "watch_any",
+    "watch_room",
     "park",
     "finish",
     "end",
@@ -188,32 +205,34 @@ _PARTS = (
 class _Block:
     """The body of `define_iterate`; its variables are on the stack, from where LLVM moves them to registers.
 
-    n counts the updates done, so that z is z_n. The last index of a pixel is negative until it has escaped;
-    then it is parked at z = c = 0.
+    n counts the updates done, so that z is z_n; from the first steps on an even number of them is left.
     """
 
     def __init__(self, function: ir.Function, shape: Shape) -> None:
-        self.function = function
+        self.function, self.shape = function, shape
         (
             self.xs,
-            self.ys,
+            self.frame,
             self.most,
             self.free,
             self.early,
+            self.near,
             self.limit,
-            self.calm,
             self.norm_out,
             self.last_out,
             self.stride,
         ) = function.args
-        self.rows, self.blind, self.watched = range(shape.rows), shape.blind_steps, shape.watched_steps
+        self.rows = range(shape.rows)
         self.b = ir.IRBuilder(function.append_basic_block("entry"))
         self.v = _Vectors(self.b, F32 if shape.preview else F64, shape.lanes)
         self.small = ir.VectorType(F32, shape.lanes)
-        self.z_re, self.z_im, self.c_re, self.c_im = (
-            [self.b.alloca(self.v.kind) for _ in self.rows] for _ in range(4)
+        self.z_re, self.z_im, self.norm = ([self.b.alloca(self.v.kind) for _ in self.rows] for _ in range(3))
+        self.n, self.parked = self.b.alloca(I64), self.b.alloca(I64)
+        vectors = self.b.bitcast(self.frame, self.v.kind.as_pointer())
+        self.c_re, self.c_im, self.half, self.limits = (
+            [self.b.gep(vectors, [ir.Constant(I64, part * shape.rows + row)]) for row in self.rows]
+            for part in range(4)
         )
-        self.n = self.b.alloca(I64)
         self.norms, self.lasts = (
             [self._row(out, row) for row in self.rows] for out in (self.norm_out, self.last_out)
         )
@@ -222,87 +241,117 @@ class _Block:
     def define(self) -> None:
         """Write the whole function."""
         self._begin()
-        b = self.b
-        b.cbranch(self._before(0, self.free), self.to["free"], self.to["first"])
-
-        with b.goto_block(self.to["first"]):
-            self._capture([self._norms()])
-            b.cbranch(self._any_left(), self.to["park"], self.to["end"])
+        self._define_first()
         self._define_blind()
         self._define_watched()
-        self._define_tail()
+        self._define_end()
+
+    def _define_first(self) -> None:
+        """Write the steps before which no pixel can have passed the threshold, and what makes them even."""
+        b, to = self.b, self.to
+        odd = b.trunc(b.sub(self.most, ir.Constant(I64, 1)), ir.IntType(1))
+        b.cbranch(self._before(0, self.free), to["sure"], to["unsure"])
+        with b.goto_block(to["sure"]):
+            b.cbranch(odd, to["sure_odd"], to["pairs"])
+        with b.goto_block(to["sure_odd"]):
+            b.cbranch(self._before(1, self.free), to["one"], to["look_one"])
+        with b.goto_block(to["one"]):
+            self._steps(1)
+            b.branch(to["pairs"])
+        with b.goto_block(to["look_one"]):
+            self._look()
+            b.branch(to["watch_one"])
+
+        with b.goto_block(to["unsure"]):
+            for last in self.lasts:
+                b.store(ir.Constant(self.small, None), last, align=4)
+            self._look()
+            b.cbranch(self._before(1, self.most), to["unsure_odd"], to["end"])
+        with b.goto_block(to["unsure_odd"]):
+            b.cbranch(odd, to["watch_one"], to["watch"])
+        with b.goto_block(to["watch_one"]):
+            self._watched_steps(1)
+            b.cbranch(self._before(1, self.most), to["watch"], to["end"])
+
+        with b.goto_block(to["pairs"]):
+            b.cbranch(self._before(2, self.free), to["pair"], to["head"])
+        with b.goto_block(to["pair"]):
+            self._steps(2)
+            b.branch(to["pairs"])
 
     def _define_blind(self) -> None:
         """Write the steps that need no look at each |z|."""
-        b = self.b
-        # No pixel of the picture's part can pass the threshold before n is `free`.
-        with b.goto_block(self.to["free"]):
-            b.cbranch(self._before(1, self.free), self.to["free_step"], self.to["near"])
-        with b.goto_block(self.to["free_step"]):
-            self._steps(1)
-            b.branch(self.to["free"])
+        b, to, blind = self.b, self.to, self.shape.blind_steps
+        with b.goto_block(to["head"]):
+            far = b.and_(b.not_(self._before(1, self.early)), self._before(blind, self.most))
+            b.cbranch(far, to["far_step"], to["near"])
 
-        # At first by steps that cannot pass the threshold from where all pixels are.
-        with b.goto_block(self.to["near"]):
-            b.cbranch(self._before(CALM_STEPS, self.early), self.to["near_look"], self.to["far"])
-        with b.goto_block(self.to["near_look"]):
-            b.cbranch(self._any_above(self.calm, self._norms()), self.to["watch"], self.to["near_step"])
-        with b.goto_block(self.to["near_step"]):
-            self._steps(CALM_STEPS)
-            b.branch(self.to["near"])
+        # Two steps cannot pass the threshold from where all pixels are.
+        with b.goto_block(to["near"]):
+            b.cbranch(self._before(2, self.near), to["near_look"], to["rest"])
+        with b.goto_block(to["near_look"]):
+            b.cbranch(self._any_leaving(), to["enter"], to["near_step"])
+        with b.goto_block(to["near_step"]):
+            self._steps(2)
+            b.branch(to["head"])
 
-        # Later by longer ones, undone if they did.
-        with b.goto_block(self.to["far"]):
-            b.cbranch(self._before(self.blind, self.most), self.to["far_step"], self.to["tail"])
-        with b.goto_block(self.to["far_step"]):
+        # Later more of them at once, undone if they did.
+        with b.goto_block(to["far_step"]):
             before = [b.load(variable) for variable in (*self.z_re, *self.z_im)]
-            self._steps(self.blind)
-            b.cbranch(self._any_above(self.limit, self._norms()), self.to["far_undo"], self.to["far"])
-        with b.goto_block(self.to["far_undo"]):
+            self._steps(blind)
+            b.cbranch(self._any_leaving(), to["far_undo"], to["far_exact"])
+        with b.goto_block(to["far_exact"]):
+            strict = b.fcmp_ordered("<", self.limit, ir.Constant(self.v.real, CALM_NORM))
+            b.cbranch(strict, to["far_check"], to["head"])
+        with b.goto_block(to["far_check"]):
+            limit = self.v.splat(self.limit)
+            above = [b.fcmp_unordered(">", norm, limit) for norm in map(self._norm, self.rows)]
+            b.cbranch(self._any(above), to["far_undo"], to["head"])
+        with b.goto_block(to["far_undo"]):
             for value, variable in zip(before, (*self.z_re, *self.z_im), strict=True):
                 b.store(value, variable)
-            self._advance(-self.blind)
-            b.branch(self.to["watch"])
+            self._advance(-blind)
+            b.branch(to["enter"])
+        with b.goto_block(to["rest"]):
+            b.cbranch(self._before(1, self.most), to["enter"], to["finish"])
 
     def _define_watched(self) -> None:
-        """Write the steps among which pixels escape: |z|**2 of each is kept and looked at afterwards."""
-        b = self.b
-        with b.goto_block(self.to["watch"]):
-            b.cbranch(self._before(self.watched, self.most), self.to["watch_step"], self.to["tail"])
-        with b.goto_block(self.to["watch_step"]):
-            history = []
-            for _ in range(self.watched):
-                self._steps(1)
-                history.append(self._norms())
-            self._capture(history)
-            b.cbranch(self._any_left(), self.to["watch_on"], self.to["end"])
-        with b.goto_block(self.to["watch_on"]):
-            restless = self._any_above(self.calm, history[-1])
+        """Write the steps among which pixels escape: each stops where it does."""
+        b, to = self.b, self.to
+        with b.goto_block(to["enter"]):
+            self._look()
+            b.branch(to["watch"])
+        with b.goto_block(to["watch"]):
+            self._watched_steps(2)
+            b.cbranch(self._before(1, self.most), to["watch_any"], to["end"])
+        with b.goto_block(to["watch_any"]):
+            b.cbranch(self._any([self._inside(row) for row in self.rows]), to["watch_room"], to["end"])
+        with b.goto_block(to["watch_room"]):
+            rest = self.v.all(REST_NORM)
+            restless = self._any(
+                [
+                    b.and_(self._inside(row), b.fcmp_ordered(">=", b.load(self.norm[row]), rest))
+                    for row in self.rows
+                ]
+            )
+            blind = b.or_(self._before(self.shape.blind_steps, self.most), self._before(2, self.near))
+            b.cbranch(b.and_(b.not_(restless), blind), to["park"], to["watch"])
+        with b.goto_block(to["park"]):
             self._park()
-            b.cbranch(restless, self.to["watch"], self.to["near"])
-        with b.goto_block(self.to["park"]):
-            self._park()
-            b.branch(self.to["watch"])
+            b.branch(to["head"])
 
-    def _define_tail(self) -> None:
-        """Write the last steps, one by one, and the end."""
+    def _define_end(self) -> None:
         b = self.b
-        with b.goto_block(self.to["tail"]):
-            b.cbranch(self._before(1, self.most), self.to["tail_step"], self.to["finish"])
-        with b.goto_block(self.to["tail_step"]):
-            self._steps(1)
-            norms = self._norms()
-            b.cbranch(self._any_above(self.limit, norms), self.to["tail_capture"], self.to["tail"])
-        with b.goto_block(self.to["tail_capture"]):
-            self._capture([norms])
-            self._park()
-            b.branch(self.to["tail"])
-
         with b.goto_block(self.to["finish"]):
-            self._finish()
+            self._look()
+            most = self.v.splat(b.sitofp(b.sub(self.most, ir.Constant(I64, 1)), F32))
+            for last, running in zip(self.lasts, self._running(), strict=True):
+                self._store_where(running, most, last)
             b.branch(self.to["end"])
         with b.goto_block(self.to["end"]):
-            b.ret_void()
+            for norm, place, running in zip(self.norm, self.norms, self._running(), strict=True):
+                self._store_where(running, self._rounded(b.load(norm)), place)
+            b.ret(b.load(self.parked))
 
     def _row(self, out: Any, row: int) -> Any:
         """Return where a row of results goes."""
@@ -313,12 +362,11 @@ class _Block:
         b = self.b
         c_re = self.v.load(b.bitcast(self.xs, self.v.kind.as_pointer()))
         for row in self.rows:
-            c_im = self.v.splat(b.load(b.gep(self.ys, [ir.Constant(I64, row)])))
-            for value, *variables in ((c_re, self.c_re, self.z_re), (c_im, self.c_im, self.z_im)):
-                for variable in variables:
-                    b.store(value, variable[row])
-            b.store(ir.Constant(self.small, [-1.0] * self.v.lanes), self.lasts[row], align=4)
+            b.store(c_re, self.c_re[row], align=4)
+            b.store(c_re, self.z_re[row])
+            b.store(self.v.load(self.c_im[row]), self.z_im[row])
         b.store(ir.Constant(I64, 1), self.n)
+        b.store(ir.Constant(I64, 0), self.parked)
 
     def _before(self, steps: int, end: Any) -> Any:
         """Return whether so many steps do not lead beyond an n."""
@@ -328,110 +376,179 @@ class _Block:
         self.b.store(self.b.add(self.b.load(self.n), ir.Constant(I64, steps)), self.n)
 
     def _steps(self, steps: int) -> None:
-        """Replace z by z * z + c, four operations each time."""
-        b, fma = self.b, self.v.fma
-        for _ in range(steps):
+        """Replace z by z * z + c."""
+        b, v = self.b, self.v
+        for _ in range(steps // 2):
+            self._stay()
             for row in self.rows:
                 x, y = b.load(self.z_re[row]), b.load(self.z_im[row])
-                rest = fma(b.fneg(y), y, b.load(self.c_re[row]))
-                b.store(fma(x, x, rest), self.z_re[row])
-                b.store(fma(b.fadd(x, x), y, b.load(self.c_im[row])), self.z_im[row])
+                c_re, c_im, half = (v.load(c[row]) for c in (self.c_re, self.c_im, self.half))
+                next_x = v.fma(x, x, v.fma(b.fneg(y), y, c_re))
+                # Half the imaginary part: its doubling is left to the next step. 7 operations for 8.
+                half_y = v.fma(x, y, half)
+                four = b.fmul(half_y, v.all(4.0))
+                b.store(v.fma(next_x, next_x, v.fma(b.fneg(four), half_y, c_re)), self.z_re[row])
+                b.store(v.fma(next_x, four, c_im), self.z_im[row])
+        if steps % 2:
+            for row in self.rows:
+                for value, variable in zip(self._next(row), (self.z_re[row], self.z_im[row]), strict=True):
+                    b.store(value, variable)
         self._advance(steps)
 
-    def _norms(self) -> list[Any]:
-        """Return |z|**2 of each row."""
-        b = self.b
-        pairs = ((b.load(x), b.load(y)) for x, y in zip(self.z_re, self.z_im, strict=True))
-        return [self.v.fma(y, y, b.fmul(x, x)) for x, y in pairs]
+    def _next(self, row: int) -> tuple[Any, Any]:
+        """Return z * z + c of a row."""
+        b, v = self.b, self.v
+        x, y = b.load(self.z_re[row]), b.load(self.z_im[row])
+        next_x = v.fma(x, x, v.fma(b.fneg(y), y, v.load(self.c_re[row])))
+        return next_x, v.fma(b.fadd(x, x), y, v.load(self.c_im[row]))
 
-    def _any_above(self, limit: Any, norms: Sequence[Any]) -> Any:
-        """Return whether a pixel's |z|**2 is above a limit."""
-        while len(norms) > 1:
-            norms = [self.v.larger(p, q) for p, q in zip(norms[::2], norms[1::2], strict=True)]
-        return self.v.any(self.b.fcmp_ordered(">", norms[0], self.v.splat(limit)))
+    def _norm(self, row: int) -> Any:
+        """Return |z|**2 of a row."""
+        x, y = self.b.load(self.z_re[row]), self.b.load(self.z_im[row])
+        return self.v.fma(y, y, self.b.fmul(x, x))
 
-    def _any_left(self) -> Any:
-        """Return whether a pixel has not escaped."""
-        b = self.b
-        lasts = [b.load(last, align=4) for last in self.lasts]
-        while len(lasts) > 1:
-            pairs = zip(lasts[::2], lasts[1::2], strict=True)
-            lasts = [b.select(b.fcmp_ordered("<", p, q), p, q) for p, q in pairs]
-        return self.v.any(self._waiting(lasts[0]))
-
-    def _waiting(self, last: Any) -> Any:
-        return self.b.fcmp_ordered("<", last, ir.Constant(self.small, [0.0] * self.v.lanes))
-
-    def _capture(self, history: Sequence[Sequence[Any]]) -> None:
-        """Keep the last index and |z|**2 of pixels that escaped; their |z| grows from step to step.
-
-        Args:
-            history: |z|**2 of each row after each step; the last ones belong to n.
-        """
-        b = self.b
-        limit, n = self.v.splat(self.limit), b.load(self.n)
-        indices = [
-            self.v.splat(b.sitofp(b.sub(n, ir.Constant(I64, steps)), F32))
-            for steps in range(len(history), 0, -1)
-        ]
+    def _look(self) -> None:
+        """Keep |z|**2."""
         for row in self.rows:
-            norms = [step[row] for step in history]
-            norm, last = norms[-1], indices[-1]
-            for earlier, index in zip(norms[-2::-1], indices[-2::-1], strict=True):
-                escaped = b.fcmp_ordered(">", earlier, limit)
-                norm, last = b.select(escaped, earlier, norm), b.select(escaped, index, last)
-            escaped = b.fcmp_ordered(">", norms[-1], limit)
-            for value, place in ((self._rounded(norm), self.norms[row]), (last, self.lasts[row])):
-                b.store(b.select(escaped, value, b.load(place, align=4)), place, align=4)
+            self.b.store(self._norm(row), self.norm[row])
+
+    def _inside(self, row: int) -> Any:
+        """Return which pixels of a row have not escaped, by the last look."""
+        return self.b.fcmp_ordered("<=", self.b.load(self.norm[row]), self.v.load(self.limits[row]))
+
+    def _stay(self) -> None:
+        """Let no load of the frame be moved before this; the registers are too few to hold what it has."""
+        self.b.fence("acq_rel", "singlethread")
+
+    def _running(self) -> list[Any]:
+        """Return which pixels of each row are not parked."""
+        return [self.b.fcmp_ordered(">=", self.v.load(limit), self.v.all(0.0)) for limit in self.limits]
+
+    def _any(self, masks: Sequence[Any]) -> Any:
+        """Return whether any pixel is in a mask."""
+        while len(masks) > 1:
+            masks = [self.b.or_(p, q) for p, q in zip(masks[::2], masks[1::2], strict=True)]
+        return self.v.any(masks[0])
+
+    def _any_leaving(self) -> Any:
+        """Return whether a coordinate is 2 or more, or no number: at a |z|**2 of CALM_NORM or more one is."""
+        b = self.b
+        # The highest bit of the exponent is set just then.
+        words = [b.bitcast(b.load(z), self.v.integers) for z in (*self.z_re, *self.z_im)]
+        while len(words) > 1:
+            words = [b.or_(p, q) for p, q in zip(words[::2], words[1::2], strict=True)]
+        bit = self.v.bits(1 << (30 if self.v.real == F32 else 62))
+        return self.v.any(b.icmp_unsigned("!=", b.and_(words[0], bit), self.v.bits(0)))
+
+    def _watched_steps(self, steps: int) -> None:
+        """Update the pixels that have not escaped, and keep the last index that found them so, and |z|**2."""
+        b = self.b
+        for _ in range(steps):
+            self._stay()
+            n = self.v.splat(b.sitofp(b.load(self.n), F32))
+            for row in self.rows:
+                inside = self._inside(row)
+                self._store_where(inside, n, self.lasts[row])
+                for value, variable in zip(self._next(row), (self.z_re[row], self.z_im[row]), strict=True):
+                    b.store(b.select(inside, value, b.load(variable)), variable)
+                b.store(self._norm(row), self.norm[row])
+            self._advance(1)
+
+    def _store_where(self, mask: Any, value: Any, place: Any) -> None:
+        self.b.store(self.b.select(mask, value, self.b.load(place, align=4)), place, align=4)
 
     def _rounded(self, value: Any) -> Any:
         return value if self.v.real == F32 else self.b.fptrunc(value, self.small)
 
     def _park(self) -> None:
-        b = self.b
+        """Put the pixels that have escaped where they stay for ever: z = c = 0, and no limit holds them."""
+        b, v = self.b, self.v
+        running = self._running()
         for row in self.rows:
-            waiting = self._waiting(b.load(self.lasts[row], align=4))
-            for variable in (self.z_re, self.z_im, self.c_re, self.c_im):
-                b.store(b.select(waiting, b.load(variable[row]), self.v.all(0.0)), variable[row])
-
-    def _finish(self) -> None:
-        """Give the pixels that never escaped their last index and |z|**2."""
-        b = self.b
-        most = self.v.splat(b.sitofp(b.sub(self.most, ir.Constant(I64, 1)), F32))
-        for row, norm in zip(self.rows, self._norms(), strict=True):
-            waiting = self._waiting(b.load(self.lasts[row], align=4))
-            for value, place in ((self._rounded(norm), self.norms[row]), (most, self.lasts[row])):
-                b.store(b.select(waiting, value, b.load(place, align=4)), place, align=4)
+            inside = self._inside(row)
+            escaped = b.and_(running[row], b.not_(inside))
+            self._store_where(escaped, self._rounded(b.load(self.norm[row])), self.norms[row])
+            for variable in (self.z_re[row], self.z_im[row]):
+                b.store(b.select(inside, b.load(variable), v.all(0.0)), variable)
+            for place in (self.c_re[row], self.c_im[row], self.half[row]):
+                b.store(b.select(inside, v.load(place), v.all(0.0)), place, align=4)
+            b.store(b.select(inside, v.load(self.limits[row]), v.all(-1.0)), self.limits[row], align=4)
+        b.store(ir.Constant(I64, 1), self.parked)
 
 
 def define_smooth(module: ir.Module, name: str, lanes: int, floor: float) -> ir.Function:
     """Add the function that makes smooth values of |z|**2 and the last index: last - log2(log2(|z| + 1)).
 
-    Its arguments: |z|**2, the index and the value, all float32, and how many there are, a multiple of the
-    lanes; below the floor |z| counts as the floor.
+    Its arguments: |z|**2, the index and the value, all float32, and how many there are. It reads whole
+    vectors, and writes over the indices where a vector is not whole; below the floor |z| counts as the floor.
     """
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [F32.as_pointer()] * 3 + [I64]), name)
     function.linkage = "internal"
     norms, lasts, values, count = function.args
     b = ir.IRBuilder(function.append_basic_block("entry"))
     v = _Vectors(b, F32, lanes)
-    entry, loop, end = b.block, function.append_basic_block("loop"), function.append_basic_block("end")
-    zero = ir.Constant(I64, 0)
-    b.cbranch(b.icmp_signed(">", count, zero), loop, end)
-    b.position_at_end(loop)
+    entry, head, body, whole, part, end = (
+        b.block,
+        *(function.append_basic_block(block) for block in ("head", "body", "whole", "part", "end")),
+    )
+    b.branch(head)
+    b.position_at_end(head)
     at = b.phi(I64)
-    at.add_incoming(zero, entry)
-    norm, last, value = (b.bitcast(b.gep(base, [at]), v.kind.as_pointer()) for base in (norms, lasts, values))
-    modulus = v.larger(v.sqrt(v.load(norm)), v.all(floor))
-    sum_ = b.fadd(modulus, v.all(1.0))
-    # What the sum's rounding lost; it matters only where the logarithm is small.
-    lost = b.fsub(modulus, b.fsub(sum_, v.all(1.0)))
-    lost = b.select(b.fcmp_ordered("<", modulus, v.all(1.0)), lost, v.all(0.0))
-    logarithm = v.fma(lost, v.all(LOG2_COEFFICIENTS[0]), v.log2(sum_))
-    b.store(b.fsub(v.load(last), v.log2(logarithm)), value, align=4)
+    at.add_incoming(ir.Constant(I64, 0), entry)
+    b.cbranch(b.icmp_signed("<", at, count), body, end)
+    b.position_at_end(body)
+    norm, last, value = (b.gep(base, [at]) for base in (norms, lasts, values))
+    in_vectors = (b.bitcast(pointer, v.kind.as_pointer()) for pointer in (norm, last, value))
+    norm_vector, last_vector, value_vector = in_vectors
+    modulus = v.larger(v.sqrt(v.load(norm_vector)), v.all(floor))
+    smooth = _minus_log2(v, _scaled_log2(v, modulus), v.load(last_vector))
     following = b.add(at, ir.Constant(I64, lanes))
-    at.add_incoming(following, loop)
-    b.cbranch(b.icmp_signed("<", following, count), loop, end)
+    b.cbranch(b.icmp_signed("<=", following, count), whole, part)
+    b.position_at_end(whole)
+    b.store(smooth, value_vector, align=4)
+    at.add_incoming(following, whole)
+    b.branch(head)
+    b.position_at_end(part)
+    b.store(smooth, last_vector, align=4)
+    bytes_ = b.mul(b.sub(count, at), ir.Constant(I64, 4))
+    copy = module.declare_intrinsic("llvm.memcpy", [value.type, last.type, I64])
+    b.call(copy, [value, last, bytes_, ir.Constant(ir.IntType(1), 0)])
+    b.branch(end)
     b.position_at_end(end)
     b.ret_void()
     return function
+
+
+def _scaled_log2(v: _Vectors, value: Any) -> Any:
+    """Return 2**23 * log2(value + 1) of positive float32 numbers, with a small relative error."""
+    b = v.builder
+    sum_ = b.fadd(value, v.all(1.0))
+    word = b.bitcast(sum_, v.integers)
+    # The exponent where it stands in the word is 2**23 times what it counts.
+    exponent = b.and_(b.sub(word, v.bits(SQRT_HALF)), v.bits(~MANTISSA))
+    # The sum's mantissa less 1, but from the value: the sum has lost some of a small one.
+    scale = b.bitcast(b.sub(v.bits(ONE), exponent), v.kind)
+    excess = v.fma(value, scale, b.fsub(scale, v.all(1.0)))
+    series = _polynomial(v, [2.0**MANTISSA_BITS * coefficient for coefficient in INNER_LOG2], excess)
+    return v.fma(series, excess, b.sitofp(exponent, v.kind))
+
+
+def _minus_log2(v: _Vectors, scaled: Any, last: Any) -> Any:
+    """Return last - log2(scaled / 2**23), with a small error."""
+    b = v.builder
+    word = b.bitcast(scaled, v.integers)
+    # As a number the word is 2**23 * (exponent + mantissa - 1), but for what its zero stands for.
+    zero = ONE + (MANTISSA_BITS << MANTISSA_BITS) - round(OUTER_LOG2[0] * 2**MANTISSA_BITS)
+    line = v.fma(b.sitofp(b.sub(word, v.bits(zero)), v.kind), v.all(-(2.0**-MANTISSA_BITS)), last)
+    mantissa = b.bitcast(b.or_(b.and_(word, v.bits(MANTISSA)), v.bits(ONE)), v.kind)
+    excess = b.fsub(mantissa, v.all(1.0))
+    series = _polynomial(v, [-coefficient for coefficient in OUTER_LOG2[1:]], excess)
+    return v.fma(series, excess, line)
+
+
+def _polynomial(v: _Vectors, coefficients: Sequence[float], value: Any) -> Any:
+    """Return a polynomial's value; the constant comes first."""
+    result = v.all(coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        result = v.fma(result, value, v.all(coefficient))
+    return result
