@@ -1,78 +1,112 @@
-"""The kernels on one core: against NumPy, C and pure Python, and against what the core can do at all."""
+"""The kernels on one core: against NumPy, C, ISPC and pure Python, and against the core's own limit."""
 
 import ctypes
 import resource
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import llvmlite.binding as llvm
 import numpy as np
+from numpy.typing import NDArray
 
 from bench import peers
 from bench.figures import Figure, WrongAnswer
+from bench.peers.write_up import write_up_values
 from bench.timing import best_sums
 from workloads import kernel, pi
-from workloads.mandelbrot import compute_tile, reference_tile
-from workloads.plan import Plan, Tile
 
 SIDE = 3200
 ITERATIONS, THRESHOLD = 32, 200.0
 BAND = 64
-# Operations of one tested update: |z|**2 and z * z + c share two products, two of four are additions.
-FUSED_OPERATIONS, ALL_OPERATIONS = 4, 6
-PEAK_ROUNDS = 20_000
+# The write-up's tiles: so many pixels, so many of them in a row.
+TILE, TILES = 100, 32
+REPEATS, SLOW_REPEATS = 9, 3
+# Bands by which the fastest of the ways to build a peer is found.
+TRIALS = 8
+# Operations of one tested update by the multipliers: x * x, y * y, 2 * x * y + c, and one of the two sums.
+FUSED_OPERATIONS = 4
+# Shorter than some tenths of a millisecond, and wide multipliers are not yet awake.
+PEAK_ROUNDS = 50_000
 TOLERANCE = 1e-5
+# Pixels of 1000 whose float32 orbits may lead elsewhere.
+STRAYS = 0.1
+# glibc takes what it once was given back below this from its heap, and no more from the system page by page.
+FREED_BYTES = 30 << 20
 # Standard errors; exceeded once in about 16 000 runs, and the seed is fixed.
 MAX_DEVIATION = 4.0
 
+Part = Callable[[], object]
 
-def points() -> tuple[Any, list[Any]]:
+
+@dataclass(frozen=True)
+class Program:
+    """Something that draws the picture.
+
+    Attributes:
+        parts: What draws each band, into `out`.
+        out: A band, smooth values or counts.
+    """
+
+    parts: list[Part]
+    out: NDArray[Any]
+
+
+def points() -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
     """Return the columns of the write-up's picture, and its rows in bands."""
     x, y = np.linspace(-2.0, 1.0, SIDE), np.linspace(-1.0, 1.0, SIDE)
     return x, [y[row : row + BAND] for row in range(0, SIDE, BAND)]
 
 
 def mandelbrot() -> list[Figure]:
-    """Compare the Mandelbrot kernel; the picture is the write-up's, sampled at once.
+    """Compare the Mandelbrot kernel; the picture is the write-up's, sampled at once, in bands of whole rows.
 
     Raises:
-        WrongAnswer: If two of them differ by more than the tolerance where pixels escape.
+        WrongAnswer: If a pixel that escapes is off by more than the tolerance, or a count is wrong.
     """
     x, bands = points()
-    ours, theirs = np.empty((2, BAND, SIDE), dtype=np.float32)
-    programs: dict[str, list[Callable[[], object]]] = {
-        "kernel": [partial(kernel.smooth_values, x, band, ITERATIONS, THRESHOLD, ours) for band in bands]
+    smooth, counts = _smooth_programs(x, bands), _count_programs(x, bands)
+    updates = sum(_check(x, band, smooth, counts, index) for index, band in enumerate(bands))
+    programs: dict[str, list[Part]] = {
+        name: program.parts for name, program in _with_fastest_ispc(smooth | counts).items()
     }
-    library = peers.build("mandelbrot")
-    if library is not None and hasattr(library, "intrinsics"):
-        programs["c"] = [partial(_c, library.intrinsics, x, band, theirs) for band in bands]
-    peak = peers.build("peak")
-    fused_operations = mixed_operations = 0
-    if peak is not None:
-        out = np.zeros(1)
-        for name in ("peak_fma", "peak_mixed"):
-            function = getattr(peak, name)
-            function.restype, function.argtypes = ctypes.c_int64, [ctypes.c_int64, ctypes.c_void_p]
-            programs[name] = [partial(function, PEAK_ROUNDS, out.ctypes.data)]
-        fused_operations = mixed_operations = peak.peak_fma(PEAK_ROUNDS, out.ctypes.data)
-    found = {name: values for name, values in (("kernel", ours), ("c", theirs)) if name in programs}
-    updates = sum(_check(x, band, found, programs, index) for index, band in enumerate(bands))
-    seconds = best_sums(programs, repeats=9)
-    figures = _against_numpy(x, bands, ours)
+    operations, lanes = _add_peak(programs, len(bands))
+    seconds = best_sums(programs, REPEATS)
+    figures = [_against_numpy(programs["kernel"])]
+    how = f"{BAND}-row bands in turn, best of {REPEATS} each"
     if "c" in seconds:
-        how = f"C with AVX-512 intrinsics, {peers.compiler_version()}; 64-row bands in turn, best of 9 each"
         figures.append(
-            Figure("Mandelbrot kernel / C with intrinsics", seconds["c"] / seconds["kernel"], 1.0, how)
+            Figure(
+                "Mandelbrot kernel / C with AVX-512 intrinsics",
+                seconds["c"] / seconds["kernel"],
+                1.0,
+                f"{peers.compiler_version()}; {how}",
+            )
         )
-    if peak is not None:
-        vectors = updates / peak.peak_lanes()
-        fused = FUSED_OPERATIONS * vectors * seconds["peak_fma"] / fused_operations
-        mixed = ALL_OPERATIONS * vectors * seconds["peak_mixed"] / mixed_operations
-        how = f"{updates} updates of {FUSED_OPERATIONS} fused operations at the measured peak"
-        figures.append(Figure("Mandelbrot, multiplier limit / kernel", fused / seconds["kernel"], 0.55, how))
-        how += f", with {ALL_OPERATIONS - FUSED_OPERATIONS} additions that share the units on some cores"
-        limit = max(fused, mixed)
-        figures.append(Figure("Mandelbrot, arithmetic limit / kernel", limit / seconds["kernel"], 0.55, how))
+    for ours, theirs in (("counts", "ispc"), ("preview counts", "ispc preview")):
+        for name in (name for name in seconds if name.startswith(f"{theirs} for ")):
+            target = name.removeprefix(f"{theirs} for ")
+            figures.append(
+                Figure(
+                    f"Mandelbrot {ours} / ISPC's example, {'float32' if 'preview' in ours else 'float64'}",
+                    seconds[name] / seconds[ours],
+                    1.0,
+                    f"{peers.ispc_version()}, {target}, the fastest of its targets; {how}",
+                )
+            )
+    if operations:
+        limit = FUSED_OPERATIONS * updates / lanes * seconds["peak"] / operations
+        figures.append(
+            Figure(
+                "Mandelbrot, arithmetic limit / kernel",
+                limit / seconds["kernel"],
+                0.55,
+                f"{updates} updates of {FUSED_OPERATIONS} multiply-adds at the measured "
+                f"{operations / seconds['peak'] / 1e9:.2f}e9 vectors of {lanes} a second; {how}",
+            )
+        )
     return figures
 
 
@@ -96,67 +130,161 @@ def monte_carlo() -> list[Figure]:
     return [Figure("π / pure Python", ratio, 200.0, "samples a second, in turn, best of 30 each")]
 
 
-def _c(function: Any, x: Any, y: Any, out: Any) -> None:
-    function(
-        ctypes.c_void_p(x.ctypes.data),
-        ctypes.c_void_p(y.ctypes.data),
-        ctypes.c_int64(x.size),
-        ctypes.c_int64(y.size),
-        ctypes.c_int64(ITERATIONS),
-        ctypes.c_double(THRESHOLD),
-        ctypes.c_void_p(out.ctypes.data),
-    )
+def _smooth_programs(x: Any, bands: list[Any]) -> dict[str, Program]:
+    """Return what makes smooth values: the kernel, and C where there is a gcc and AVX-512."""
+    out = np.empty((BAND, x.size), dtype=np.float32)
+    programs = {
+        "kernel": Program(
+            [partial(kernel.smooth_values, x, band, ITERATIONS, THRESHOLD, out) for band in bands], out
+        )
+    }
+    library = peers.build("mandelbrot")
+    if library is not None and hasattr(library, "intrinsics"):
+        programs["c"] = _native(library.intrinsics, x, bands, np.float32)
+    else:
+        _say("no gcc, or no AVX-512: the comparison with C is left out")
+    return programs
 
 
-def _check(x: Any, y: Any, found: dict[str, Any], programs: Any, index: int) -> int:
-    """Compare kernel, C and the write-up's NumPy on a band; return how many updates it takes."""
-    expected, updates = _numpy(x, y)
-    escaped = np.abs(expected[1]) > THRESHOLD
-    for name, values in found.items():
-        programs[name][index]()
-        error = float(np.abs(values - expected[0])[escaped].max(initial=0.0))
+def _count_programs(x: Any, bands: list[Any]) -> dict[str, Program]:
+    """Return what counts: the kernel, and ISPC for each target; both in float64 and in float32."""
+    programs = {}
+    for name, preview in (("counts", False), ("preview counts", True)):
+        out = np.empty((BAND, x.size), dtype=np.int32)
+        count = partial(kernel.escape_counts, preview=preview)
+        programs[name] = Program([partial(count, x, band, ITERATIONS, THRESHOLD, out) for band in bands], out)
+    libraries = peers.build_ispc("mandelbrot", llvm.get_host_cpu_features())
+    if not libraries:
+        _say("no ispc on PATH: the comparison with ISPC is left out")
+    for target, library in libraries.items():
+        programs[f"ispc for {target}"] = _native(library.counts, x, bands, np.int32)
+        programs[f"ispc preview for {target}"] = _native(library.preview_counts, x, bands, np.int32)
+    return programs
+
+
+def _native(function: Any, x: Any, bands: list[Any], dtype: Any) -> Program:
+    """Return a program of a function in C's way of calling; all of them take the same arguments."""
+    out = np.empty((BAND, x.size), dtype=dtype)
+    function.restype = None
+    function.argtypes = [ctypes.c_void_p] * 2 + [ctypes.c_int64] * 3 + [ctypes.c_double, ctypes.c_void_p]
+    parts: list[Part] = [
+        partial(
+            function,
+            x.ctypes.data,
+            band.ctypes.data,
+            x.size,
+            band.size,
+            ITERATIONS,
+            THRESHOLD,
+            out.ctypes.data,
+        )
+        for band in bands
+    ]
+    return Program(parts, out)
+
+
+def _with_fastest_ispc(programs: dict[str, Program]) -> dict[str, Program]:
+    """Return the programs without all but the fastest of ISPC's."""
+    chosen = {name: program for name, program in programs.items() if " for " not in name}
+    for kind in ("ispc for ", "ispc preview for "):
+        tried = {name: program.parts for name, program in programs.items() if name.startswith(kind)}
+        if tried:
+            step = max(1, len(next(iter(tried.values()))) // TRIALS)
+            seconds = best_sums({name: parts[::step] for name, parts in tried.items()}, SLOW_REPEATS)
+            fastest = min(seconds, key=seconds.__getitem__)
+            chosen[fastest] = programs[fastest]
+    return chosen
+
+
+def _add_peak(programs: dict[str, list[Part]], parts: int) -> tuple[int, int]:
+    """Add what measures the core's peak; return its operations, 0 without it, and the lanes of each."""
+    library = peers.build("peak")
+    if library is None:
+        _say("no gcc, or no fused multiply-add: the comparison with the core's peak is left out")
+        return 0, 1
+    out = np.zeros(1)
+    library.peak_fma.restype = ctypes.c_int64
+    library.peak_fma.argtypes = [ctypes.c_int64, ctypes.c_void_p]
+
+    def run() -> int:
+        return int(library.peak_fma(PEAK_ROUNDS, out.ctypes.data))
+
+    programs["peak"] = [run] * parts
+    return run() * parts, int(library.peak_lanes())
+
+
+def _check(x: Any, band: Any, smooth: Any, counts: Any, index: int) -> int:
+    """Compare all programs with the plainest NumPy on a band; return how many updates it takes.
+
+    Raises:
+        WrongAnswer: Names the program.
+    """
+    values, modulus, last = _expected(x, band)
+    escaped = modulus > THRESHOLD
+    for name, program in smooth.items():
+        program.parts[index]()
+        error = float(np.abs(program.out[: band.size] - values)[escaped].max(initial=0.0))
         if not error <= TOLERANCE:
             raise WrongAnswer(
                 f"{name}: a pixel of band {index} is off by {error:.2g}, more than {TOLERANCE:g}."
             )
-    return updates
+    for name, program in counts.items():
+        program.parts[index]()
+        wrong = np.count_nonzero(program.out[: band.size] != last)
+        if wrong > (last.size * STRAYS / 1000 if "preview" in name else 0):
+            raise WrongAnswer(f"{name}: {wrong} counts of band {index} are wrong.")
+    return int(last.sum() + last.size)
 
 
-def _numpy(x: Any, y: Any) -> tuple[tuple[Any, Any], int]:
-    """Return the write-up's values and |z| for some rows, and how many updates were needed."""
+def _expected(x: Any, y: Any) -> tuple[Any, Any, Any]:
+    """Return the write-up's values, |z| and counts for some rows."""
     c = x + 1j * y[:, np.newaxis]
-    z, r = np.zeros_like(c), np.zeros(c.shape)
-    updates = 0
+    z, last = np.zeros_like(c), np.zeros(c.shape, dtype=np.int32)
     for i in range(ITERATIONS):
         mask = np.abs(z) <= THRESHOLD
         z += (z * z + c - z) * mask
-        r[mask] = i
-        updates += int(np.count_nonzero(mask))
+        last[mask] = i
     modulus = np.abs(z)
     with np.errstate(divide="ignore"):
-        return (r - np.log2(np.log2(modulus + 1)), modulus), updates
+        return last - np.log2(np.log2(modulus + 1)), modulus, last
 
 
-def _against_numpy(x: Any, bands: list[Any], ours: Any) -> list[Figure]:
-    """Compare with NumPy on the write-up's tiles of 100 x 100 pixels, ours by these and by bands."""
-    plan = Plan()
-    tiles: list[Tile] = list(plan.tiles())
-    for tile in tiles[:2]:
-        compute_tile(plan, tile)
-        reference_tile(plan, tile)
+def _against_numpy(parts: list[Part]) -> Figure:
+    """Compare with NumPy on the write-up's tiles of 100 x 100 pixels, with its allocator at its best."""
+    np.ones(FREED_BYTES, dtype=np.uint8)
+    tiles = _write_up_tiles()
+    rows: list[Part] = [partial(_draw, tiles[row : row + TILES]) for row in range(0, len(tiles), TILES)]
+    rows[0]()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    seconds = best_sums(
-        {
-            "ours": [partial(compute_tile, plan, tile) for tile in tiles],
-            "numpy": [partial(reference_tile, plan, tile) for tile in tiles],
-            "bands": [partial(kernel.smooth_values, x, band, ITERATIONS, THRESHOLD, ours) for band in bands],
-        },
-        repeats=3,
-    )
+    rows[0]()
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-    how = f"best of 3 in turn, NumPy on the write-up's 1024 tiles, {faults} page faults in all"
-    name = "Mandelbrot kernel / the write-up's NumPy"
-    return [
-        Figure(name, seconds["numpy"] / seconds["bands"], 40.0, f"64-row bands; {how}"),
-        Figure(f"{name}, both by its tiles", seconds["numpy"] / seconds["ours"], 40.0, how),
-    ]
+    seconds = best_sums({"kernel": parts, "numpy": rows}, SLOW_REPEATS)
+    return Figure(
+        "Mandelbrot kernel / the write-up's NumPy",
+        seconds["numpy"] / seconds["kernel"],
+        40.0,
+        f"{BAND}-row bands against NumPy {np.__version__} on the write-up's {len(tiles)} tiles, in turn, "
+        f"best of {SLOW_REPEATS}; {faults / TILES:.1f} page faults a tile",
+    )
+
+
+def _write_up_tiles() -> list[NDArray[np.complex128]]:
+    """Return the points of the write-up's tiles, which share their edges."""
+    xs, ys = np.linspace(-2.0, 1.0, TILES + 1), np.linspace(-1.0, 1.0, TILES + 1)
+    tiles = []
+    for col in range(TILES):
+        for row in range(TILES):
+            x, y = np.meshgrid(
+                np.linspace(xs[col], xs[col + 1], TILE), np.linspace(ys[row], ys[row + 1], TILE)
+            )
+            tiles.append(x + 1j * y)
+    return tiles
+
+
+def _draw(tiles: list[NDArray[np.complex128]]) -> None:
+    for tile in tiles:
+        write_up_values(tile, ITERATIONS, THRESHOLD)
+
+
+def _say(line: str) -> None:
+    print(f"bench: {line}", file=sys.stderr)

@@ -8,7 +8,8 @@ def best_sums(programs: Mapping[str, Sequence[Callable[[], object]]], repeats: i
     """Time programs that are cut into parts, and add up the best time of each part.
 
     A part is short enough to end before something else gets the core, at least once in `repeats`. The
-    programs take turns, part by part, so that a slow minute or a slow clock hits all of them.
+    programs take turns, part by part, so that a slow minute or a slow clock hits all of them; the parts of
+    one that has fewer are spread evenly over the whole time.
 
     Args:
         programs: The parts of each program, all of them to be run in order.
@@ -19,10 +20,11 @@ def best_sums(programs: Mapping[str, Sequence[Callable[[], object]]], repeats: i
     """
     best = {name: [float("inf")] * len(parts) for name, parts in programs.items()}
     most = max(len(parts) for parts in programs.values())
-    for index in range(most):
+    for turn in range(most):
         for _ in range(repeats):
             for name, parts in programs.items():
-                if index < len(parts):
+                index, rest = divmod(turn * len(parts), most)
+                if rest < len(parts):
                     begin = time.perf_counter()
                     parts[index]()
                     best[name][index] = min(best[name][index], time.perf_counter() - begin)

@@ -1,6 +1,7 @@
 """What the benchmark writes, how it times, and that it refuses a wrong answer."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -34,32 +35,62 @@ def test_programs_take_turns_part_by_part() -> None:
     assert all(value > 0 for value in seconds.values())
 
 
+def test_fewer_parts_are_spread_over_the_whole_time() -> None:
+    calls: list[str] = []
+    parts = {
+        name: [lambda n=name, i=i: calls.append(f"{n}{i}") for i in range(size)]
+        for name, size in (("a", 4), ("b", 2))
+    }
+    best_sums(parts, repeats=1)
+    assert calls == ["a0", "b0", "a1", "a2", "b1", "a3"]
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole comparison, on so little that it takes no time."""
+    monkeypatch.setattr(kernels, "SIDE", 64)
+    monkeypatch.setattr(kernels, "TILES", 2)
+
+
+@pytest.mark.usefixtures("small")
 def test_a_wrong_picture_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(*arguments: Any) -> None:
         arguments[-1].fill(np.nan)
 
-    monkeypatch.setattr(kernels, "SIDE", 64)
     monkeypatch.setattr(kernel, "smooth_values", wrong)
     with pytest.raises(WrongAnswer, match="kernel: a pixel of band 0"):
         kernels.mandelbrot()
 
 
-@pytest.mark.ray
-def test_a_race_on_two_cores_draws_one_picture_and_times_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distribution, "SPEC", {"rounds": {"0.02": 2}, "sides": [128, 256]})
-    found = distribution.race()
-    (picture,) = found["pictures"]
-    times = picture["times"]
-    assert {"Ray", "busy", "independent", "multiprocessing"} <= times.keys()
-    assert all(len(times[name]) == 2 and min(times[name]) > 0 for name in ("Ray", "busy", "independent"))
-    figures = distribution.figures(found)
-    names = [figure.name for figure in figures]
-    assert names[0] == "Computing time / Ray's wall time, 0.02 s of work"
-    assert names[-1].startswith("Driver's memory")
-    assert all(figure.ratio > 0 for figure in figures)
+@pytest.mark.usefixtures("small")
+def test_a_wrong_count_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*arguments: Any, preview: bool) -> None:
+        arguments[-1].fill(3)
+
+    monkeypatch.setattr(kernel, "escape_counts", wrong)
+    with pytest.raises(WrongAnswer, match="^counts: [0-9]+ counts of band 0 are wrong"):
+        kernels.mandelbrot()
 
 
-def test_two_different_pictures_are_no_race() -> None:
-    black, other = np.zeros((2, 3), dtype=np.uint8), np.eye(2, 3, dtype=np.uint8)
-    with pytest.raises(AssertionError, match="picture by Dask differs from that of one core"):
-        race.refuse_different(other, black, "Dask")
+@pytest.mark.usefixtures("small")
+def test_what_a_machine_lacks_is_left_out_and_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    figures = kernels.mandelbrot()
+    assert [figure.name for figure in figures] == ["Mandelbrot kernel / the write-up's NumPy"]
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[1].split()[:2] for line in lines] == [
+        ["no", "gcc,"],
+        ["no", "ispc"],
+        ["no", "gcc,"],
+    ]
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc on PATH")
+def test_every_peer_on_the_machine_gets_its_figure() -> None:
+    names = [figure.name for figure in kernels.mandelbrot()]
+    assert any("arithmetic limit" in name for name in names)
+    has_ispc = shutil.which("ispc") is not None
+    assert sum("ISPC" in name for name in names) == (2 if has_ispc else 0)

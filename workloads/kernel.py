@@ -172,19 +172,18 @@ def _iterate_with(shape: Shape) -> Any:
     return iterate
 
 
-def _smooth_with(pixels: int) -> Any:
-    """Return the compiled form of `lanes.define_smooth`, likewise."""
+def _each_with(name: str, define: Any, *arguments: Any) -> Any:
+    """Return the compiled form of `lanes.define_smooth` or `lanes.define_count`, likewise."""
 
     @intrinsic
-    def smooth(context, norms, lasts, values, count):  # type: ignore[no-untyped-def]  # numba types it
-        def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
-            function = _defined(builder.module, "piray_smooth", lanes.define_smooth, pixels, MODULUS_FLOOR)
-            _call(builder, function, arguments)
+    def each(context, norms, lasts, values, count):  # type: ignore[no-untyped-def]  # numba types it
+        def generate(context: Any, builder: ir.IRBuilder, _: Any, values: Any) -> Any:
+            _call(builder, _defined(builder.module, name, define, *arguments), values)
             return context.get_dummy_value()
 
         return types.void(types.intp, types.intp, types.intp, types.int64), generate
 
-    return smooth
+    return each
 
 
 def _defined(module: ir.Module, name: str, define: Any, *arguments: Any) -> ir.Function:
@@ -202,15 +201,14 @@ def _call(builder: ir.IRBuilder, function: ir.Function, arguments: Any) -> Any:
     )
 
 
-def _smooth_finish() -> Any:
-    """Return what makes smooth values of a chunk of rows."""
-    smooth = _smooth_with(SMOOTH_LANES)
+def _finish_with(each: Any) -> Any:
+    """Return what makes results of a chunk of rows."""
 
     @njit
     def finish(norms, lasts, values, row, col):  # type: ignore[no-untyped-def]
         visible = min(norms.shape[1], values.shape[1] - col)
         for part in range(min(norms.shape[0], values.shape[0] - row)):
-            smooth(
+            each(
                 norms[part].ctypes.data,
                 lasts[part].ctypes.data,
                 values[row + part].ctypes.data + col * 4,
@@ -218,14 +216,6 @@ def _smooth_finish() -> Any:
             )
 
     return finish
-
-
-@njit
-def _keep_counts(norms, lasts, values, row, col):  # type: ignore[no-untyped-def]
-    """Keep the last indices of a chunk of rows."""
-    visible = min(norms.shape[1], values.shape[1] - col)
-    for part in range(min(norms.shape[0], values.shape[0] - row)):
-        values[row + part, col : col + visible] = lasts[part, :visible]
 
 
 def _kernel_with(shape: Shape, finish: Any) -> Any:
@@ -270,6 +260,7 @@ def _kernel_with(shape: Shape, finish: Any) -> Any:
     return run
 
 
-_smooth_chunk = _smooth_finish()
+_smooth_chunk = _finish_with(_each_with("piray_smooth", lanes.define_smooth, SMOOTH_LANES, MODULUS_FLOOR))
+_count_chunk = _finish_with(_each_with("piray_count", lanes.define_count, SMOOTH_LANES))
 _exact_values, _preview_values = (_kernel_with(shape, _smooth_chunk) for shape in (SHAPE, PREVIEW_SHAPE))
-_exact_counts, _preview_counts = (_kernel_with(shape, _keep_counts) for shape in (SHAPE, PREVIEW_SHAPE))
+_exact_counts, _preview_counts = (_kernel_with(shape, _count_chunk) for shape in (SHAPE, PREVIEW_SHAPE))

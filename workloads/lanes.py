@@ -6,7 +6,7 @@ pixels can have passed the threshold, and looked at step by step only around an 
 same operations with the same rounding, so a pixel's value does not depend on its neighbours.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -482,14 +482,37 @@ def define_smooth(module: ir.Module, name: str, lanes: int, floor: float) -> ir.
     Its arguments: |z|**2, the index and the value, all float32, and how many there are. It reads whole
     vectors, and writes over the indices where a vector is not whole; below the floor |z| counts as the floor.
     """
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [F32.as_pointer()] * 3 + [I64]), name)
+
+    def smooth(v: _Vectors, norm: Any, last: Any) -> Any:
+        modulus = v.larger(v.sqrt(v.load(norm)), v.all(floor))
+        return _minus_log2(v, _scaled_log2(v, modulus), v.load(last))
+
+    return _define_each(module, name, lanes, F32, smooth)
+
+
+def define_count(module: ir.Module, name: str, lanes: int) -> ir.Function:
+    """Add the function that makes whole numbers (int32) of the last index; otherwise like `define_smooth`."""
+
+    def count(v: _Vectors, _: Any, last: Any) -> Any:
+        return v.builder.fptosi(v.load(last), ir.VectorType(I32, lanes))
+
+    return _define_each(module, name, lanes, I32, count)
+
+
+def _define_each(
+    module: ir.Module, name: str, lanes: int, result: Any, make: Callable[[_Vectors, Any, Any], Any]
+) -> ir.Function:
+    """Add a function that makes a number of each |z|**2 and last index, vector by vector."""
+    kinds = [F32.as_pointer(), F32.as_pointer(), result.as_pointer(), I64]
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
     function.linkage = "internal"
     norms, lasts, values, count = function.args
     b = ir.IRBuilder(function.append_basic_block("entry"))
     v = _Vectors(b, F32, lanes)
-    entry, head, body, whole, part, end = (
-        b.block,
-        *(function.append_basic_block(block) for block in ("head", "body", "whole", "part", "end")),
+    results = ir.VectorType(result, lanes).as_pointer()
+    entry = b.block
+    head, body, whole, part, end = (
+        function.append_basic_block(block) for block in ("head", "body", "whole", "part", "end")
     )
     b.branch(head)
     b.position_at_end(head)
@@ -498,18 +521,15 @@ def define_smooth(module: ir.Module, name: str, lanes: int, floor: float) -> ir.
     b.cbranch(b.icmp_signed("<", at, count), body, end)
     b.position_at_end(body)
     norm, last, value = (b.gep(base, [at]) for base in (norms, lasts, values))
-    in_vectors = (b.bitcast(pointer, v.kind.as_pointer()) for pointer in (norm, last, value))
-    norm_vector, last_vector, value_vector = in_vectors
-    modulus = v.larger(v.sqrt(v.load(norm_vector)), v.all(floor))
-    smooth = _minus_log2(v, _scaled_log2(v, modulus), v.load(last_vector))
+    made = make(v, *(b.bitcast(pointer, v.kind.as_pointer()) for pointer in (norm, last)))
     following = b.add(at, ir.Constant(I64, lanes))
     b.cbranch(b.icmp_signed("<=", following, count), whole, part)
     b.position_at_end(whole)
-    b.store(smooth, value_vector, align=4)
+    b.store(made, b.bitcast(value, results), align=4)
     at.add_incoming(following, whole)
     b.branch(head)
     b.position_at_end(part)
-    b.store(smooth, last_vector, align=4)
+    b.store(made, b.bitcast(last, results), align=4)
     bytes_ = b.mul(b.sub(count, at), ir.Constant(I64, 4))
     copy = module.declare_intrinsic("llvm.memcpy", [value.type, last.type, I64])
     b.call(copy, [value, last, bytes_, ir.Constant(ir.IntType(1), 0)])

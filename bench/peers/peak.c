@@ -14,10 +14,8 @@ typedef double vector __attribute__((vector_size(BYTES)));
 /* In assembly, or the compiler would be free to do less. */
 #if defined(__x86_64__) && defined(__FMA__)
 #define FMA(sum) __asm__ volatile("vfmadd231pd %1, %1, %0" : "+v"(sum) : "v"(small))
-#define ADD(sum) __asm__ volatile("vaddpd %1, %0, %0" : "+v"(sum) : "v"(small))
 #elif defined(__aarch64__)
 #define FMA(sum) __asm__ volatile("fmla %0.2d, %1.2d, %1.2d" : "+w"(sum) : "w"(small))
-#define ADD(sum) __asm__ volatile("fadd %0.2d, %0.2d, %1.2d" : "+w"(sum) : "w"(small))
 #else
 #error "no fused multiply-add on this processor"
 #endif
@@ -36,18 +34,6 @@ int64_t peak_fma(int64_t rounds, double *out) {
     for (int64_t round = 0; round < rounds; round++) {
         FMA(a); FMA(b); FMA(c); FMA(d); FMA(e); FMA(f); FMA(g);
         FMA(h); FMA(i); FMA(j); FMA(k); FMA(l); FMA(m);
-    }
-    *out = SUM[0];
-    return rounds * CHAINS;
-}
-
-/* Additions and fused multiply-adds in turn: some cores have units for both. */
-int64_t peak_mixed(int64_t rounds, double *out) {
-    vector small = (vector){0} + 1e-9;
-    DECLARE;
-    for (int64_t round = 0; round < rounds; round++) {
-        FMA(a); ADD(b); FMA(c); ADD(d); FMA(e); ADD(f); FMA(g);
-        ADD(h); FMA(i); ADD(j); FMA(k); ADD(l); FMA(m);
     }
     *out = SUM[0];
     return rounds * CHAINS;
