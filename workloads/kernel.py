@@ -32,15 +32,13 @@ SMOOTH_LANES = 4 * PREVIEW_SHAPE.lanes
 # Columns handled at once: |z|**2 and values of a block of rows stay in the first-level cache.
 CHUNK = 256
 # A pixel that has not escaped by then hardly will soon: fewer looks, and some work undone if it does.
-EARLY = 12
+EARLY = 20
 # Above any rounding of the bounds below.
 SLACK = 1e-6
 # Not below |z| of a pixel of which no coordinate is 2 or more.
 CALM = math.sqrt(lanes.CALM_NORM) * (1.0 + SLACK)
 # Updates between two looks at first.
 NEAR_UPDATES = 2
-# Real parts, imaginary parts, half of these, limits.
-FRAME_PARTS = 4
 
 
 def smooth_values(
@@ -96,7 +94,7 @@ def _fill(
     height = max(abs(y[0]), abs(y[-1]))
     largest = (1.0 + SLACK) * math.hypot(max(abs(x[0]), abs(x[-1])), height)
     near = most if _updates_within(threshold, CALM, largest) >= NEAR_UPDATES else 0
-    frame = np.empty((FRAME_PARTS, shape.rows, shape.lanes), dtype=real)
+    frame = np.empty((lanes.FRAME_PARTS, shape.rows, shape.lanes), dtype=real)
     norms, lasts = np.empty((2, shape.rows, CHUNK), dtype=np.float32)
     run(
         _padded(x, shape.lanes, real),

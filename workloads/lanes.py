@@ -6,6 +6,7 @@ pixels can have passed the threshold, and looked at step by step only around an 
 same operations with the same rounding, so a pixel's value does not depend on its neighbours.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,7 @@ SQRT_HALF = 0x3F3504F3
 CALM_NORM = 8.0
 # Below this no coordinate has that bit.
 REST_NORM = 4.0
+FRAME_PARTS = 6
 
 I32, I64 = ir.IntType(32), ir.IntType(64)
 F32, F64 = ir.FloatType(), ir.DoubleType()
@@ -156,11 +158,18 @@ def define_prepare(module: ir.Module, name: str, shape: Shape) -> ir.Function:
 def define_iterate(module: ir.Module, name: str, shape: Shape) -> ir.Function:
     """Add the function that iterates one block of pixels.
 
-    Its arguments: the real parts of the block's columns; a frame of four times `rows` vectors: room for the
-    real parts, the imaginary parts of the rows, half of these, and the limit; max_iterations, three counts
-    of `kernel.Limits`, the limit of |z|**2; where to put |z|**2 and the last index that found |z| within
-    the threshold, both float32, and the distance of two rows there, in pixels. It returns whether it has
-    spoilt the frame.
+    Its arguments:
+
+    - the real parts of the block's columns;
+    - a frame of FRAME_PARTS times `rows` vectors: room for the real parts, the imaginary parts of the rows,
+      half of these, the limit (as `define_prepare` leaves them), and room for results of parked pixels;
+    - max_iterations; an n up to which no pixel can have passed the threshold; an n before which a look at
+      every second step is worth it; an n before which that is allowed, for two steps from CALM_NORM cannot
+      pass the threshold; the threshold's square;
+    - where to put |z|**2 and the last index that found |z| within the threshold, both float32, and the
+      distance of two rows there, in pixels.
+
+    It returns whether pixels were parked: then the frame has to be prepared anew.
     """
     real = F32 if shape.preview else F64
     kind = ir.FunctionType(I64, [real.as_pointer()] * 2 + [I64] * 4 + [real] + [F32.as_pointer()] * 2 + [I64])
@@ -177,10 +186,8 @@ _PARTS = (
     "sure",
     "sure_odd",
     "one",
-    "look_one",
     "unsure",
     "unsure_odd",
-    "watch_one",
     "pairs",
     "pair",
     "head",
@@ -193,12 +200,16 @@ _PARTS = (
     "far_undo",
     "rest",
     "enter",
+    "enter_even",
     "watch",
+    "watch_one",
     "watch_any",
     "watch_room",
     "park",
     "finish",
     "end",
+    "merge",
+    "done",
 )
 
 
@@ -227,7 +238,7 @@ class _Block:
         self.v = _Vectors(self.b, F32 if shape.preview else F64, shape.lanes)
         self.small = ir.VectorType(F32, shape.lanes)
         self.z_re, self.z_im, self.norm = ([self.b.alloca(self.v.kind) for _ in self.rows] for _ in range(3))
-        self.n, self.parked = self.b.alloca(I64), self.b.alloca(I64)
+        self.n, self.parked = self.b.alloca(I64), self.b.alloca(ir.IntType(1))
         vectors = self.b.bitcast(self.frame, self.v.kind.as_pointer())
         self.c_re, self.c_im, self.half, self.limits = (
             [self.b.gep(vectors, [ir.Constant(I64, part * shape.rows + row)]) for row in self.rows]
@@ -249,29 +260,21 @@ class _Block:
     def _define_first(self) -> None:
         """Write the steps before which no pixel can have passed the threshold, and what makes them even."""
         b, to = self.b, self.to
-        odd = b.trunc(b.sub(self.most, ir.Constant(I64, 1)), ir.IntType(1))
         b.cbranch(self._before(0, self.free), to["sure"], to["unsure"])
         with b.goto_block(to["sure"]):
-            b.cbranch(odd, to["sure_odd"], to["pairs"])
+            b.cbranch(self._odd(), to["sure_odd"], to["pairs"])
         with b.goto_block(to["sure_odd"]):
-            b.cbranch(self._before(1, self.free), to["one"], to["look_one"])
+            b.cbranch(self._before(1, self.free), to["one"], to["enter"])
         with b.goto_block(to["one"]):
             self._steps(1)
             b.branch(to["pairs"])
-        with b.goto_block(to["look_one"]):
-            self._look()
-            b.branch(to["watch_one"])
 
         with b.goto_block(to["unsure"]):
-            for last in self.lasts:
-                b.store(ir.Constant(self.small, None), last, align=4)
+            self._store_lasts(ir.Constant(F32, 0.0))
             self._look()
             b.cbranch(self._before(1, self.most), to["unsure_odd"], to["end"])
         with b.goto_block(to["unsure_odd"]):
-            b.cbranch(odd, to["watch_one"], to["watch"])
-        with b.goto_block(to["watch_one"]):
-            self._watched_steps(1)
-            b.cbranch(self._before(1, self.most), to["watch"], to["end"])
+            b.cbranch(self._odd(), to["watch_one"], to["watch"])
 
         with b.goto_block(to["pairs"]):
             b.cbranch(self._before(2, self.free), to["pair"], to["head"])
@@ -318,14 +321,24 @@ class _Block:
     def _define_watched(self) -> None:
         """Write the steps among which pixels escape: each stops where it does."""
         b, to = self.b, self.to
+        # Whoever comes here has no pixel that escaped before: the first step needs no look.
         with b.goto_block(to["enter"]):
+            self._store_lasts(b.sitofp(b.load(self.n), F32))
+            self._steps(1)
             self._look()
-            b.branch(to["watch"])
+            b.cbranch(self._odd(), to["watch_one"], to["enter_even"])
+        with b.goto_block(to["enter_even"]):
+            b.cbranch(self._before(1, self.most), to["watch"], to["end"])
+
         with b.goto_block(to["watch"]):
             self._watched_steps(2)
             b.cbranch(self._before(1, self.most), to["watch_any"], to["end"])
+        with b.goto_block(to["watch_one"]):
+            self._watched_steps(1)
+            b.cbranch(self._before(1, self.most), to["watch_any"], to["end"])
         with b.goto_block(to["watch_any"]):
-            b.cbranch(self._any([self._inside(row) for row in self.rows]), to["watch_room"], to["end"])
+            escaped = [b.fcmp_unordered(">", *self._norm_and_limit(row)) for row in self.rows]
+            b.cbranch(self._all(escaped), to["end"], to["watch_room"])
         with b.goto_block(to["watch_room"]):
             rest = self.v.all(REST_NORM)
             restless = self._any(
@@ -344,14 +357,20 @@ class _Block:
         b = self.b
         with b.goto_block(self.to["finish"]):
             self._look()
-            most = self.v.splat(b.sitofp(b.sub(self.most, ir.Constant(I64, 1)), F32))
-            for last, running in zip(self.lasts, self._running(), strict=True):
-                self._store_where(running, most, last)
+            self._store_lasts(b.sitofp(b.sub(self.most, ir.Constant(I64, 1)), F32))
             b.branch(self.to["end"])
         with b.goto_block(self.to["end"]):
-            for norm, place, running in zip(self.norm, self.norms, self._running(), strict=True):
-                self._store_where(running, self._rounded(b.load(norm)), place)
-            b.ret(b.load(self.parked))
+            for norm, place in zip(self.norm, self.norms, strict=True):
+                b.store(self._rounded(b.load(norm)), place, align=4)
+            b.cbranch(b.load(self.parked), self.to["merge"], self.to["done"])
+        with b.goto_block(self.to["merge"]):
+            for row in self.rows:
+                parked = b.not_(self._running(row))
+                for kept, place in self._kept(row):
+                    self._store_where(parked, b.load(kept, align=4), place)
+            b.branch(self.to["done"])
+        with b.goto_block(self.to["done"]):
+            b.ret(b.zext(b.load(self.parked), I64))
 
     def _row(self, out: Any, row: int) -> Any:
         """Return where a row of results goes."""
@@ -366,7 +385,7 @@ class _Block:
             b.store(c_re, self.z_re[row])
             b.store(self.v.load(self.c_im[row]), self.z_im[row])
         b.store(ir.Constant(I64, 1), self.n)
-        b.store(ir.Constant(I64, 0), self.parked)
+        b.store(ir.Constant(ir.IntType(1), 0), self.parked)
 
     def _before(self, steps: int, end: Any) -> Any:
         """Return whether so many steps do not lead beyond an n."""
@@ -412,23 +431,32 @@ class _Block:
         for row in self.rows:
             self.b.store(self._norm(row), self.norm[row])
 
+    def _norm_and_limit(self, row: int) -> tuple[Any, Any]:
+        return self.b.load(self.norm[row]), self.v.load(self.limits[row])
+
     def _inside(self, row: int) -> Any:
         """Return which pixels of a row have not escaped, by the last look."""
-        return self.b.fcmp_ordered("<=", self.b.load(self.norm[row]), self.v.load(self.limits[row]))
+        return self.b.fcmp_ordered("<=", *self._norm_and_limit(row))
 
     def _stay(self) -> None:
         """Let no load of the frame be moved before this; the registers are too few to hold what it has."""
         self.b.fence("acq_rel", "singlethread")
 
-    def _running(self) -> list[Any]:
-        """Return which pixels of each row are not parked."""
-        return [self.b.fcmp_ordered(">=", self.v.load(limit), self.v.all(0.0)) for limit in self.limits]
+    def _running(self, row: int) -> Any:
+        """Return which pixels of a row are not parked."""
+        return self.b.fcmp_ordered(">=", self.v.load(self.limits[row]), self.v.all(0.0))
 
     def _any(self, masks: Sequence[Any]) -> Any:
         """Return whether any pixel is in a mask."""
-        while len(masks) > 1:
-            masks = [self.b.or_(p, q) for p, q in zip(masks[::2], masks[1::2], strict=True)]
-        return self.v.any(masks[0])
+        return self.v.any(functools.reduce(self.b.or_, masks))
+
+    def _all(self, masks: Sequence[Any]) -> Any:
+        """Return whether every pixel is in its mask."""
+        return self.b.not_(self.v.any(self.b.not_(functools.reduce(self.b.and_, masks))))
+
+    def _odd(self) -> Any:
+        """Return whether an odd number of steps is left."""
+        return self.b.trunc(self.b.sub(self.most, self.b.load(self.n)), ir.IntType(1))
 
     def _any_leaving(self) -> Any:
         """Return whether a coordinate is 2 or more, or no number: at a |z|**2 of CALM_NORM or more one is."""
@@ -454,6 +482,11 @@ class _Block:
                 b.store(self._norm(row), self.norm[row])
             self._advance(1)
 
+    def _store_lasts(self, index: Any) -> None:
+        """Keep an index as the last for all pixels; where they are parked that does no harm."""
+        for last in self.lasts:
+            self.b.store(self.v.splat(index), last, align=4)
+
     def _store_where(self, mask: Any, value: Any, place: Any) -> None:
         self.b.store(self.b.select(mask, value, self.b.load(place, align=4)), place, align=4)
 
@@ -463,17 +496,26 @@ class _Block:
     def _park(self) -> None:
         """Put the pixels that have escaped where they stay for ever: z = c = 0, and no limit holds them."""
         b, v = self.b, self.v
-        running = self._running()
         for row in self.rows:
             inside = self._inside(row)
-            escaped = b.and_(running[row], b.not_(inside))
-            self._store_where(escaped, self._rounded(b.load(self.norm[row])), self.norms[row])
+            escaped = b.and_(self._running(row), b.not_(inside))
+            results = (self._rounded(b.load(self.norm[row])), b.load(self.lasts[row], align=4))
+            for value, (kept, _) in zip(results, self._kept(row), strict=True):
+                self._store_where(escaped, value, kept)
             for variable in (self.z_re[row], self.z_im[row]):
                 b.store(b.select(inside, b.load(variable), v.all(0.0)), variable)
             for place in (self.c_re[row], self.c_im[row], self.half[row]):
                 b.store(b.select(inside, v.load(place), v.all(0.0)), place, align=4)
             b.store(b.select(inside, v.load(self.limits[row]), v.all(-1.0)), self.limits[row], align=4)
-        b.store(ir.Constant(I64, 1), self.parked)
+        b.store(ir.Constant(ir.IntType(1), 1), self.parked)
+
+    def _kept(self, row: int) -> list[tuple[Any, Any]]:
+        """Return where |z|**2 and the last index of parked pixels are kept, and where they go in the end."""
+        floats = self.b.bitcast(self.frame, self.small.as_pointer())
+        size = self.shape.rows * (1 if self.shape.preview else 2)
+        first = self.b.gep(floats, [ir.Constant(I64, 4 * size + row)])
+        second = self.b.gep(floats, [ir.Constant(I64, 5 * size + row)])
+        return [(first, self.norms[row]), (second, self.lasts[row])]
 
 
 def define_smooth(module: ir.Module, name: str, lanes: int, floor: float) -> ir.Function:
