@@ -174,12 +174,13 @@ def _each_with(name: str, define: Any, *arguments: Any) -> Any:
     """Return the compiled form of `lanes.define_smooth` or `lanes.define_count`, likewise."""
 
     @intrinsic
-    def each(context, norms, lasts, values, count):  # type: ignore[no-untyped-def]  # numba types it
+    def each(context, norms, lasts, values, stride, values_stride, rows, count):  # type: ignore[no-untyped-def]  # noqa: PLR0917  # numba types it, by position
         def generate(context: Any, builder: ir.IRBuilder, _: Any, values: Any) -> Any:
             _call(builder, _defined(builder.module, name, define, *arguments), values)
             return context.get_dummy_value()
 
-        return types.void(types.intp, types.intp, types.intp, types.int64), generate
+        counts = [types.int64] * 4
+        return types.void(types.intp, types.intp, types.intp, *counts), generate
 
     return each
 
@@ -199,24 +200,7 @@ def _call(builder: ir.IRBuilder, function: ir.Function, arguments: Any) -> Any:
     )
 
 
-def _finish_with(each: Any) -> Any:
-    """Return what makes results of a chunk of rows."""
-
-    @njit
-    def finish(norms, lasts, values, row, col):  # type: ignore[no-untyped-def]
-        visible = min(norms.shape[1], values.shape[1] - col)
-        for part in range(min(norms.shape[0], values.shape[0] - row)):
-            each(
-                norms[part].ctypes.data,
-                lasts[part].ctypes.data,
-                values[row + part].ctypes.data + col * 4,
-                visible,
-            )
-
-    return finish
-
-
-def _kernel_with(shape: Shape, finish: Any) -> Any:
+def _kernel_with(shape: Shape, each: Any) -> Any:
     """Return the compiled kernel for a shape of blocks, and what is made of its results."""
     prepare, iterate = _prepare_with(shape), _iterate_with(shape)
     lanes_, rows, chunk, item = shape.lanes, shape.rows, CHUNK, (4 if shape.preview else 8)
@@ -253,12 +237,20 @@ def _kernel_with(shape: Shape, finish: Any) -> Any:
                     )
                     if spoilt:
                         prepare(frame.ctypes.data, imaginary, limit)
-                finish(norms, lasts, values, row, col)
+                each(
+                    norms.ctypes.data,
+                    lasts.ctypes.data,
+                    values.ctypes.data + row * values.strides[0] + col * values.itemsize,
+                    chunk * 4,
+                    values.strides[0],
+                    min(rows, values.shape[0] - row),
+                    min(chunk, values.shape[1] - col),
+                )
 
     return run
 
 
-_smooth_chunk = _finish_with(_each_with("piray_smooth", lanes.define_smooth, SMOOTH_LANES, MODULUS_FLOOR))
-_count_chunk = _finish_with(_each_with("piray_count", lanes.define_count, SMOOTH_LANES))
-_exact_values, _preview_values = (_kernel_with(shape, _smooth_chunk) for shape in (SHAPE, PREVIEW_SHAPE))
-_exact_counts, _preview_counts = (_kernel_with(shape, _count_chunk) for shape in (SHAPE, PREVIEW_SHAPE))
+_smooth = _each_with("piray_smooth", lanes.define_smooth, SMOOTH_LANES, MODULUS_FLOOR)
+_count = _each_with("piray_count", lanes.define_count, SMOOTH_LANES)
+_exact_values, _preview_values = (_kernel_with(shape, _smooth) for shape in (SHAPE, PREVIEW_SHAPE))
+_exact_counts, _preview_counts = (_kernel_with(shape, _count) for shape in (SHAPE, PREVIEW_SHAPE))

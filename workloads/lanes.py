@@ -523,8 +523,9 @@ class _Block:
 def define_smooth(module: ir.Module, name: str, lanes: int, floor: float) -> ir.Function:
     """Add the function that makes smooth values of |z|**2 and the last index: last - log2(log2(|z| + 1)).
 
-    Its arguments: |z|**2, the index and the value, all float32, and how many there are. It reads whole
-    vectors, and writes over the indices where a vector is not whole; below the floor |z| counts as the floor.
+    Its arguments: |z|**2, the index and the value, all float32; the distance of two rows of the former and
+    of two rows of values, in bytes; how many rows, and how many pixels of each. It reads whole vectors, and
+    writes over the indices where a vector is not whole. Below the floor |z| counts as the floor.
     """
 
     def smooth(v: _Vectors, norm: Any, last: Any) -> Any:
@@ -547,37 +548,53 @@ def _define_each(
     module: ir.Module, name: str, lanes: int, result: Any, make: Callable[[_Vectors, Any, Any], Any]
 ) -> ir.Function:
     """Add a function that makes a number of each |z|**2 and last index, vector by vector."""
-    kinds = [F32.as_pointer(), F32.as_pointer(), result.as_pointer(), I64]
+    kinds = [F32.as_pointer(), F32.as_pointer(), result.as_pointer(), I64, I64, I64, I64]
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
     function.linkage = "internal"
-    norms, lasts, values, count = function.args
+    norms, lasts, values, stride, values_stride, rows, count = function.args
     b = ir.IRBuilder(function.append_basic_block("entry"))
     v = _Vectors(b, F32, lanes)
-    results = ir.VectorType(result, lanes).as_pointer()
-    entry = b.block
-    head, body, whole, part, end = (
-        function.append_basic_block(block) for block in ("head", "body", "whole", "part", "end")
+    row, at = b.alloca(I64), b.alloca(I64)
+    zero, one = ir.Constant(I64, 0), ir.Constant(I64, 1)
+    head, start, column, body, whole, part, next_row, end = (
+        function.append_basic_block(block)
+        for block in ("head", "start", "column", "body", "whole", "part", "next_row", "end")
     )
+
+    def place(base: Any, distance: Any) -> Any:
+        """Return where a row's next number is."""
+        first = b.gep(b.bitcast(base, ir.IntType(8).as_pointer()), [b.mul(b.load(row), distance)])
+        return b.gep(b.bitcast(first, base.type), [b.load(at)])
+
+    b.store(zero, row)
     b.branch(head)
     b.position_at_end(head)
-    at = b.phi(I64)
-    at.add_incoming(ir.Constant(I64, 0), entry)
-    b.cbranch(b.icmp_signed("<", at, count), body, end)
+    b.cbranch(b.icmp_signed("<", b.load(row), rows), start, end)
+    b.position_at_end(start)
+    b.store(zero, at)
+    b.branch(column)
+    b.position_at_end(column)
+    b.cbranch(b.icmp_signed("<", b.load(at), count), body, next_row)
+
     b.position_at_end(body)
-    norm, last, value = (b.gep(base, [at]) for base in (norms, lasts, values))
+    norm, last, value = place(norms, stride), place(lasts, stride), place(values, values_stride)
     made = make(v, *(b.bitcast(pointer, v.kind.as_pointer()) for pointer in (norm, last)))
-    following = b.add(at, ir.Constant(I64, lanes))
-    b.cbranch(b.icmp_signed("<=", following, count), whole, part)
+    left = b.sub(count, b.load(at))
+    results = ir.VectorType(result, lanes).as_pointer()
+    b.store(b.add(b.load(at), ir.Constant(I64, lanes)), at)
+    b.cbranch(b.icmp_signed("<=", ir.Constant(I64, lanes), left), whole, part)
     b.position_at_end(whole)
     b.store(made, b.bitcast(value, results), align=4)
-    at.add_incoming(following, whole)
-    b.branch(head)
+    b.branch(column)
     b.position_at_end(part)
     b.store(made, b.bitcast(last, results), align=4)
-    bytes_ = b.mul(b.sub(count, at), ir.Constant(I64, 4))
     copy = module.declare_intrinsic("llvm.memcpy", [value.type, last.type, I64])
-    b.call(copy, [value, last, bytes_, ir.Constant(ir.IntType(1), 0)])
-    b.branch(end)
+    b.call(copy, [value, last, b.mul(left, ir.Constant(I64, 4)), ir.Constant(ir.IntType(1), 0)])
+    b.branch(next_row)
+
+    b.position_at_end(next_row)
+    b.store(b.add(b.load(row), one), row)
+    b.branch(head)
     b.position_at_end(end)
     b.ret_void()
     return function

@@ -49,7 +49,8 @@ def test_a_pi_computes_with_packed_neon(cpu: str) -> None:
 def test_a_pi_smooths_with_packed_neon(cpu: str) -> None:
     text = assembly("aarch64-unknown-linux-gnu", cpu, Shape(2, 8), smooth=True)
     assert counts(text, r"fmla\s+v\d+\.4s") >= 2 * 6 * 4
-    assert counts(text, r"\bbl\s") == 0
+    # What is left of a row is copied; nothing is computed by a call.
+    assert set(re.findall(r"\bbl\s+(\w+)", text)) <= {"memcpy"}
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def test_every_shape_of_blocks_gives_the_same_picture(lanes_and_rows: tuple[int,
     x, y = mandelbrot._samples(tile)
     values = np.empty((tile.height, tile.width), dtype=np.float32)
     shape = Shape(*lanes_and_rows)
-    kernel._fill(kernel._kernel_with(shape, kernel._smooth_chunk), shape, (x, y), (32, 200.0), values)
+    kernel._fill(kernel._kernel_with(shape, kernel._smooth), shape, (x, y), (32, 200.0), values)
     np.testing.assert_array_equal(values, compute_tile(SMALL, tile))
 
 
