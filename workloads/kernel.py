@@ -22,8 +22,9 @@ __all__ = ["MODULUS_FLOOR", "PREVIEW_SHAPE", "SHAPE", "escape_counts", "smooth_v
 # |z| + 1 differs from 1 in float64: the formula is unchanged wherever the write-up's is finite.
 MODULUS_FLOOR = 2.0**-52
 
-SHAPE = lanes.shape_for(llvm.get_host_cpu_features())
-PREVIEW_SHAPE = lanes.shape_for(llvm.get_host_cpu_features(), preview=True)
+_cpu = {"features": llvm.get_host_cpu_features(), "cpu": llvm.get_host_cpu_name()}
+SHAPE = lanes.shape_for(**_cpu)
+PREVIEW_SHAPE = lanes.shape_for(**_cpu, preview=True)
 
 # Of the compiled kernels.
 SIGNATURE = "void(float64[::1], float64[::1], int64, float64, float32[:, ::1])"

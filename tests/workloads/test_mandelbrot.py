@@ -164,12 +164,21 @@ def test_the_preview_is_wrong_only_near_the_border(threshold: float) -> None:
     assert (difference > 1e-2).mean() < 0.02
 
 
-@pytest.mark.parametrize("lanes_and_rows", [(2, 8), (4, 4), (8, 8), (8, 2)])
-def test_every_shape_of_blocks_gives_the_same_picture(lanes_and_rows: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    "shape",
+    [
+        Shape(2, 8),
+        Shape(4, 4),
+        Shape(8, 8),
+        Shape(8, 2),
+        Shape(8, 8, adders=True),
+        Shape(8, 8, blind_steps=6),
+    ],
+)
+def test_every_shape_of_blocks_gives_the_same_picture(shape: Shape) -> None:
     tile = next(SMALL.tiles())
     x, y = mandelbrot._samples(tile)
     values = np.empty((tile.height, tile.width), dtype=np.float32)
-    shape = Shape(*lanes_and_rows)
     kernel._fill(kernel._kernel_with(shape, kernel._smooth), shape, (x, y), (32, 200.0), values)
     np.testing.assert_array_equal(values, compute_tile(SMALL, tile))
 
