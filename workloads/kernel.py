@@ -13,7 +13,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from workloads import jit, lanes
+from workloads import blocks, lanes, orbits, smoothing
 from workloads.lanes import Shape
 
 __all__ = ["MODULUS_FLOOR", "PREVIEW_SHAPE", "SHAPE", "escape_counts", "smooth_values"]
@@ -37,7 +37,7 @@ EARLY = 20
 # Above any rounding of the bounds below.
 SLACK = 1e-6
 # Not below |z| of a pixel of which no coordinate is 2 or more.
-CALM = math.sqrt(lanes.CALM_NORM) * (1.0 + SLACK)
+CALM = math.sqrt(orbits.CALM_NORM) * (1.0 + SLACK)
 # Updates between two looks at first.
 NEAR_UPDATES = 2
 
@@ -95,7 +95,7 @@ def _fill(
     height = max(abs(y[0]), abs(y[-1]))
     largest = (1.0 + SLACK) * math.hypot(max(abs(x[0]), abs(x[-1])), height)
     near = most if _updates_within(threshold, CALM, largest) >= NEAR_UPDATES else 0
-    frame = np.empty((lanes.FRAME_PARTS, shape.rows, shape.lanes), dtype=real)
+    frame = np.empty((orbits.FRAME_PARTS, shape.rows, shape.lanes), dtype=real)
     norms, lasts = np.empty((2, shape.rows, CHUNK), dtype=np.float32)
     run(
         _padded(x, shape.lanes, real),
@@ -128,13 +128,15 @@ def _padded(points: NDArray[np.float64], size: int, real: Any) -> NDArray[Any]:
 
 
 def _prepare_with(shape: Shape) -> Any:
-    """Return the compiled form of `lanes.define_prepare`, for addresses instead of pointers."""
+    """Return the compiled form of `blocks.define_prepare`, for addresses instead of pointers."""
     real = types.float32 if shape.preview else types.float64
 
     @intrinsic
     def prepare(context, frame, ys, limit):  # type: ignore[no-untyped-def]  # numba types it
         def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
-            function = _defined(builder.module, f"piray_prepare_{shape.preview}", lanes.define_prepare, shape)
+            function = _defined(
+                builder.module, f"piray_prepare_{shape.preview}", blocks.define_prepare, shape
+            )
             _call(builder, function, arguments)
             return context.get_dummy_value()
 
@@ -144,7 +146,7 @@ def _prepare_with(shape: Shape) -> Any:
 
 
 def _iterate_with(shape: Shape) -> Any:
-    """Return the compiled form of `lanes.define_iterate`, likewise."""
+    """Return the compiled form of `blocks.define_iterate`, likewise."""
     real = types.float32 if shape.preview else types.float64
 
     @intrinsic
@@ -163,7 +165,9 @@ def _iterate_with(shape: Shape) -> Any:
         )
 
         def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
-            function = _defined(builder.module, f"piray_iterate_{shape.preview}", lanes.define_iterate, shape)
+            function = _defined(
+                builder.module, f"piray_iterate_{shape.preview}", blocks.define_iterate, shape
+            )
             return _call(builder, function, arguments)
 
         return signature, generate
@@ -172,7 +176,7 @@ def _iterate_with(shape: Shape) -> Any:
 
 
 def _each_with(name: str, define: Any, *arguments: Any) -> Any:
-    """Return the compiled form of `lanes.define_smooth` or `lanes.define_count`, likewise."""
+    """Return the compiled form of `smoothing.define_smooth` or `smoothing.define_count`, likewise."""
 
     @intrinsic
     def each(context, norms, lasts, values, stride, values_stride, rows, count):  # type: ignore[no-untyped-def]  # noqa: PLR0917  # numba types it, by position
@@ -251,7 +255,7 @@ def _kernel_with(shape: Shape, each: Any) -> Any:
     return run
 
 
-_smooth = _each_with("piray_smooth", lanes.define_smooth, SMOOTH_LANES, MODULUS_FLOOR)
-_count = _each_with("piray_count", lanes.define_count, SMOOTH_LANES)
+_smooth = _each_with("piray_smooth", smoothing.define_smooth, SMOOTH_LANES, MODULUS_FLOOR)
+_count = _each_with("piray_count", smoothing.define_count, SMOOTH_LANES)
 _exact_values, _preview_values = (_kernel_with(shape, _smooth) for shape in (SHAPE, PREVIEW_SHAPE))
 _exact_counts, _preview_counts = (_kernel_with(shape, _count) for shape in (SHAPE, PREVIEW_SHAPE))

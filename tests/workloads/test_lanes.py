@@ -6,7 +6,7 @@ import llvmlite.binding as llvm
 import pytest
 from llvmlite import ir
 
-from workloads import lanes
+from workloads import blocks, lanes, smoothing
 from workloads.lanes import Shape
 
 
@@ -17,9 +17,9 @@ def assembly(triple: str, cpu: str, shape: Shape, smooth: bool = False) -> str:
     module = ir.Module("block")
     module.triple = triple
     if smooth:
-        function = lanes.define_smooth(module, "smooth", 16, 2.0**-52)
+        function = smoothing.define_smooth(module, "smooth", 16, 2.0**-52)
     else:
-        function = lanes.define_iterate(module, "iterate", shape)
+        function = blocks.define_iterate(module, "iterate", shape)
     function.linkage = "external"
     machine = llvm.Target.from_triple(triple).create_target_machine(cpu=cpu, opt=3)
     parsed = llvm.parse_assembly(str(module))
