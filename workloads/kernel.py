@@ -34,6 +34,8 @@ SMOOTH_LANES = 4 * PREVIEW_SHAPE.lanes
 CHUNK = 256
 # A pixel that has not escaped by then hardly will soon: fewer looks, and some work undone if it does.
 EARLY = 20
+# Bytes; also of the longest vector.
+CACHE_LINE = 64
 # Above any rounding of the bounds below.
 SLACK = 1e-6
 # Not below |z| of a pixel of which no coordinate is 2 or more.
@@ -95,8 +97,8 @@ def _fill(
     height = max(abs(y[0]), abs(y[-1]))
     largest = (1.0 + SLACK) * math.hypot(max(abs(x[0]), abs(x[-1])), height)
     near = most if _updates_within(threshold, CALM, largest) >= NEAR_UPDATES else 0
-    frame = np.empty((orbits.FRAME_PARTS, shape.rows, shape.lanes), dtype=real)
-    norms, lasts = np.empty((2, shape.rows, CHUNK), dtype=np.float32)
+    frame = _aligned((orbits.FRAME_PARTS, shape.rows, shape.lanes), real)
+    norms, lasts = _aligned((2, shape.rows, CHUNK), np.float32)
     run(
         _padded(x, shape.lanes, real),
         _padded(y, shape.rows, real),
@@ -109,6 +111,14 @@ def _fill(
         lasts,
         values,
     )
+
+
+def _aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Return an empty array of which no vector lies in two lines of the cache."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    room = np.empty(size + CACHE_LINE, dtype=np.uint8)
+    begin = -room.ctypes.data % CACHE_LINE
+    return room[begin : begin + size].view(dtype).reshape(shape)
 
 
 def _updates_within(threshold: float, modulus: float, largest: float) -> int:
