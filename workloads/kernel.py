@@ -4,6 +4,7 @@ Iterates in float64 and answers in float32. What a processor needs is decided on
 """
 
 import math
+import threading
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -84,6 +85,23 @@ def escape_counts(
     _fill(run, shape, (x, y), (max_iterations, threshold), counts)
 
 
+class _Room(threading.local):
+    """Room to work in, one for each thread: to make it anew takes as long as some thousand pixels."""
+
+    def __init__(self) -> None:
+        self.parts: dict[Shape, tuple[NDArray[Any], ...]] = {}
+
+    def get(self, shape: Shape) -> tuple[NDArray[Any], ...]:
+        """Return a frame of `blocks.define_iterate`, and where |z|**2 and last indices of a chunk go."""
+        if shape not in self.parts:
+            frame = _aligned((orbits.FRAME_PARTS, shape.rows, shape.lanes), _real(shape))
+            self.parts[shape] = (frame, *_aligned((2, shape.rows, CHUNK), np.float32))
+        return self.parts[shape]
+
+
+_room = _Room()
+
+
 def _fill(
     run: Any,
     shape: Shape,
@@ -93,32 +111,16 @@ def _fill(
 ) -> None:
     """Call a compiled kernel with all that needs no compiling: that saves Numba half of its time."""
     most, threshold = limits[0], float(limits[1])
-    (x, y), real = points, np.float32 if shape.preview else np.float64
-    height = max(abs(y[0]), abs(y[-1]))
-    largest = (1.0 + SLACK) * math.hypot(max(abs(x[0]), abs(x[-1])), height)
+    x, y = points
+    height = max(abs(y.item(0)), abs(y.item(-1)))
+    largest = (1.0 + SLACK) * math.hypot(max(abs(x.item(0)), abs(x.item(-1))), height)
     near = most if _updates_within(threshold, CALM, largest) >= NEAR_UPDATES else 0
-    frame = _aligned((orbits.FRAME_PARTS, shape.rows, shape.lanes), real)
-    norms, lasts = _aligned((2, shape.rows, CHUNK), np.float32)
-    run(
-        _padded(x, shape.lanes, real),
-        _padded(y, shape.rows, real),
-        float(height),
-        most,
-        near,
-        threshold,
-        frame,
-        norms,
-        lasts,
-        values,
-    )
+    x, y = _padded(x, shape.lanes, _real(shape)), _padded(y, shape.rows, _real(shape))
+    run(x, y, height, most, near, threshold, *_room.get(shape), values)
 
 
-def _aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Return an empty array of which no vector lies in two lines of the cache."""
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    room = np.empty(size + CACHE_LINE, dtype=np.uint8)
-    begin = -room.ctypes.data % CACHE_LINE
-    return room[begin : begin + size].view(dtype).reshape(shape)
+def _real(shape: Shape) -> Any:
+    return np.float32 if shape.preview else np.float64
 
 
 def _updates_within(threshold: float, modulus: float, largest: float) -> int:
@@ -129,9 +131,22 @@ def _updates_within(threshold: float, modulus: float, largest: float) -> int:
     return updates
 
 
+def _aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Return an empty array of which no vector lies in two lines of the cache."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    room: NDArray[Any] = np.empty(size + CACHE_LINE, dtype=np.uint8)
+    begin = -room.ctypes.data % CACHE_LINE
+    array: NDArray[Any] = room[begin : begin + size].view(dtype).reshape(shape)
+    return array
+
+
 def _padded(points: NDArray[np.float64], size: int, real: Any) -> NDArray[Any]:
-    """Return a copy that ends with repetitions of its last point, its length a multiple of a size."""
-    padded = np.empty(-(-points.size // size) * size, dtype=real)
+    """Return the points, and the last one anew until their number is a multiple of a size."""
+    rest = -points.size % size
+    if not rest:
+        # A copy, for one that may not be written to is of another type, to be compiled for anew.
+        return np.array(points, dtype=real)
+    padded = np.empty(points.size + rest, dtype=real)
     padded[: points.size] = points
     padded[points.size :] = points[-1]
     return padded

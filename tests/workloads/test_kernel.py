@@ -1,5 +1,6 @@
 """The vector kernel against the plainest loop that rounds as it does: equal counts, whatever is asked for."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,26 @@ def test_a_row_is_the_same_whatever_the_rows_beside_it(rows: int) -> None:
         part = np.empty_like(whole[row : row + rows])
         smooth_values(x, y[row : row + rows], 500, 200.0, part)
         np.testing.assert_array_equal(part, whole[row : row + rows])
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    x, y = np.linspace(-2.0, 0.6, 333), np.linspace(-1.2, 1.2, 400)
+    alone, together = (np.empty((y.size, x.size), dtype=np.float32) for _ in range(2))
+    smooth_values(x, y, 500, 200.0, alone)
+    with ThreadPoolExecutor(4) as pool:
+        rows = [np.s_[row : row + 10] for row in range(0, y.size, 10)]
+        list(pool.map(lambda part: smooth_values(x, y[part], 500, 200.0, together[part]), rows))
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_points_that_may_not_be_written_to_cost_no_compiling() -> None:
+    x, y, values = np.linspace(-2.0, 1.0, 64), np.linspace(-1.0, 1.0, 8), np.empty((8, 64), dtype=np.float32)
+    smooth_values(x, y, 32, 200.0, values)
+    before = len(kernel._exact_values.signatures)
+    for points in (x, y):
+        points.flags.writeable = False
+    smooth_values(x, y, 32, 200.0, values)
+    assert len(kernel._exact_values.signatures) == before
 
 
 def test_a_column_is_the_same_whatever_the_columns_beside_it() -> None:
