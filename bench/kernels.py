@@ -28,8 +28,8 @@ REPEATS, SLOW_REPEATS = 9, 3
 TRIALS = 8
 # Operations of one tested update by the multipliers: x * x, y * y, 2 * x * y + c, and one of the two sums.
 FUSED_OPERATIONS = 4
-# Shorter than some tenths of a millisecond, and wide multipliers are not yet awake.
-PEAK_ROUNDS = 50_000
+# As long as a band takes: in less than a tenth of a millisecond wide multipliers do not even wake up.
+PEAK_ROUNDS = 200_000
 TOLERANCE = 1e-5
 # Pixels of 1000 whose float32 orbits may lead elsewhere.
 STRAYS = 0.1
@@ -252,13 +252,14 @@ def _expected(x: Any, y: Any) -> tuple[Any, Any, Any]:
 def _against_numpy(parts: list[Part]) -> Figure:
     """Compare with NumPy on the write-up's tiles of 100 x 100 pixels, with its allocator at its best."""
     np.ones(FREED_BYTES, dtype=np.uint8)
-    tiles = _write_up_tiles()
-    rows: list[Part] = [partial(_draw, tiles[row : row + TILES]) for row in range(0, len(tiles), TILES)]
-    rows[0]()
+    tiles: list[Part] = [partial(write_up_values, c, ITERATIONS, THRESHOLD) for c in _write_up_tiles()]
+    for tile in tiles[:TILES]:
+        tile()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    rows[0]()
+    for tile in tiles[:TILES]:
+        tile()
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-    seconds = best_sums({"kernel": parts, "numpy": rows}, SLOW_REPEATS)
+    seconds = best_sums({"kernel": parts, "numpy": tiles}, SLOW_REPEATS)
     return Figure(
         "Mandelbrot kernel / the write-up's NumPy",
         seconds["numpy"] / seconds["kernel"],
@@ -279,11 +280,6 @@ def _write_up_tiles() -> list[NDArray[np.complex128]]:
             )
             tiles.append(x + 1j * y)
     return tiles
-
-
-def _draw(tiles: list[NDArray[np.complex128]]) -> None:
-    for tile in tiles:
-        write_up_values(tile, ITERATIONS, THRESHOLD)
 
 
 def _say(line: str) -> None:
