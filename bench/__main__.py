@@ -1,22 +1,47 @@
 """`python -m bench`: prints a table, writes results/bench.json; fails on wrong answers, never on time."""
 
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
-from bench import kernels
-from bench.figures import WrongAnswer, table, write
+from bench import arm64, distribution, infra, jit, kernels, scaling
+from bench.figures import Figure, WrongAnswer, table, write
+
+RESULTS = Path("results")
 
 
 def main() -> int:
     """Return the exit code: 1 if something that was to be timed is wrong."""
+    begin = time.monotonic()
     try:
-        figures = [*kernels.mandelbrot(), *kernels.monte_carlo()]
+        figures = [
+            *_section("the kernels, on one core", lambda: [*kernels.mandelbrot(), *kernels.monte_carlo()]),
+            *_section("their loops on a Pi, modelled", arm64.figures),
+            *_section("what compiling costs a process", jit.figures),
+            *_section("pictures on two cores", _two_cores),
+            *_section("the Pulumi program for many hosts", infra.figures),
+        ]
     except WrongAnswer as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    write(figures, Path("results/bench.json"))
+    write(figures, RESULTS / "bench.json")
     print(table(figures))
+    print(f"{time.monotonic() - begin:.0f} s; written to {RESULTS / 'bench.json'}")
     return 0
+
+
+def _two_cores() -> list[Figure]:
+    race = distribution.race()
+    return [*distribution.figures(race), *scaling.figures(race, RESULTS)]
+
+
+def _section(name: str, measure: Callable[[], list[Figure]]) -> list[Figure]:
+    print(f"bench: {name} …", file=sys.stderr, flush=True)
+    begin = time.monotonic()
+    figures = measure()
+    print(f"bench: {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
+    return figures
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from llvmlite import ir
 from bench.arm64_code import Loop, assembly, loops
 from bench.arm64_model import CORES, Core, Mca, cycles, find, independent
 from bench.figures import Figure, WrongAnswer
-from workloads import lanes, pi
+from workloads import blocks, lanes, pi
 
 NEON = {"neon": True}
 GOAL = 0.55
@@ -82,7 +82,7 @@ def mandelbrot_loop(core: Core) -> tuple[Loop, int]:
         WrongAnswer: If no such loop updates all rows of a block in packed NEON.
     """
     module, shape = ir.Module("mandelbrot"), lanes.shape_for(NEON)
-    lanes.define_iterate(module, "iterate", shape).linkage = "external"
+    blocks.define_iterate(module, "iterate", shape).linkage = "external"
     found = [loop for loop in loops(assembly(module, core.cpu)) if loop.branches == 1]
     longest = max(found, key=_fused, default=None)
     steps = _fused(longest) // (FUSED_OPERATIONS * shape.rows) if longest else 0

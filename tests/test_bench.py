@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import distribution, kernels, race
+from bench import kernels
 from bench.figures import Figure, WrongAnswer, table, write
 from bench.timing import best_sums
 from workloads import kernel

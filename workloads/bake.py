@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from workloads import (
+    colour,  # noqa: F401  # declares its kernel
     jit,
     kernel,  # noqa: F401  # declares its kernels
     kernel_store,

@@ -5,16 +5,17 @@ Iterates in float64 and answers in float32. What a processor needs is decided on
 
 import math
 import threading
+from dataclasses import astuple
 from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from workloads import blocks, lanes, orbits, smoothing
+from workloads import blocks, jit, lanes, orbits, smoothing
 from workloads.lanes import Shape
 
 __all__ = ["MODULUS_FLOOR", "PREVIEW_SHAPE", "SHAPE", "escape_counts", "smooth_values"]
@@ -27,8 +28,8 @@ _cpu = {"features": llvm.get_host_cpu_features(), "cpu": llvm.get_host_cpu_name(
 SHAPE = lanes.shape_for(**_cpu)
 PREVIEW_SHAPE = lanes.shape_for(**_cpu, preview=True)
 
-# Of the compiled kernels.
-SIGNATURE = "void(float64[::1], float64[::1], int64, float64, float32[:, ::1])"
+# All that decides about the machine code.
+SOURCES = (__file__, *(str(part.__file__) for part in (blocks, lanes, orbits, smoothing)))
 # Several vectors in turn, so that one is computed while another waits for its last result.
 SMOOTH_LANES = 4 * PREVIEW_SHAPE.lanes
 # Columns handled at once: |z|**2 and values of a block of rows stay in the first-level cache.
@@ -230,12 +231,19 @@ def _call(builder: ir.IRBuilder, function: ir.Function, arguments: Any) -> Any:
     )
 
 
-def _kernel_with(shape: Shape, each: Any) -> Any:
-    """Return the compiled kernel for a shape of blocks, and what is made of its results."""
+def _kernel_with(shape: Shape, each: Any, result: str) -> Any:
+    """Return the compiled kernel for a shape of blocks, what is made of its results, and their type."""
     prepare, iterate = _prepare_with(shape), _iterate_with(shape)
     lanes_, rows, chunk, item = shape.lanes, shape.rows, CHUNK, (4 if shape.preview else 8)
+    real = "float32" if shape.preview else "float64"
+    # In the order of `run`'s parameters.
+    signature = (
+        f"void({real}[::1], {real}[::1], float64, int64, int64, float64, "
+        f"{real}[:, :, ::1], float32[:, ::1], float32[:, ::1], {result}[:, ::1])"
+    )
+    name = "_".join(["mandelbrot", result, *(str(int(value)) for value in astuple(shape))])
 
-    @njit(nogil=True)
+    @jit.kernel(name, signature, *SOURCES)
     def run(x, y, height, most, near, threshold, frame, norms, lasts, values):  # type: ignore[no-untyped-def]  # noqa: PLR0917  # not for callers
         limit = threshold * threshold
         early = min(EARLY, near)
@@ -282,5 +290,5 @@ def _kernel_with(shape: Shape, each: Any) -> Any:
 
 _smooth = _each_with("piray_smooth", smoothing.define_smooth, SMOOTH_LANES, MODULUS_FLOOR)
 _count = _each_with("piray_count", smoothing.define_count, SMOOTH_LANES)
-_exact_values, _preview_values = (_kernel_with(shape, _smooth) for shape in (SHAPE, PREVIEW_SHAPE))
-_exact_counts, _preview_counts = (_kernel_with(shape, _count) for shape in (SHAPE, PREVIEW_SHAPE))
+_exact_values, _preview_values = (_kernel_with(shape, _smooth, "float32") for shape in (SHAPE, PREVIEW_SHAPE))
+_exact_counts, _preview_counts = (_kernel_with(shape, _count, "int32") for shape in (SHAPE, PREVIEW_SHAPE))

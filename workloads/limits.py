@@ -14,7 +14,7 @@ import numpy as np
 
 from workloads.plan import Plan
 from workloads.simulation import Cause, Cluster, Outcome, simulate
-from workloads.work import SHARE, SIDE, row_work
+from workloads.work import SIDE, row_work
 
 HEAD_CORES, WORKER_CORES = 1, 3
 NODES = (4, 16, 64, 1000)
@@ -106,7 +106,7 @@ def _limit(name: str, plan: Plan, node: Cluster, nodes: Sequence[int]) -> Limit:
     work = row_work(plan)
     pixels, total = plan.width * plan.height, float(work.sum())
     # The driver estimates the rows' work itself, by some of the picture's points.
-    survey = min(SIDE * SIDE, SHARE * pixels) / pixels * total
+    survey = min(SIDE * SIDE, pixels) / pixels * total
     tried: dict[int, Outcome] = {}
 
     def outcome(count: int) -> Outcome:

@@ -9,8 +9,8 @@ from workloads.kernel import smooth_values
 from workloads.mandelbrot import compute_band
 from workloads.plan import Band, Plan
 
-# Points of the grid along each axis: 4096 of them, and at most this share of the picture's.
-SIDE = 64
+# Points of the grid along each axis: 64 where that is no more than this share of the picture's, else 32.
+SIDE, LEAST_SIDE = 64, 32
 SHARE = 1e-3
 # What a pixel costs beside its updates, in updates: logarithms, colour, the way to memory.
 PIXEL_UPDATES = 8.0
@@ -30,9 +30,8 @@ def row_work(plan: Plan) -> NDArray[np.float64]:
     Returns:
         Shape (plan.height,), above 0; row 0 is view.y_min.
     """
-    points = max(1, int(SHARE * plan.width * plan.height))
-    rows = max(1, min(SIDE, plan.height, points))
-    columns = max(1, min(SIDE, plan.width, points // rows))
+    side = SIDE if SHARE * plan.width * plan.height >= SIDE * SIDE else LEAST_SIDE
+    rows, columns = min(side, plan.height), min(side, plan.width)
     x, y = _middles(plan.x_samples(), columns), _middles(plan.y_samples(), rows)
     values = np.empty((y.size, x.size), dtype=np.float32)
     smooth_values(x, y, plan.max_iterations, plan.threshold, values)

@@ -2,32 +2,23 @@
 
 import re
 
-import llvmlite.binding as llvm
 import pytest
 from llvmlite import ir
 
+from bench.arm64_code import assembly
 from workloads import blocks, lanes, smoothing
 from workloads.lanes import Shape
 
 
-def assembly(triple: str, cpu: str, shape: Shape, smooth: bool = False) -> str:
-    """Compile the block function as Numba's own pipeline does, for a processor that is not this one."""
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
+def written(triple: str, cpu: str, shape: Shape, smooth: bool = False) -> str:
+    """Compile the block function, or what smooths, for a processor that is not this one."""
     module = ir.Module("block")
-    module.triple = triple
     if smooth:
         function = smoothing.define_smooth(module, "smooth", 16, 2.0**-52)
     else:
         function = blocks.define_iterate(module, "iterate", shape)
     function.linkage = "external"
-    machine = llvm.Target.from_triple(triple).create_target_machine(cpu=cpu, opt=3)
-    parsed = llvm.parse_assembly(str(module))
-    parsed.verify()
-    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
-    builder.getModulePassManager().run(parsed, builder)
-    text: str = machine.emit_assembly(parsed)
-    return text
+    return assembly(module, cpu, triple)
 
 
 def counts(text: str, pattern: str) -> int:
@@ -36,7 +27,7 @@ def counts(text: str, pattern: str) -> int:
 
 @pytest.mark.parametrize("cpu", ["cortex-a72", "cortex-a76"])
 def test_a_pi_computes_with_packed_neon(cpu: str) -> None:
-    text = assembly("aarch64-unknown-linux-gnu", cpu, lanes.shape_for({"neon": True}))
+    text = written("aarch64-unknown-linux-gnu", cpu, lanes.shape_for({"neon": True}))
     assert lanes.shape_for({"neon": True}) == Shape(lanes=2, rows=8)
     # Four steps of eight rows without a look, of which three operations are fused.
     assert counts(text, r"fml[as]\s+v\d+\.2d") >= 3 * 4 * 8
@@ -47,7 +38,7 @@ def test_a_pi_computes_with_packed_neon(cpu: str) -> None:
 
 @pytest.mark.parametrize("cpu", ["cortex-a72", "cortex-a76"])
 def test_a_pi_smooths_with_packed_neon(cpu: str) -> None:
-    text = assembly("aarch64-unknown-linux-gnu", cpu, Shape(2, 8), smooth=True)
+    text = written("aarch64-unknown-linux-gnu", cpu, Shape(2, 8), smooth=True)
     assert counts(text, r"fmla\s+v\d+\.4s") >= 2 * 6 * 4
     # What is left of a row is copied; nothing is computed by a call.
     assert set(re.findall(r"\bbl\s+(\w+)", text)) <= {"memcpy"}
@@ -58,7 +49,7 @@ def test_a_pi_smooths_with_packed_neon(cpu: str) -> None:
     [("haswell", {"avx2": True}, "ymm"), ("skylake-avx512", {"avx512f": True}, "zmm")],
 )
 def test_other_processors_use_their_whole_vectors(cpu: str, features: dict[str, bool], register: str) -> None:
-    text = assembly("x86_64-unknown-linux-gnu", cpu, lanes.shape_for(features))
+    text = written("x86_64-unknown-linux-gnu", cpu, lanes.shape_for(features))
     rows = lanes.shape_for(features).rows
     assert counts(text, rf"vfn?m(add|sub)\d+pd.*%?{register}") >= 3 * 4 * rows
     assert counts(text, r"vfn?m(add|sub)\d+sd") == 0
