@@ -46,7 +46,7 @@ def figures(found: Mapping[str, Any]) -> list[Figure]:
     """Return what sharing costs, from what `race` told."""
     measured = [figure for picture in found["pictures"] for figure in _picture_figures(picture)]
     small, large = found["memory_mib"]
-    how = f"most memory after pictures of 4 and of 419 million pixels: {small:.0f} and {large:.0f} MiB"
+    how = f"its own, at most, for pictures of 4 and of 419 million pixels: {small:.0f} and {large:.0f} MiB"
     return [
         *measured,
         Figure("Driver's memory, small picture / large picture", small / large, MEMORY_GOAL, how),

@@ -90,7 +90,8 @@ def mandelbrot() -> list[Figure]:
             target = name.removeprefix(f"{theirs} for ")
             figures.append(
                 Figure(
-                    f"Mandelbrot {ours} / ISPC's example, {'float32' if 'preview' in ours else 'float64'}",
+                    f"Mandelbrot {ours} / ISPC, its example's loop, "
+                    f"{'float32' if 'preview' in ours else 'float64'}",
                     seconds[name] / seconds[ours],
                     1.0,
                     f"{peers.ispc_version()}, {target}, the fastest of its targets; {how}",

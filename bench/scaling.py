@@ -1,6 +1,7 @@
 """How two cores do against one, by `piray sweep`, and how well the simulation knew it before."""
 
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -67,7 +68,7 @@ def _efficiencies(race: Mapping[str, Any], folder: Path) -> list[Figure]:
     )
     if done.returncode != 0:
         raise WrongAnswer(f"the sweep: {done.stderr.strip()}")
-    ideal = max(
+    ideal = statistics.median(
         picture["times"]["one core"][0] / min(picture["times"]["independent"]) / CORES
         for picture in race["pictures"]
     )

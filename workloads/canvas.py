@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 from workloads.plan import Band, Plan
 
+# Where a file is in memory, and no larger than this there: a disk slows down who writes to it much.
+MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108  # mkstemp makes the file private
+MEMORY_BYTES = 2**26
 # What is read, compressed or hashed at once.
 PIECE_BYTES = 2**22
 COMPRESSION = 6
@@ -46,7 +49,9 @@ class Canvas:
         self.plan = plan
         self._own = path is None
         if path is None:
-            self._file, self.path = tempfile.mkstemp(prefix="piray-canvas-")
+            in_memory = plan.width * plan.height <= MEMORY_BYTES and os.access(MEMORY_FOLDER, os.W_OK)
+            folder = MEMORY_FOLDER if in_memory else None
+            self._file, self.path = tempfile.mkstemp(prefix="piray-canvas-", dir=folder)
             self.clear()
         else:
             self._file, self.path = os.open(path, os.O_RDWR), path

@@ -37,7 +37,7 @@ def colour_indices(values: NDArray[np.float32], plan: Plan) -> NDArray[np.uint8]
 
 
 # NumPy would go through the memory four times, which takes as long as the kernel itself.
-@jit.kernel("colour_indices", "void(float32[:, ::1], float32, uint8[:, ::1])", __file__)
+@jit.kernel("colours", "void(float32[:, ::1], float32, uint8[:, ::1])", __file__)
 def fill_indices(values: NDArray[np.float32], scale: np.float32, indices: NDArray[np.uint8]) -> None:
     """Fill `indices` from `values`; both of shape (rows, columns)."""
     last = np.float32(COLOURS - 1)

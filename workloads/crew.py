@@ -6,15 +6,18 @@ a copy.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
 import ray
 from numpy.typing import NDArray
 
+from workloads import jit
 from workloads.canvas import Canvas
 from workloads.cluster import ANSWER_TIMEOUT_S, LOSSES, Node, WorkloadError, alive_ids, pinned
 from workloads.mandelbrot import check_kernel, compute_band, draw_band, warm_up
@@ -76,19 +79,21 @@ class Crew:
 
     Attributes:
         call_s: Seconds a call takes beside its work, once `warm` has measured it.
+        compiled: How many kernels the actors had to compile; the others they found on disk.
     """
 
     def __init__(self, slots: Sequence[Node]) -> None:
         own = ray.get_runtime_context().get_node_id()
         self.slots = [Slot(node, shared=node.node_id == own) for node in slots]
         self.call_s = 0.0
-        self._unneeded: dict[Any, Slot] = {}
+        self.compiled = 0
+        self._unneeded: dict[Future[Any], Slot] = {}
 
     def warm(self) -> list[float]:
         """Start the actors, compile their kernels, and measure what each can do and what a call costs.
 
         Returns:
-            Cold seconds of each actor.
+            Seconds until each actor's kernel was ready.
 
         Raises:
             WorkloadError: If an actor does not get its CPU.
@@ -96,11 +101,12 @@ class Crew:
         for slot in self.slots:
             slot.actor = _RemoteWorker.options(**pinned(slot.node.node_id)).remote()
         answers = self._ask("warm")
-        for slot, (_, speed) in zip(self.slots, answers, strict=True):
+        for slot, (_, speed, _) in zip(self.slots, answers, strict=True):
             slot.speed = speed
+        self.compiled = sum(compiled for *_, compiled in answers)
         if self.slots:
             self.call_s = self._call_seconds()
-        return [cold_s for cold_s, _ in answers]
+        return [cold_s for cold_s, *_ in answers]
 
     def check(self, plan: Plan) -> None:
         """Compare every actor's kernel with the reference on parts of a plan.
@@ -118,7 +124,7 @@ class Crew:
                 actor = _RemoteWorker.options(**pinned(slot.node.node_id)).remote()
                 # The node may die meanwhile, or may be dead without Ray having noticed: then it stays lost.
                 with suppress(ray.exceptions.RayError):
-                    _, slot.speed = ray.get(actor.warm.remote(), timeout=REPAIR_TIMEOUT_S)
+                    _, slot.speed, _ = ray.get(actor.warm.remote(), timeout=REPAIR_TIMEOUT_S)
                     ray.get(actor.check.remote(plan), timeout=REPAIR_TIMEOUT_S)
                     slot.actor = actor
 
@@ -128,10 +134,10 @@ class Crew:
         Returns:
             Names of the nodes whose actor was lost meanwhile, or did not come to an end.
         """
-        calls, lost = list(self._unneeded), []
-        ready = ray.wait(calls, num_returns=len(calls), timeout=SETTLE_TIMEOUT_S)[0] if calls else []
+        lost = []
+        ended = wait(self._unneeded, timeout=SETTLE_TIMEOUT_S).done
         for call, slot in self._unneeded.items():
-            if slot.actor is not None and not (call in ready and _ended_well(call)):
+            if slot.actor is not None and (call not in ended or isinstance(call.exception(), LOSSES)):
                 ray.kill(slot.actor)
                 slot.actor = None
                 lost.append(slot.node.name)
@@ -155,20 +161,22 @@ class Crew:
         """
         begin = time.perf_counter()
         run = _Run(canvas, self.slots[:count], self.call_s)
-        heard = begin
+        run.hand_out(range(count))
+        heard = time.perf_counter()
         while not run.schedule.finished:
-            run.hand_out()
-            for call in _arrived(list(run.in_hand)):
+            arrivals = run.wait()
+            for arrival in arrivals:
                 heard = time.perf_counter()
-                pixels = run.take(call)
+                pixels = run.take(arrival)
                 if pixels and progress is not None:
                     progress(pixels)
+            run.hand_out({arrival.worker for arrival in arrivals})
             if time.perf_counter() - heard > CALL_TIMEOUT_S:
                 raise WorkloadError(f"no band arrived for {CALL_TIMEOUT_S:.0f} s: is the cluster hanging?")
         wall_s = time.perf_counter() - begin
         for slot, speed in zip(run.slots, run.schedule.speeds, strict=True):
             slot.speed = speed
-        self._unneeded = {call: run.slots[worker] for call, (worker, _) in run.in_hand.items()}
+        self._unneeded = {call.future: run.slots[call.worker] for call in run.in_hand}
         return Rendering(wall_s, run.busy_s, run.calls, tuple(run.lost))
 
     def _ask(self, method: str, *arguments: Any) -> list[Any]:
@@ -197,6 +205,16 @@ class Crew:
         return (time.perf_counter() - begin) / len(calls)
 
 
+# Two calls for one band are two calls, so calls are compared by identity.
+@dataclass(eq=False)
+class _Call:
+    """A band in a worker's hand."""
+
+    worker: int
+    band: Band
+    future: Future[tuple[NDArray[np.uint8] | None, float]]
+
+
 class _Run:
     """One picture on its way."""
 
@@ -206,54 +224,76 @@ class _Run:
         for worker, slot in enumerate(slots):
             if slot.actor is None:
                 self.schedule.lose(worker)
-        self.in_hand: dict[Any, tuple[int, Band]] = {}
+            else:
+                # Once, for each argument that is no number costs a call as much as all the rest.
+                slot.actor.begin.remote(canvas.plan, canvas.path if slot.shared else None)
+        self.in_hand: set[_Call] = set()
         self.lost: list[str] = []
         self.busy_s, self.calls = 0.0, 0
+        self._idle: set[int] = set()
+        self._arrived: SimpleQueue[_Call] = SimpleQueue()
 
-    def hand_out(self) -> None:
-        """Give every worker what it is to compute next.
+    def hand_out(self, workers: Iterable[int]) -> None:
+        """Give some workers, and those that have nothing to do, what they are to compute next.
 
         Raises:
             WorkloadError: If there is no worker any more.
         """
         now = time.perf_counter()
+        asked = sorted({*workers, *self._idle})
         for _ in range(CALLS_IN_HAND):
-            for worker, slot in enumerate(self.slots):
+            for worker in asked:
                 if (band := self.schedule.next(worker, now)) is not None:
-                    path = self._canvas.path if slot.shared else None
-                    self.in_hand[slot.actor.compute.remote(self._canvas.plan, band, path)] = (worker, band)
-                    self.calls += 1
-        if not self.in_hand:
+                    self._call(worker, band)
+        self._idle.update(asked)
+        self._idle -= {call.worker for call in self.in_hand}
+        if not self.in_hand and not self.schedule.finished:
             raise WorkloadError(
                 f"every Ray worker was lost ({', '.join(self.lost)}): look at their pods and logs."
             )
 
-    def take(self, call: Any) -> int:
+    def _call(self, worker: int, band: Band) -> None:
+        reference = self.slots[worker].actor.compute.remote(band.first, band.end, band.left, band.right)
+        call = _Call(worker, band, reference.future())
+        self.in_hand.add(call)
+        self.calls += 1
+        call.future.add_done_callback(lambda _: self._arrived.put(call))
+
+    def wait(self) -> list[_Call]:
+        """Wait for a call to end and return all that have; none after a moment."""
+        arrivals = []
+        with suppress(Empty):
+            arrivals.append(self._arrived.get(timeout=LOOK_S))
+            while True:
+                arrivals.append(self._arrived.get_nowait())
+        return arrivals
+
+    def take(self, call: _Call) -> int:
         """Put the result of a call in its place; return how many pixels are new."""
-        worker, band = self.in_hand.pop(call)
-        slot = self.slots[worker]
+        self.in_hand.discard(call)
+        slot = self.slots[call.worker]
         try:
-            indices, seconds = ray.get(call)
+            indices, seconds = call.future.result()
         except LOSSES:
-            self.schedule.lose(worker)
+            self.schedule.lose(call.worker)
             if slot.actor is not None:
                 self.lost.append(slot.node.name)
                 slot.actor = None
             return 0
         self.busy_s += seconds
-        if not self.schedule.finish(worker, band, time.perf_counter(), seconds):
+        if not self.schedule.finish(call.worker, call.band, time.perf_counter(), seconds):
             return 0
         if indices is not None:
-            self._canvas.place(band, indices)
-        return band.rows * band.columns
+            self._canvas.place(call.band, indices)
+        return call.band.rows * call.band.columns
 
 
 class _Worker:
     """Computes bands on one CPU."""
 
-    def warm(self) -> tuple[float, float]:
-        """Compile the kernel; return the cold seconds, and its updates a second."""
-        return warm_up(), kernel_speed()
+    def warm(self) -> tuple[float, float, int]:
+        """Make the kernel ready; return seconds, its updates a second, and how many kernels it compiled."""
+        return warm_up(), kernel_speed(), jit.tally().compiled
 
     def check(self, plan: Plan) -> None:
         """Compare the kernel with the reference."""
@@ -262,34 +302,24 @@ class _Worker:
     def ping(self) -> None:
         """Do nothing."""
 
-    def compute(self, plan: Plan, band: Band, path: str | None) -> tuple[NDArray[np.uint8] | None, float]:
+    def begin(self, plan: Plan, path: str | None) -> None:
+        """Take note of a picture, and of the canvas's file if it is to be filled here."""
+        self._plan = plan
+        self._canvas = None if path is None else Canvas(plan, path)
+
+    def compute(self, first: int, end: int, left: int, right: int) -> tuple[NDArray[np.uint8] | None, float]:
         """Return the colour indices of a band, None if they are in the file, and the seconds it took."""
         begin, indices = time.perf_counter(), None
-        if path is None:
-            indices = compute_band(plan, band)
+        band = Band(first, end, left, right)
+        if self._canvas is None:
+            indices = compute_band(self._plan, band)
         else:
-            with Canvas(plan, path) as canvas:
-                draw_band(canvas, band)
+            draw_band(self._canvas, band)
         return indices, time.perf_counter() - begin
 
 
 # Not as a decorator: Ray's types then hide what it adds to the class.
 _RemoteWorker: Any = ray.remote(max_restarts=0)(_Worker)
-
-
-def _arrived(calls: list[Any]) -> list[Any]:
-    """Wait for a call to end and return all that have; none after a moment."""
-    first, rest = ray.wait(calls, num_returns=1, timeout=LOOK_S)
-    more = ray.wait(rest, num_returns=len(rest), timeout=0)[0] if first and rest else []
-    return [*first, *more]
-
-
-def _ended_well(call: Any) -> bool:
-    try:
-        ray.get(call)
-    except LOSSES:
-        return False
-    return True
 
 
 def _first_line(error: Exception) -> str:

@@ -9,10 +9,11 @@ import os
 import pickle
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import FunctionType
 from typing import Any, BinaryIO
 
 import llvmlite
@@ -48,24 +49,25 @@ class Tally:
 
 
 _counts: Counter[str] = Counter()
-_kernels: list[tuple[Any, str]] = []
+_kernels: list[tuple[Any, str, tuple[str, ...]]] = []
 
 
 def kernel(name: str, signature: str, *sources: str) -> Callable[[Callable[..., Any]], Any]:
     """Return a decorator like `njit(nogil=True)` whose results are kept on disk.
 
     Args:
-        name: Of the kernel; no two kernels may share it.
+        name: Of the kernel; two may share it if they enclose different things.
         signature: Types that `compile_all` compiles for, as numba writes them.
         sources: Files whose contents decide about the machine code.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
+        enclosed = "\n".join(_enclosed(function))
         # Part of the symbols that the machine code exports: the linker takes two of one name for the same.
-        function.__qualname__ = name
+        function.__qualname__ = f"{name}_{kernel_store.digest(enclosed.encode()).hex()[:8]}"
         dispatcher: Any = njit(nogil=True)(function)
-        dispatcher._cache = _Kept(name, sources)  # noqa: SLF001  # numba offers no cache but its own
-        _kernels.append((dispatcher, signature))
+        dispatcher._cache = _Kept(name, enclosed, sources)  # noqa: SLF001  # numba offers no cache but its own
+        _kernels.append((dispatcher, signature, sources))
         return dispatcher
 
     return decorate
@@ -73,8 +75,13 @@ def kernel(name: str, signature: str, *sources: str) -> Callable[[Callable[..., 
 
 def compile_all() -> None:
     """Compile or load every kernel that has been declared, and run none of them."""
-    for dispatcher, signature in _kernels:
+    for dispatcher, signature, _ in _kernels:
         dispatcher.compile(signature)
+
+
+def sources() -> set[tuple[str, ...]]:
+    """Return the files that kernels were declared with."""
+    return {files for _, _, files in _kernels}
 
 
 def tally() -> Tally:
@@ -82,11 +89,27 @@ def tally() -> Tally:
     return Tally(compiled=_counts["compiled"], loaded=_counts["loaded"])
 
 
+def _enclosed(function: Any) -> Iterator[str]:
+    """Yield what a function encloses, and what is enclosed by that, as text.
+
+    What has no text of its own is written with its address: then no other process finds the kernel.
+    """
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        value = cell.cell_contents
+        # Those of a dispatcher and of an intrinsic.
+        inner = getattr(value, "py_func", getattr(value, "_defn", value))
+        if isinstance(inner, FunctionType):
+            yield f"{name}: {inner.__module__}.{inner.__qualname__}"
+            yield from _enclosed(inner)
+        else:
+            yield f"{name}: {inner!r}"
+
+
 class _Kept(NullCache):
     """One kernel on disk, as its dispatcher asks for it: load, else compile and save."""
 
-    def __init__(self, name: str, sources: Iterable[str]) -> None:
-        self._name, self._sources = name, tuple(sources)
+    def __init__(self, name: str, enclosed: str, sources: Iterable[str]) -> None:
+        self._name, self._enclosed, self._sources = name, enclosed, tuple(sources)
         self._lock: BinaryIO | None = None
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
@@ -133,7 +156,7 @@ class _Kept(NullCache):
         made_from = [
             *(numba.__version__, llvmlite.__version__, str(sys.implementation.cache_tag)),
             *codegen.magic_tuple(),
-            str(arguments),
+            *(str(arguments), self._enclosed),
             *sorted(setting for setting in settings if setting.split("=")[0] not in HARMLESS),
         ]
         try:

@@ -5,7 +5,6 @@ Iterates in float64 and answers in float32. What a processor needs is decided on
 
 import math
 import threading
-from dataclasses import astuple
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -28,8 +27,8 @@ _cpu = {"features": llvm.get_host_cpu_features(), "cpu": llvm.get_host_cpu_name(
 SHAPE = lanes.shape_for(**_cpu)
 PREVIEW_SHAPE = lanes.shape_for(**_cpu, preview=True)
 
-# All that decides about the machine code.
-SOURCES = (__file__, *(str(part.__file__) for part in (blocks, lanes, orbits, smoothing)))
+# Of the machine code.
+SOURCES = (__file__, blocks.__file__, lanes.__file__, orbits.__file__, smoothing.__file__)
 # Several vectors in turn, so that one is computed while another waits for its last result.
 SMOOTH_LANES = 4 * PREVIEW_SHAPE.lanes
 # Columns handled at once: |z|**2 and values of a block of rows stay in the first-level cache.
@@ -231,19 +230,15 @@ def _call(builder: ir.IRBuilder, function: ir.Function, arguments: Any) -> Any:
     )
 
 
-def _kernel_with(shape: Shape, each: Any, result: str) -> Any:
-    """Return the compiled kernel for a shape of blocks, what is made of its results, and their type."""
+def _kernel_with(shape: Shape, each: Any, kind: str = "float32") -> Any:
+    """Return the compiled kernel for a shape of blocks, and what is made of its results, of some type."""
+    real = "float32" if shape.preview else "float64"
+    buffers = f"{real}[:, :, ::1], float32[:, ::1], float32[:, ::1]"
+    signature = f"void({real}[::1], {real}[::1], float64, int64, int64, float64, {buffers}, {kind}[:, ::1])"
     prepare, iterate = _prepare_with(shape), _iterate_with(shape)
     lanes_, rows, chunk, item = shape.lanes, shape.rows, CHUNK, (4 if shape.preview else 8)
-    real = "float32" if shape.preview else "float64"
-    # In the order of `run`'s parameters.
-    signature = (
-        f"void({real}[::1], {real}[::1], float64, int64, int64, float64, "
-        f"{real}[:, :, ::1], float32[:, ::1], float32[:, ::1], {result}[:, ::1])"
-    )
-    name = "_".join(["mandelbrot", result, *(str(int(value)) for value in astuple(shape))])
 
-    @jit.kernel(name, signature, *SOURCES)
+    @jit.kernel("mandelbrot", signature, *SOURCES)
     def run(x, y, height, most, near, threshold, frame, norms, lasts, values):  # type: ignore[no-untyped-def]  # noqa: PLR0917  # not for callers
         limit = threshold * threshold
         early = min(EARLY, near)
@@ -290,5 +285,5 @@ def _kernel_with(shape: Shape, each: Any, result: str) -> Any:
 
 _smooth = _each_with("piray_smooth", smoothing.define_smooth, SMOOTH_LANES, MODULUS_FLOOR)
 _count = _each_with("piray_count", smoothing.define_count, SMOOTH_LANES)
-_exact_values, _preview_values = (_kernel_with(shape, _smooth, "float32") for shape in (SHAPE, PREVIEW_SHAPE))
+_exact_values, _preview_values = (_kernel_with(shape, _smooth) for shape in (SHAPE, PREVIEW_SHAPE))
 _exact_counts, _preview_counts = (_kernel_with(shape, _count, "int32") for shape in (SHAPE, PREVIEW_SHAPE))

@@ -16,8 +16,8 @@ from typing import BinaryIO
 
 # A folder that came with the image; never written to.
 ENV_IMAGE = "PIRAY_KERNELS"
-# Versions of one kernel that stay: those of an edit or two, for each of an image's processors.
-KEPT = 8
+# Files of one name that stay: a few edits of a few kernels for an image's processors, some 100 KB each.
+KEPT = 32
 # Longer than a Pi with a busy card takes to compile; whoever waits longer compiles for itself.
 WAIT_LIMIT_S = 120.0
 WAIT_STEP_S = 0.05

@@ -42,21 +42,15 @@ NUMBER_BITS = 64
 # https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
 MAX_TERMINATION_MESSAGE = 4096
 DEFAULT_TERMINATION_LOG = "/dev/termination-log"
-# First step, steps and the address of what they share to the number inside.
+# Of `define_count`, with an address for the pointer.
 SIGNATURE = "uint64(uint64, uint64, intp)"
+# Compiles at once; `pi_kernel` puts in its place what also keeps the result on disk.
+compiler: Any = None if njit is None else njit(SIGNATURE, nogil=True)
 
 Words = tuple[Any, Any, Any, Any]
 Multiply = Callable[[Any, int], tuple[Any, Any]]
 # Of the samples from a first one, an even one, to an end, of a seed and a stream.
 Count = Callable[[int, int, int, int], int]
-
-
-def _compile(function: Callable[..., Any], _name: str) -> Any:
-    return njit(SIGNATURE, nogil=True)(function)
-
-
-# Compiles at once; `pi_kernel` puts in its place what also keeps the result on disk, under the name.
-compiler: Callable[[Callable[..., Any], str], Any] = _compile
 
 
 @dataclass(frozen=True)
@@ -279,11 +273,11 @@ def _compiled(layout: Layout) -> Callable[[int, int, int], int]:
 
         return types.uint64(types.uint64, types.uint64, types.intp), generate
 
+    @compiler
     def run(first, steps, shared):  # type: ignore[no-untyped-def]
         return count(first, steps, shared)  # type: ignore[call-arg]  # Numba adds the context
 
-    name = f"pi_{layout.lanes}x{layout.bits}x{layout.vectors}"
-    compiled: Callable[[int, int, int], int] = compiler(run, name)
+    compiled: Callable[[int, int, int], int] = run
     return compiled
 
 

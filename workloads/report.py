@@ -45,7 +45,12 @@ def print_result(result: Result | PiResult, console: Console | None = None) -> N
     console = console or Console()
     if isinstance(result, Result):
         console.print(_fitting(result, console))
-        notes = [_comparison_note(result), _worth_note(result), _throttling_note(result)]
+        notes = [
+            _comparison_note(result),
+            _kernel_note(result),
+            _worth_note(result),
+            _throttling_note(result),
+        ]
     else:
         console.print(pi_table(result))
         notes = [_estimate_note(result), _pi_times_note(result), _throttling_note(result)]
@@ -139,6 +144,14 @@ def _comparison_note(result: Result) -> str:
         f"four Raspberry Pi 4, k3s and Ray, May 2020, another kernel: compare speed-ups, not seconds. A "
         f"worker is {unit} here; it was one Raspberry Pi there."
     )
+
+
+def _kernel_note(result: Result) -> str | None:
+    """Say what is not in the times: compiling, or loading what was compiled before."""
+    if result.warm_up_s is None or result.kernels_compiled is None:
+        return None
+    how = "compiled" if result.kernels_compiled else "found compiled on disk"
+    return f"The kernels were {how} before, in at most {seconds_text(result.warm_up_s)} s."
 
 
 def _worth_note(result: Result) -> str | None:

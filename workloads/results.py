@@ -88,7 +88,8 @@ class Result:
         machine: machine_facts() of the machine that ran the command.
         nodes: Facts of the nodes that computed, where they are other machines.
         unit: What a worker is: "node", or "core" where all of them are on one machine.
-        warm_up_s: Cold seconds, kept apart: compilation and first use.
+        warm_up_s: Seconds until the slowest process had its kernel ready, kept apart.
+        kernels_compiled: How many kernels had to be compiled for that: 0 if all were found on disk.
         start_s: Seconds until Ray and all workers were ready, warm-up included, if measured.
         call_s: Seconds a call to a worker takes beside its work, if measured.
         image_sha256: SHA-256 of the picture's colour indices, the same for every row.
@@ -104,6 +105,7 @@ class Result:
     nodes: tuple[Mapping[str, Any], ...] = ()
     unit: str = "node"
     warm_up_s: float | None = None
+    kernels_compiled: int | None = None
     start_s: float | None = None
     call_s: float | None = None
     image_sha256: str | None = None

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from workloads import cluster
+from workloads import cluster, jit
 from workloads.canvas import Canvas
 from workloads.cluster import Node, WorkloadError
 from workloads.crew import Crew, Rendering
@@ -140,7 +140,8 @@ def begin(max_workers: int | None, expected: int, emit: Emit) -> tuple[str, list
     Returns:
         What a worker is, the rows, the actors, and what getting there took: `start_s` (from the driver's
         start until all were warm), `cold_s` (of the driver and of each actor: compilation, or loading what
-        was compiled before), `call_s` (what a call costs beside its work).
+        was compiled before), `compiled` (how many kernels had to be compiled), `call_s` (what a call costs
+        beside its work).
 
     Raises:
         WorkloadError: If the cluster has not what was asked for.
@@ -153,6 +154,7 @@ def begin(max_workers: int | None, expected: int, emit: Emit) -> tuple[str, list
     start = {
         "start_s": time.monotonic() - cluster.STARTED,
         "cold_s": cold_s,
+        "compiled": jit.tally().compiled + crew.compiled,
         "call_s": crew.call_s if slots else None,
     }
     emit(Event("warm", start))

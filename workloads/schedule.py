@@ -24,7 +24,7 @@ STRIP_ROWS = 8
 # A narrower part of a row costs the kernel more for each pixel.
 LEAST_COLUMNS = 256
 # A band is this part of a worker's share of what is left.
-PART_OF_SHARE = 1 / 4
+PART_OF_SHARE = 1 / 3
 # Strips for each worker: with fewer the last band keeps the others waiting; then rows are cut into columns.
 STRIPS_PER_WORKER = 32
 # A call may cost a twentieth of its band, and the calls of all workers as much as the driver can do.

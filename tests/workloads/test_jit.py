@@ -1,5 +1,6 @@
 """Kernels on disk, as other processes find them: each process here is a new interpreter."""
 
+import ast
 import json
 import os
 import subprocess
@@ -10,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from workloads import bake, kernel_store
+from workloads import bake, jit, kernel, kernel_store, pi_kernel
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Encloses an intrinsic, as the real kernels do: its pickle differs from process to process.
 SOURCE = """
-from numba import types
+import os
+from numba import njit, types
 from numba.extending import intrinsic
 from workloads import jit
 
@@ -25,16 +27,22 @@ def number(context):
         return context.get_constant(types.int64, {number})
     return types.int64(), generate
 
-def make():
+def make(more):
     inner = number
+
+    @njit
+    def add(value):
+        return value + more
 
     @jit.kernel("small", "int64(int64)", __file__)
     def small(count):
-        return inner() * count
+        return add(inner() * count)
     return small
 
-small = make()
+small = make(int(os.environ.get("MORE", 0)))
 """
+# Whose contents do not decide about the machine code: the plan only about what it is called with.
+UNWRITTEN = ("jit", "plan")
 SMALL = "import small; result = small.small(3)"
 REAL = """
 import numpy as np
@@ -44,6 +52,18 @@ result = [pi_kernel.count_inside(1001, 2, 3)]
 for preview in {previews}:
     kernel.smooth_values(points, points, 300, 2.0, values, preview=preview)
     result.append(float(values.astype(float).sum()))
+"""
+# What a worker calls, on a cluster and in the bench.
+WORKER = """
+import numpy as np
+from workloads import kernel, mandelbrot, pi_kernel
+points, counts = np.linspace(-2, 1, 70), np.zeros((70, 70), dtype=np.int32)
+result = [pi_kernel.count_inside(1001, 2, 3)]
+for preview in (False, True):
+    kernel.escape_counts(points, points, 300, 2.0, counts, preview=preview)
+    plan = mandelbrot.Plan(x_grids=1, y_grids=1, grid_width=37, grid_height=41, preview=preview)
+    band = mandelbrot.compute_band(plan, mandelbrot.Band(0, 41, 0, 37))
+    result += [int(counts.sum()), int(band.sum())]
 """
 REPORT = "\nimport json; from workloads import jit; print(json.dumps([result, *vars(jit.tally()).values()]))"
 
@@ -101,6 +121,30 @@ def locked(kept: Path) -> Any:
     return held
 
 
+def written_from(source: Path) -> set[Path]:
+    """Return a source and all of the project's that it imports, but for what keeps and calls the kernels."""
+    found, waiting = set[Path](), {source}
+    while waiting:
+        path = waiting.pop()
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "workloads":
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("workloads."):
+                names = [str(node.module).removeprefix("workloads.")]
+            else:
+                continue
+            waiting |= {ROOT / f"workloads/{name}.py" for name in names if name not in UNWRITTEN} - found
+    return found
+
+
+def test_a_kernel_is_filed_under_every_source_that_it_is_written_from() -> None:
+    pi_kernel.compile_only()
+    declared = {files[0]: {Path(file) for file in files} for files in jit.sources()}
+    assert Path(kernel.__file__) in map(Path, declared)
+    assert declared == {first: written_from(Path(first)) for first in declared}
+
+
 def test_a_second_process_loads_all_kernels_and_computes_the_same(kept: Path) -> None:
     program = REAL.format(previews=(False, True))
     result, compiled, loaded = run(program, kept)
@@ -124,6 +168,14 @@ def test_a_changed_source_is_compiled_and_the_old_one_is_still_there(tmp_path: P
     assert run(SMALL, kept, small(tmp_path / "it")) == (21, 1, 0)
     assert run(SMALL, kept, small(tmp_path / "it", number=8)) == (24, 1, 0)
     assert run(SMALL, kept, small(tmp_path / "it")) == (21, 0, 1)
+
+
+def test_kernels_of_one_source_that_enclose_something_else_do_not_mix(tmp_path: Path, kept: Path) -> None:
+    folder = small(tmp_path / "it")
+    assert run(SMALL, kept, folder, MORE="1") == (22, 1, 0)
+    assert run(SMALL, kept, folder, MORE="2") == (23, 1, 0)
+    both = "import small; result = [small.small(3), small.make(1)(3), small.make(2)(3), small.make(2)(3)]"
+    assert run(both, kept, folder) == ([21, 22, 23, 23], 1, 3)
 
 
 @pytest.mark.parametrize("settings", [{"NUMBA_OPT": "1"}, {"NUMBA_CPU_NAME": "generic"}])
@@ -185,7 +237,9 @@ def test_the_images_kernels_are_found_and_its_folder_is_not_written(tmp_path: Pa
 
 def test_an_image_holds_every_kernel_for_its_builder(tmp_path: Path, kept: Path) -> None:
     bake.bake(tmp_path / "image", "x86_64")
-    assert run(REAL.format(previews=(False, True)), kept, PIRAY_KERNELS=str(tmp_path / "image"))[1:] == (0, 3)
+    result, compiled, loaded = run(WORKER, kept, PIRAY_KERNELS=str(tmp_path / "image"))
+    assert (compiled, loaded) == (0, len(list((tmp_path / "image").glob("[!.]*"))))
+    assert run(WORKER, kept) == (result, loaded, 0)
 
 
 def test_an_image_that_keeps_nothing_is_not_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +258,8 @@ def test_only_the_newest_versions_of_a_kernel_stay(kept: Path, monkeypatch: pyte
     for version in range(kernel_store.KEPT + 3):
         kernel_store.keep("small", f"{version:02}", b"content")
         os.utime(kept / f"small-{version:02}", (version, version))
-    assert [file.name for file in files(kept)] == [f"small-{version:02}" for version in range(3, 11)]
+    newest = [f"small-{version:02}" for version in range(3, kernel_store.KEPT + 3)]
+    assert [file.name for file in files(kept)] == newest
     assert list(kernel_store.find("other", "0")) == [b"other"]
     assert list(kernel_store.find("small", "00")) == []
 

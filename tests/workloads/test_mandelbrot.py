@@ -179,7 +179,7 @@ def test_every_shape_of_blocks_gives_the_same_picture(shape: Shape) -> None:
     tile = next(SMALL.tiles())
     x, y = mandelbrot._samples(tile)
     values = np.empty((tile.height, tile.width), dtype=np.float32)
-    run = kernel._kernel_with(shape, kernel._smooth, "float32")
+    run = kernel._kernel_with(shape, kernel._smooth)
     kernel._fill(run, shape, (x, y), (32, 200.0), values)
     np.testing.assert_array_equal(values, compute_tile(SMALL, tile))
 

@@ -298,6 +298,12 @@ def test_a_larger_problem_is_only_advised_if_it_is_allowed() -> None:
     assert "GRID_WIDTH" not in text
 
 
+@pytest.mark.parametrize(("compiled", "how"), [(3, "compiled"), (0, "found compiled on disk")])
+def test_what_it_took_to_have_the_kernels_ready_is_said_apart(compiled: int, how: str) -> None:
+    text = flat(shown(mandelbrot_result(kernels_compiled=compiled)))
+    assert f"The kernels were {how} before, in at most 1.50 s." in text
+
+
 def test_nothing_is_said_of_size_where_computing_was_not_measured() -> None:
     assert "Workers pay" not in flat(shown(mandelbrot_result()))
 

@@ -168,7 +168,8 @@ def test_a_slow_worker_gets_less() -> None:
     fast, slow = schedule.next(0, 0.0), schedule.next(1, 0.0)
     assert fast is not None
     assert slow is not None
-    assert 3.5 < fast.rows / slow.rows < 5.5
+    # The second one is a part of what the first one left.
+    assert 3.5 < fast.rows / slow.rows < 6.0
 
 
 def test_a_worker_that_turns_out_slower_gets_less_from_then_on() -> None:
