@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from workloads import measure, pi_pods, report, stack, sweep_report
+from workloads import measure, pi_pods, report, stack
 from workloads.canvas import Canvas
 from workloads.embedded import EmbeddedError
 from workloads.events import EventError
@@ -107,6 +107,23 @@ def _target_options(command: Command) -> Command:
     return command
 
 
+def _row_options(repeats: int) -> Callable[[Command], Command]:
+    workers = click.option(
+        "--workers",
+        metavar="MAX",
+        type=click.IntRange(min=0),
+        help="Last row: so many workers.  [default: all there are]",
+    )
+    times = click.option(
+        "--repeats",
+        type=click.IntRange(min=1),
+        default=repeats,
+        show_default=True,
+        help="Times each row is computed.",
+    )
+    return lambda command: workers(times(command))
+
+
 @run.command()
 @click.option("--x-grids", envvar="X_GRIDS", default=32, show_default=True, help="Tiles along x [X_GRIDS].")
 @click.option("--y-grids", envvar="Y_GRIDS", default=32, show_default=True, help="Tiles along y [Y_GRIDS].")
@@ -133,15 +150,7 @@ def _target_options(command: Command) -> Command:
 @click.option(
     "--preview", is_flag=True, help="Compute with half the digits: faster, wrong near the border of the set."
 )
-@click.option(
-    "--workers",
-    metavar="MAX",
-    type=click.IntRange(min=0),
-    help="Last row of the table.  [default: all there are]",
-)
-@click.option(
-    "--repeats", type=click.IntRange(min=1), default=3, show_default=True, help="Times each row is computed."
-)
+@_row_options(repeats=3)
 @_target_options
 def mandelbrot(
     *,
@@ -307,15 +316,7 @@ def connectivity(rounds: int, tasks: int, stack_name: str | None, outputs_file: 
     show_default=True,
     help="About how long the first row takes for each problem but the write-up's.",
 )
-@click.option(
-    "--workers",
-    metavar="MAX",
-    type=click.IntRange(min=0),
-    help="Last row of the tables.  [default: all there are]",
-)
-@click.option(
-    "--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Times each row is computed."
-)
+@_row_options(repeats=5)
 @_target_options
 def sweep(
     *,
@@ -327,6 +328,9 @@ def sweep(
     folder: Path,
 ) -> None:
     """Measure how several problems scale with 0, 1, 2, … workers, without deploying anything anew."""
+    # Not for every command: SciPy takes as long to import as all the rest.
+    from workloads import sweep_report  # noqa: PLC0415
+
     folder = _writable(folder)
     target = _target(stack_name, outputs_file)
     spec = {"seconds": seconds, "repeats": repeats, "workers": workers}

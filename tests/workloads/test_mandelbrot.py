@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from bench.peers.write_up import write_up_values
 from workloads import kernel, mandelbrot
 from workloads.canvas import Canvas
 from workloads.colour import colour_indices
@@ -47,19 +48,6 @@ def grid_range(begin: float, end: float, n_grids: int) -> Iterator[tuple[float, 
     return ((h, t) for h, t in zip(ih, it, strict=False))
 
 
-def write_up_tile(c: NDArray[np.complex128], n: int = 32, th: float = 200) -> NDArray[np.float64]:
-    """The first write-up's function, with np.int (gone from NumPy) as int."""
-    z = 1j * np.zeros(c.shape)
-    r = np.zeros(c.shape)
-    for i in range(n):
-        mask = np.abs(z) <= th
-        z += (z * z + c - z) * mask.astype(int)
-        r[mask] = i
-    with np.errstate(divide="ignore"):
-        values: NDArray[np.float64] = r - np.log2(np.log2(np.abs(z) + 1))
-    return values
-
-
 def values_of(plan: Plan) -> NDArray[np.float32]:
     """Return the smooth values of a picture, put together from its tiles."""
     image = np.empty((plan.height, plan.width), dtype=np.float32)
@@ -76,7 +64,7 @@ def write_up_picture(n_xg: int, n_yg: int, gw: int, gh: int) -> NDArray[np.float
     for (xb, xe), (yb, ye) in itertools.product(xs, ys):
         x, y = np.meshgrid(np.linspace(xb, xe, gw), np.linspace(yb, ye, gh))
         c = x + 1j * y
-        res.append(write_up_tile(c))
+        res.append(write_up_values(c))
     return np.concatenate(np.concatenate(np.array(res).reshape(n_yg, n_xg, gh, gw), axis=2), axis=0)
 
 
