@@ -303,9 +303,11 @@ class _Worker:
         """Do nothing."""
 
     def begin(self, plan: Plan, path: str | None) -> None:
-        """Take note of a picture, and of the canvas's file if it is to be filled here."""
-        self._plan = plan
-        self._canvas = None if path is None else Canvas(plan, path)
+        """Take note of a picture, and of the canvas's file if it is to be filled here and can be opened."""
+        self._plan, self._canvas = plan, None
+        if path is not None:
+            with suppress(OSError):
+                self._canvas = Canvas(plan, path)
 
     def compute(self, first: int, end: int, left: int, right: int) -> tuple[NDArray[np.uint8] | None, float]:
         """Return the colour indices of a band, None if they are in the file, and the seconds it took."""
