@@ -60,7 +60,7 @@ def drive(case: str, told: Path) -> list[dict[str, Any]]:
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("lost_worker.py")), case, str(told)],
         cwd=ROOT,
-        env={**environment({"PATH": "/usr/bin:/bin", "HOME": str(ROOT)}), "PYTHONPATH": str(ROOT)},
+        env={**environment({"PATH": "/usr/bin:/bin", "HOME": str(told.parent)}), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=200,
