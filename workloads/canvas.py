@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from workloads.plan import Band, Plan
 
-# Where a file is in memory, and no larger than this there: a disk slows down who writes to it much.
+# Where a file is in memory, and no larger than this there. A disk slows down who writes to it much; a pod's
+# /dev/shm, though, has only 32 MiB beside Ray's object store, which dies where there is no room.
 MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108  # mkstemp makes the file private
-MEMORY_BYTES = 2**26
+MEMORY_BYTES = 2**24
 # What is read, compressed or hashed at once.
 PIECE_BYTES = 2**22
 COMPRESSION = 6
