@@ -4,11 +4,11 @@ A program of its own, because Ray reads its settings when it is first imported: 
 prints one line of JSON.
 """
 
+import itertools
 import json
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,7 @@ TRIAL_S, TRIALS = 0.5, 3
 def bands(plan: Plan) -> list[Band]:
     """Cut a picture into equal parts, as one does with a library that hands out tasks."""
     edges = np.linspace(0, plan.height, CORES * PARTS_PER_CORE + 1).astype(int).tolist()
-    return [
-        Band(first, end, 0, plan.width) for first, end in zip(edges, edges[1:], strict=False) if first < end
-    ]
+    return [Band(first, end, 0, plan.width) for first, end in itertools.pairwise(edges) if first < end]
 
 
 def part(task: tuple[Plan, Band]) -> tuple[Band, NDArray[np.uint8]]:
@@ -62,17 +60,10 @@ class Race:
     """
 
     def __init__(self, stack: ExitStack) -> None:
-        self.cold_s: dict[str, float] = {}
-        self.pool = self._timed("multiprocessing", lambda: self._pool(stack))
-        self.dask = self._timed("Dask", lambda: self._dask(stack))
-        self.crew = self._timed("Ray", lambda: self._ray(stack))
+        self.pool = self._pool(stack)
+        self.dask = self._dask(stack)
+        self.crew = self._ray(stack)
         warm_up()
-
-    def _timed(self, name: str, start: Callable[[], Any]) -> Any:
-        begin = time.perf_counter()
-        started = start()
-        self.cold_s[name] = time.perf_counter() - begin
-        return started
 
     @staticmethod
     def _pool(stack: ExitStack) -> Any:
@@ -147,9 +138,7 @@ def run(rounds: dict[str, int], sides: list[int]) -> dict[str, Any]:
         found = [_picture(race, float(seconds), speed, count) for seconds, count in rounds.items()]
         return {
             "pictures": found,
-            "cold_s": race.cold_s,
             "call_s": race.crew.call_s,
-            "speeds": [slot.speed for slot in race.crew.slots],
             "memory_mib": memory,
         }
 

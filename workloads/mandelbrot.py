@@ -19,6 +19,7 @@ from workloads.canvas import Canvas
 from workloads.colour import colour_scale, fill_indices
 from workloads.kernel import MODULUS_FLOOR, smooth_values
 from workloads.plan import Band, Plan, Tile, View
+from workloads.schedule import STRIP_ROWS
 
 __all__ = [
     "MODULUS_FLOOR",
@@ -42,8 +43,6 @@ CHECK_SIDE = 64
 CHECK_ITERATIONS = 256
 # Values of a piece of a band stay in the second-level cache until they are coloured.
 PIECE_PIXELS = 2**17
-# Blocks of the kernel are so many rows high at most.
-PIECE_ROWS = 8
 # One update of the reference rounds about ten times and one of the kernel about five, each by 2**-53 of a
 # term no larger than |z|**2 + |z| + |c|; doubled for safety.
 UPDATE_ROUNDING = 2.0**-48
@@ -72,31 +71,30 @@ def compute_band(plan: Plan, band: Band) -> NDArray[np.uint8]:
     return indices
 
 
-def draw_band(canvas: Canvas, band: Band) -> None:
-    """Compute as `compute_band` does, and put every piece in its place before the next one."""
-    for piece, part in _pieces(canvas.plan, band):
-        canvas.place(piece, part)
-
-
-def draw(canvas: Canvas, progress: Callable[[int], None] | None = None) -> None:
-    """Compute a whole picture in this process, on one core.
+def draw_band(canvas: Canvas, band: Band, progress: Callable[[int], None] | None = None) -> None:
+    """Compute as `compute_band` does, and put every piece in its place before the next one.
 
     Args:
-        canvas: Filled.
+        canvas: Filled there.
+        band: Where.
         progress: Called with the number of pixels of each piece.
     """
-    plan = canvas.plan
-    for piece, part in _pieces(plan, Band(0, plan.height, 0, plan.width)):
+    for piece, part in _pieces(canvas.plan, band):
         canvas.place(piece, part)
         if progress is not None:
             progress(part.size)
+
+
+def draw(canvas: Canvas, progress: Callable[[int], None] | None = None) -> None:
+    """Compute a whole picture in this process, on one core; the arguments are those of `draw_band`."""
+    draw_band(canvas, Band(0, canvas.plan.height, 0, canvas.plan.width), progress)
 
 
 def _pieces(plan: Plan, band: Band) -> Iterator[tuple[Band, NDArray[np.uint8]]]:
     """Yield the pieces of a band and their colour indices, which the next piece overwrites."""
     x, y = _axes(plan)
     x, scale = x[band.left : band.right], colour_scale(plan)
-    rows = max(1, PIECE_PIXELS // (band.columns * PIECE_ROWS)) * PIECE_ROWS
+    rows = max(1, PIECE_PIXELS // (band.columns * STRIP_ROWS)) * STRIP_ROWS
     values = np.empty((min(rows, band.rows), band.columns), dtype=np.float32)
     indices = np.empty(values.shape, dtype=np.uint8)
     for first in range(band.first, band.end, rows):

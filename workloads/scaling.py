@@ -54,6 +54,14 @@ class Row:
         }
 
 
+def rows_to_dict(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the rows that were measured, and the numbers of those that lost a worker for good."""
+    return {
+        "rows": [row.to_dict() for row in rows if row.values_s],
+        "dropped": [row.workers for row in rows if not row.complete],
+    }
+
+
 def layout(nodes: Sequence[Node], max_workers: int | None) -> tuple[str, list[Row], list[Node]]:
     """Decide the rows.
 
@@ -125,8 +133,7 @@ def run(plan: Plan, repeats: int, max_workers: int | None, expected: int, emit: 
             "result",
             {
                 "unit": unit,
-                "rows": [row.to_dict() for row in rows if row.values_s],
-                "dropped": [row.workers for row in rows if not row.complete],
+                **rows_to_dict(rows),
                 "image_sha256": digest,
                 **start,
             },

@@ -14,7 +14,7 @@ from workloads.canvas import Canvas
 from workloads.crew import Crew
 from workloads.events import Emit, Event
 from workloads.plan import MAX_GRIDS, MAX_ITERATIONS, MAX_PIXELS, Plan, View
-from workloads.scaling import Progress, Row, begin, check, measure, same_picture
+from workloads.scaling import Progress, Row, begin, check, measure, rows_to_dict, same_picture
 from workloads.work import kernel_speed, row_work
 
 # The border of the set in a valley of its boundary, 3000 times enlarged: work is very uneven there.
@@ -106,7 +106,7 @@ def _measure(
     emit: Emit,
 ) -> dict[str, Any]:
     """Return what was measured of a problem as JSON types."""
-    own = [replace(row, values_s=[], busy_s=[], complete=row.complete) for row in rows]
+    own = [replace(row, values_s=[], busy_s=[]) for row in rows]
     digests: dict[Plan, str] = {}
     for plan in dict.fromkeys(plans):
         check(plan, crew)
@@ -119,8 +119,7 @@ def _measure(
         "name": problem.name,
         "kind": problem.kind,
         "plan": problem.plan.to_dict(),
-        "rows": [row.to_dict() for row in own if row.values_s],
-        "dropped": [row.workers for row in own if not row.complete],
+        **rows_to_dict(own),
     }
     emit(Event("problem", values))
     return values
