@@ -104,6 +104,9 @@ def _report(error: BaseException, events: Events) -> None:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
+    """Yield what led to an error, each once: one that ends several tasks may come to be its own cause."""
+    seen = set()
+    while error is not None and id(error) not in seen:
         yield error
+        seen.add(id(error))
         error = error.__cause__ or error.__context__

@@ -313,6 +313,17 @@ def test_a_mistake_in_the_program_is_shown_and_nothing_is_deleted(scenario: Scen
     assert scenario.journal() == []
 
 
+def test_an_error_that_is_its_own_cause_is_shown(ours: Scenario) -> None:
+    ours.program(
+        'first, second = ValueError("the plan is wrong"), ValueError("the disk is full")\n'
+        "first.__context__, second.__context__ = second, first\n"
+        "raise first"
+    )
+    up = ours.up()
+    assert up.code != 0
+    assert "ValueError: the plan is wrong" in up.said
+
+
 def test_an_interrupted_run_ends_what_it_has_begun_and_begins_nothing(ours: Scenario) -> None:
     ours.program('a = command("a", "x", seconds=2)\ncommand("b", "x", depends_on=[a])')
     run = ours.start("up", "--yes", "--skip-preview")
