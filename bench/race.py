@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,9 @@ class Race:
 
     @staticmethod
     def _ray(stack: ExitStack) -> Crew:
-        stack.enter_context(cluster.session(CORES))
+        # Not where TMPDIR says: the paths of Ray's sockets would be too long.
+        folder = TemporaryDirectory(prefix="piray-race-", dir="/tmp")  # noqa: S108 — made private
+        stack.enter_context(cluster.session(CORES, stack.enter_context(folder)))
         crew = Crew(cluster.nodes()[:1] * CORES)
         crew.warm()
         return crew

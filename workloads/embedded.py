@@ -49,7 +49,8 @@ def run(spec: Mapping[str, Any]) -> Generator[str]:
     """
     try:
         # Not where TMPDIR says: the sockets in it may have paths of 107 characters at most.
-        temp_dir = tempfile.mkdtemp(prefix="piray-", dir="/tmp")  # noqa: S108 — mkdtemp makes it private
+        prefix = f"piray-{os.getpid()}-"
+        temp_dir = tempfile.mkdtemp(prefix=prefix, dir="/tmp")  # noqa: S108 — mkdtemp makes it private
     except OSError as error:
         raise EmbeddedError(
             f"the folder /tmp cannot be written to ({error.strerror}): Ray needs it."

@@ -4,9 +4,11 @@ SPEC is JSON: `workload`, `expected` (nodes that the stack declares), `cpus` (st
 many; absent on a cluster), `temp_dir` (of the embedded Ray) and the workload's own values.
 """
 
+import atexit
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import traceback
@@ -52,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         spec = json.loads(arguments[0])
         if spec.get("cpus") is not None:
-            _end_with_the_runner()
+            _end_with_the_runner(spec["temp_dir"])
         run(spec, emit)
     except WorkloadError as error:
         emit(Event("error", {"message": " ".join(str(error).split()), "foreseen": True}))
@@ -79,8 +81,13 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _end_with_the_runner() -> None:
-    """Stop embedded Ray when the runner asks (SIGTERM), and also when it is gone (its pipe closes)."""
+def _end_with_the_runner(temp_dir: str) -> None:
+    """Stop embedded Ray when the runner asks (SIGTERM), and also when it is gone (its pipe closes).
+
+    Args:
+        temp_dir: Where Ray keeps its sockets and logs; removed if the runner cannot do it any more.
+    """
+    gone = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         # Once is enough: a second exception would get in the way of stopping Ray.
@@ -91,9 +98,23 @@ def _end_with_the_runner() -> None:
         # Not sys.stdin: at the end Python would wait for the lock that this thread holds on it.
         while os.read(0, 1024):
             pass
+        gone.set()
         os.kill(os.getpid(), signal.SIGTERM)
 
+    def leave() -> None:
+        if gone.is_set():
+            # Agents of a Ray that was stopped while it started go on for a minute. The shell is not in our
+            # session, which the runner made for Ray alone.
+            subprocess.Popen(
+                ["sh", "-c", 'kill -9 "-$1"; rm -rf "$2"', "sh", str(os.getsid(0)), temp_dir],
+                start_new_session=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+
     signal.signal(signal.SIGTERM, stop)
+    # Python calls last what was registered first: Ray is asked to stop before.
+    atexit.register(leave)
     threading.Thread(target=watch, name="piray-watch", daemon=True).start()
 
 

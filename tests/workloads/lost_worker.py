@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +111,9 @@ def lose_a_node(started: Cluster, last: Any) -> None:
         tell({"picture_is_the_single_process_one": canvas.digest() == drawn(PLAN).digest()})
 
 
-def main(case: str) -> None:
-    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+def main(case: str, temp_dir: str) -> None:
+    head = {"num_cpus": 1, "include_dashboard": False, "temp_dir": temp_dir}
+    started = Cluster(initialize_head=True, head_node_args=head)
     added = [started.add_node(num_cpus=1) for _ in range(2)]
     try:
         ray.init(address=started.address, logging_level=logging.ERROR, log_to_driver=False)
@@ -130,4 +132,6 @@ def main(case: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    # Not where TMPDIR says: the paths of Ray's sockets would be too long.
+    with tempfile.TemporaryDirectory(prefix="prt-", dir="/tmp") as folder:
+        main(sys.argv[1], folder)

@@ -17,6 +17,7 @@ from workloads.pi import count_inside
 from workloads.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
+PIRAY = [sys.executable, "-m", "workloads.cli"]
 SMALL = Plan(x_grids=6, y_grids=4, grid_width=50, grid_height=40)
 SMALL_OPTIONS = ["--x-grids=6", "--y-grids=4", "--grid-width=50", "--grid-height=40"]
 # Minutes of work on the head's two cores: whoever interrupts it interrupts it in the middle.
@@ -44,7 +45,7 @@ def piray(
     *arguments: str, folder: Path, stdin: str = "", **variables: str
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "workloads.cli", *arguments],
+        [*PIRAY, *arguments],
         input=stdin,
         capture_output=True,
         text=True,
@@ -53,6 +54,20 @@ def piray(
         timeout=240,
         check=False,
     )
+
+
+def folders_of(process: "subprocess.Popen[Any]") -> list[Path]:
+    """Return where the embedded Ray of a runner keeps its sockets and logs."""
+    return list(Path("/tmp").glob(f"piray-{process.pid}-*"))
+
+
+def wait_for_session(process: "subprocess.Popen[Any]") -> bool:
+    """Wait until Ray has begun to use the folder of its runner, or the runner has ended without that."""
+    while process.poll() is None:
+        if any((folder / "session_latest").exists() for folder in folders_of(process)):
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def marked_processes(mark: str) -> list[int]:
@@ -98,25 +113,28 @@ def test_without_a_stack_the_picture_is_computed_by_an_embedded_ray(tmp_path: Pa
     mark = hashlib.sha256(str(tmp_path).encode()).hexdigest()
     home = tmp_path / "home"
     home.mkdir()
-    sessions = set(Path("/tmp/ray").glob("*ession_*"))
-    folders = set(Path("/tmp").glob("piray-????????"))
-    done = piray(
-        *("run", "mandelbrot", "--grid-width=50", "--output=results", "--repeats=2"),
-        folder=tmp_path,
-        X_GRIDS="6",
-        Y_GRIDS="4",
-        GRID_WIDTH="7",
-        GRID_HEIGHT="40",
-        HOME=str(home),
-        PIRAY_TEST_MARK=mark,
+    grid = {"X_GRIDS": "6", "Y_GRIDS": "4", "GRID_WIDTH": "7", "GRID_HEIGHT": "40"}
+    process = subprocess.Popen(
+        [*PIRAY, "run", "mandelbrot", "--grid-width=50", "--output=results", "--repeats=2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={**environment(mark), **grid, "HOME": str(home)},
     )
-    assert done.returncode == 0, done.stderr
-    assert {path for folder in ("/tmp", "/tmp/ray") for path in Path(folder).glob("*ession_*")} <= sessions
-    assert set(Path("/tmp").glob("piray-????????")) <= folders
+    try:
+        seen = wait_for_session(process)
+        output, errors = process.communicate(timeout=240)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0, errors
+    assert seen
+    assert not folders_of(process)
     values = assert_small_picture(tmp_path / "results")
     assert [row["workers"] for row in values["rows"]] == list(range(len(values["rows"])))
     assert all(len(row["values_s"]) == 2 for row in values["rows"])
-    assert "embedded Ray" in done.stdout
+    assert "embedded Ray" in output
     assert not (home / ".ray" / "auth_token").exists()
     assert gone(mark)
 
@@ -270,7 +288,7 @@ def test_an_interrupt_stops_the_job_on_the_cluster_too(
     (tmp_path / "outputs.json").write_text(head.outputs())
     before = {job["submission_id"] for job in head.get("/api/jobs/")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "workloads.cli", "run", "mandelbrot", *LONG_OPTIONS, "--outputs=outputs.json"],
+        [*PIRAY, "run", "mandelbrot", *LONG_OPTIONS, "--outputs=outputs.json"],
         cwd=tmp_path,
         env=environment(mark),
         stdout=subprocess.PIPE,
@@ -311,7 +329,7 @@ def running_job(head: Head, before: set[str]) -> str:
 def test_an_interrupt_leaves_no_process_of_an_embedded_ray_behind(tmp_path: Path, delay_s: float) -> None:
     mark = hashlib.sha256(f"{tmp_path}".encode()).hexdigest()
     process = subprocess.Popen(
-        [sys.executable, "-m", "workloads.cli", "run", "mandelbrot", *LONG_OPTIONS],
+        [*PIRAY, "run", "mandelbrot", *LONG_OPTIONS],
         cwd=tmp_path,
         env=environment(mark),
         stdout=subprocess.DEVNULL,
@@ -329,23 +347,27 @@ def test_an_interrupt_leaves_no_process_of_an_embedded_ray_behind(tmp_path: Path
         process.wait()
     assert process.returncode == 130, errors
     assert gone(mark)
+    assert not folders_of(process)
 
 
 @pytest.mark.ray
-def test_an_embedded_ray_ends_with_a_runner_that_was_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [2, 6, 9])
+def test_an_embedded_ray_ends_with_a_runner_that_was_killed(tmp_path: Path, processes: int) -> None:
     mark = hashlib.sha256(f"{tmp_path}".encode()).hexdigest()
     process = subprocess.Popen(
-        [sys.executable, "-m", "workloads.cli", "run", "mandelbrot", *LONG_OPTIONS],
+        [*PIRAY, "run", "mandelbrot", *LONG_OPTIONS],
         cwd=tmp_path,
         env=environment(mark),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    while len(marked_processes(mark)) < 4 and process.poll() is None:
-        time.sleep(0.1)
+    while len(marked_processes(mark)) < processes and process.poll() is None:
+        time.sleep(0.05)
+    assert folders_of(process)
     process.kill()
     process.wait()
     assert gone(mark)
+    assert not folders_of(process)
 
 
 @pytest.mark.parametrize(
