@@ -1,4 +1,4 @@
-"""Two streams of tests, side by side: those on simulated Pis, which mostly wait, and all others."""
+"""Tests side by side: one stream on simulated Pis, which mostly waits, and the others beside and after it."""
 
 from pathlib import Path
 
@@ -7,7 +7,10 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 HERE = Path(__file__).parent
-ON_SIMULATED_PIS = ("e2e", "sandbox")
+# There is one Docker daemon and one network for them.
+ON_SIMULATED_PIS = ("e2e/", "sandbox/")
+# Platform `local` uses fixed ports.
+ON_RAYS_PORTS = ("infra/test_local_ray.py", "test_engine.py", "test_real_engine.py")
 # The first of them may wait for Kubernetes and Ray to be built.
 TIMEOUT_S = 2400
 
@@ -15,22 +18,25 @@ TIMEOUT_S = 2400
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests on simulated Pis."""
     for item in items:
-        if item.path.relative_to(HERE).parts[0] in ON_SIMULATED_PIS:
+        if item.path.relative_to(HERE).as_posix().startswith(ON_SIMULATED_PIS):
             item.add_marker(pytest.mark.sandbox)
             item.add_marker(pytest.mark.timeout(TIMEOUT_S))
 
 
-class TwoStreams(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Keeps each stream on one worker: there is one Docker daemon, and room for one Ray head, for each.
+class Streams(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Keeps what cannot be twice on one machine on one worker; other files go to whoever is free.
 
     xdist's own groups are markers that it writes into a field which pytest 9.2 no longer has.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        on_pis = nodeid.startswith(tuple(f"{HERE.name}/{folder}/" for folder in ON_SIMULATED_PIS))
-        return "simulated Pis" if on_pis else "others"
+        file = nodeid.split("::", maxsplit=1)[0].removeprefix(f"{HERE.name}/")
+        if file.startswith(ON_SIMULATED_PIS):
+            return "simulated Pis"
+        return "Ray on its own ports" if file in ON_RAYS_PORTS else file
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TwoStreams:
-    """Give `pytest -n 2` the two streams."""
-    return TwoStreams(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Streams:
+    """Give `pytest -n 2` the streams, the simulated Pis first: xdist would begin with the most tests."""
+    config.option.loadscopereorder = False
+    return Streams(config, log)
