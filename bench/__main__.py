@@ -23,6 +23,7 @@ def main() -> int:
             *_section("what compiling costs a process", jit.figures),
             *_section("pictures on two cores", _two_cores),
             *_section("the Pulumi program for many hosts", _many_hosts),
+            *_section("pictures on simulated Pis", lambda: scaling.on_simulated_pis(RESULTS / "sandbox")),
         ]
     except WrongAnswer as error:
         print(f"bench: {error}", file=sys.stderr)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.distribution import CORES
-from workloads import cluster
+from workloads import cluster, costs
 from workloads.canvas import Canvas
 from workloads.crew import Crew
 from workloads.mandelbrot import check_kernel, compute_band, draw, warm_up
@@ -141,7 +141,7 @@ def run(rounds: dict[str, int], sides: list[int]) -> dict[str, Any]:
         found = [_picture(race, float(seconds), speed, count) for seconds, count in rounds.items()]
         return {
             "pictures": found,
-            "call_s": race.crew.call_s,
+            "costs": costs.measure(race.crew).to_dict(),
             "memory_mib": memory,
         }
 

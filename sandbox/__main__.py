@@ -43,7 +43,7 @@ def up(hosts: int, workers: int) -> None:
         for index, pi in enumerate(pis)
     ]
     STACK_FILE.write_text(stack_text(stack_config(described, site.key_file, site.sources(), workers=workers)))
-    env, path = _engine()
+    env, path = engine()
     with progress.phase("`make up STACK=sandbox`"):
         _run("infra.engine", "up", STACK, env=env)
     with progress.phase("`piray run mandelbrot --stack sandbox`"):
@@ -60,7 +60,7 @@ def down() -> None:
     """Remove the simulated Pis and all that belongs to them; what is cached stays."""
     Site().close()
     if STACK_FILE.exists():
-        env, _ = _engine()
+        env, _ = engine()
         # The hosts go away as a whole: what the stack knows of them is forgotten, not undone step by step.
         forget = ["pulumi", "stack", "rm", STACK, "--yes", "--force"]
         done = subprocess.run(forget, cwd=PROJECT, env=dict(env), capture_output=True, text=True, check=False)
@@ -69,7 +69,7 @@ def down() -> None:
         STACK_FILE.unlink()
 
 
-def _engine() -> tuple[Mapping[str, str], str]:
+def engine() -> tuple[Mapping[str, str], str]:
     """Return the environment with the engine to use, and what a user has to put before a command for it."""
     try:
         pulumi = find_pulumi()

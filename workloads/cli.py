@@ -330,30 +330,32 @@ def sweep(
     """Measure how several problems scale with 0, 1, 2, … workers, without deploying anything anew."""
     # Not for every command: SciPy takes as long to import as all the rest.
     from workloads import sweep_report  # noqa: PLC0415
+    from workloads.costs import Costs  # noqa: PLC0415
 
     folder = _writable(folder)
     target = _target(stack_name, outputs_file)
     spec = {"seconds": seconds, "repeats": repeats, "workers": workers}
     outcome = watch(target.run("sweep", spec), "pixels", _errors())
     found = outcome.result
+    costs = Costs(**found["costs"])
     body = {
         "target": target.name,
         "unit": found["unit"],
-        "problems": [sweep_report.to_dict(problem) for problem in found["problems"]],
+        "problems": [sweep_report.to_dict(problem, costs) for problem in found["problems"]],
         "speeds": found["speeds"],
         "warm_up_s": max(found["cold_s"]),
         "kernels_compiled": found["compiled"],
         "start_s": found["start_s"],
-        "call_s": found["call_s"],
+        "costs": found["costs"],
         "machine": measure.machine_facts(),
         "nodes": list(_facts(target, outcome)),
     }
     console = Console()
     console.print(f"Scaling on {target.name}", style="bold", highlight=False, markup=False)
     console.print()
-    sweep_report.print_sweep(found["problems"], console)
+    sweep_report.print_sweep(found["problems"], costs, console)
     many = sweep_report.more_nodes(found)
-    sweep_report.print_limits(many, console)
+    sweep_report.print_limits(many, costs, console)
     _print_notes(outcome, console)
     body["more_nodes"] = [limit.to_dict() for limit in many]
     report.write_json(folder / "sweep.json", report.record("sweep", body))

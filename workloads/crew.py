@@ -6,6 +6,7 @@ a copy.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, wait
 from contextlib import suppress
@@ -148,6 +149,11 @@ class Crew:
         """Return whether each of the first `count` actors is there."""
         return all(slot.actor is not None for slot in self.slots[:count])
 
+    def cores(self, count: int) -> list[int]:
+        """Return how many of the first `count` actors are on each node, the driver's first, be it 0."""
+        far = Counter(slot.node.node_id for slot in self.slots[:count] if not slot.shared)
+        return [count - far.total(), *far.values()]
+
     def render(self, canvas: Canvas, count: int, progress: Callable[[int], None] | None = None) -> Rendering:
         """Compute a picture with the first `count` actors.
 
@@ -231,6 +237,8 @@ class _Run:
         self.lost: list[str] = []
         self.busy_s, self.calls = 0.0, 0
         self._idle: set[int] = set()
+        # How many calls each worker has in hand.
+        self._held: Counter[int] = Counter()
         self._arrived: SimpleQueue[_Call] = SimpleQueue()
 
     def hand_out(self, workers: Iterable[int]) -> None:
@@ -245,8 +253,7 @@ class _Run:
             for worker in asked:
                 if (band := self.schedule.next(worker, now)) is not None:
                     self._call(worker, band)
-        self._idle.update(asked)
-        self._idle -= {call.worker for call in self.in_hand}
+        self._idle = {worker for worker in asked if not self._held[worker]}
         if not self.in_hand and not self.schedule.finished:
             raise WorkloadError(
                 f"every Ray worker was lost ({', '.join(self.lost)}): look at their pods and logs."
@@ -256,6 +263,7 @@ class _Run:
         reference = self.slots[worker].actor.compute.remote(band.first, band.end, band.left, band.right)
         call = _Call(worker, band, reference.future())
         self.in_hand.add(call)
+        self._held[worker] += 1
         self.calls += 1
         call.future.add_done_callback(lambda _: self._arrived.put(call))
 
@@ -271,6 +279,7 @@ class _Run:
     def take(self, call: _Call) -> int:
         """Put the result of a call in its place; return how many pixels are new."""
         self.in_hand.discard(call)
+        self._held[call.worker] -= 1
         slot = self.slots[call.worker]
         try:
             indices, seconds = call.future.result()
@@ -301,6 +310,10 @@ class _Worker:
 
     def ping(self) -> None:
         """Do nothing."""
+
+    def send(self, size: int) -> NDArray[np.uint8]:
+        """Return so many bytes."""
+        return np.zeros(size, dtype=np.uint8)
 
     def begin(self, plan: Plan, path: str | None) -> None:
         """Take note of a picture, and of the canvas's file if it is to be filled here and can be opened."""

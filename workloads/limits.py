@@ -1,17 +1,14 @@
-"""Decides what the simulation is asked: this machine before it is measured, and Pis that nobody has here.
+"""Decides what the simulation is asked: what was measured, to check it, and Pis that nobody has here.
 
 A stack of N Pis is one whose head gives a core to the work and N - 1 that give three each, as by default.
 """
 
-import os
-import tempfile
-import time
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
-
+from workloads.costs import Costs
 from workloads.plan import Plan
 from workloads.simulation import Cause, Cluster, Outcome, simulate
 from workloads.work import SIDE, row_work
@@ -25,8 +22,6 @@ FINENESS = 0.05
 # The estimates' own error, by counts of the updates: a strip of the write-up's picture scatters by 0.01, of a
 # deep one by 0.06, of one with 1000 iterations by 0.15.
 ERROR = 0.15
-
-COPY_BYTES, COPIES = 2**22, 8
 
 
 @dataclass(frozen=True)
@@ -52,43 +47,30 @@ class Limit:
         return asdict(self)
 
 
-def predict(plan: Plan, workers: int, kernel_s: float, call_s: float) -> Outcome:
-    """Predict what embedded Ray takes for a picture on this machine.
+def predict(plan: Plan, cores: Sequence[int], busy_s: float, costs: Costs) -> Outcome:
+    """Predict what a cluster takes for a picture.
 
     Args:
         plan: The picture.
-        workers: How many cores compute.
-        kernel_s: Seconds of the kernel alone for the whole picture on one core, while so many cores compute.
-        call_s: What a call costs, as `Crew` measured it.
+        cores: Workers on each node, the driver's first.
+        busy_s: Seconds that one core would compute for the whole picture, while so many do.
+        costs: What was measured of the cluster.
     """
     work = row_work(plan)
-    # Once more, for the first call may have compiled the kernel.
-    begin = time.perf_counter()
-    row_work(plan)
-    start_s = time.perf_counter() - begin
+    speed = float(work.sum()) / busy_s
     cluster = Cluster(
-        cores=(workers,),
-        speed=float(work.sum()) / kernel_s,
-        call_s=call_s,
+        cores=tuple(cores),
+        speed=speed,
+        call_s=costs.call_s,
         # A ping is measured with the next one waiting, so this is what either side needs, or less.
-        gap_s=call_s,
-        start_s=start_s,
-        copy_bytes_s=copy_speed(),
-        spare_core=workers < (os.cpu_count() or 1),
+        gap_s=costs.call_s,
+        start_s=_survey(plan, float(work.sum())) / speed,
+        latency_s=costs.latency_s or 0.0,
+        link_bytes_s=costs.link_bytes_s or math.inf,
+        copy_bytes_s=costs.copy_bytes_s,
+        spare_core=cores[0] < costs.driver_cores,
     )
     return simulate(plan, work, cluster)
-
-
-def copy_speed() -> float:
-    """Measure how many bytes a second this process writes into a temporary file."""
-    data = np.ones(COPY_BYTES, dtype=np.uint8)
-    seconds = []
-    for _ in range(COPIES):
-        with tempfile.TemporaryFile() as file:
-            begin = time.perf_counter()
-            os.pwrite(file.fileno(), data.data, 0)
-            seconds.append(time.perf_counter() - begin)
-    return COPY_BYTES / min(seconds)
 
 
 def limits(pictures: Mapping[str, Plan], node: Cluster, nodes: Sequence[int] = NODES) -> list[Limit]:
@@ -104,9 +86,8 @@ def limits(pictures: Mapping[str, Plan], node: Cluster, nodes: Sequence[int] = N
 
 def _limit(name: str, plan: Plan, node: Cluster, nodes: Sequence[int]) -> Limit:
     work = row_work(plan)
-    pixels, total = plan.width * plan.height, float(work.sum())
-    # The driver estimates the rows' work itself, by some of the picture's points.
-    survey = min(SIDE * SIDE, pixels) / pixels * total
+    total = float(work.sum())
+    survey = _survey(plan, total)
     tried: dict[int, Outcome] = {}
 
     def outcome(count: int) -> Outcome:
@@ -124,6 +105,12 @@ def _limit(name: str, plan: Plan, node: Cluster, nodes: Sequence[int]) -> Limit:
         nodes=good,
         cause=outcome(bad).limit,
     )
+
+
+def _survey(plan: Plan, total: float) -> float:
+    """Return the driver's own work: it estimates the rows' by some of the picture's points."""
+    pixels = plan.width * plan.height
+    return min(SIDE * SIDE, pixels) / pixels * total
 
 
 def _border(is_good: Callable[[int], bool]) -> tuple[int, int]:

@@ -145,11 +145,6 @@ class Plan:
         """Rows of pixels of the picture."""
         return self.y_grids * self.grid_height
 
-    @property
-    def n_tiles(self) -> int:
-        """Number of tiles."""
-        return self.x_grids * self.y_grids
-
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain numbers, for JSON."""
         return asdict(self)

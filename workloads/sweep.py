@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from workloads import costs
 from workloads.canvas import Canvas
+from workloads.cluster import WorkloadError
 from workloads.crew import Crew
 from workloads.events import Emit, Event
 from workloads.plan import MAX_GRIDS, MAX_ITERATIONS, MAX_PIXELS, Plan, View
@@ -80,10 +82,12 @@ def run(seconds: float, repeats: int, max_workers: int | None, expected: int, em
         emit: Takes the events.
 
     Raises:
-        WorkloadError: If the cluster cannot compute it, or two pictures of one plan differ.
+        WorkloadError: If the cluster cannot compute it, two pictures of one plan differ, or the workers of
+            every problem were lost.
     """
     unit, rows, crew, start = begin(max_workers, expected, emit)
     speeds = [slot.speed for slot in crew.slots]
+    cost = costs.measure(crew)
     chosen = problems(seconds, sum(speeds[: rows[0].actors]) or kernel_speed())
     plans = [[problem.for_cores(_cores(row), _cores(rows[0])) for row in rows] for problem in chosen]
     progress = Progress(repeats * sum(one.width * one.height for part in plans for one in part), emit)
@@ -92,7 +96,14 @@ def run(seconds: float, repeats: int, max_workers: int | None, expected: int, em
         for problem, part in zip(chosen, plans, strict=True)
     ]
     progress.finish()
-    emit(Event("result", {"unit": unit, "problems": measured, "speeds": speeds, **start}))
+    if not any(problem["rows"] for problem in measured):
+        raise WorkloadError("no row could be measured: its workers were lost. Look at their pods and logs.")
+    emit(
+        Event(
+            "result",
+            {"unit": unit, "problems": measured, "speeds": speeds, "costs": cost.to_dict(), **start},
+        )
+    )
 
 
 def _measure(
@@ -121,6 +132,10 @@ def _measure(
         "plan": problem.plan.to_dict(),
         **rows_to_dict(own),
     }
+    sizes = {row.workers: (plan, crew.cores(row.actors)) for row, plan in zip(own, plans, strict=True)}
+    for row in values["rows"]:
+        plan, cores = sizes[row["workers"]]
+        row |= {"plan": plan.to_dict(), "cores": cores}
     emit(Event("problem", values))
     return values
 

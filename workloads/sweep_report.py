@@ -7,14 +7,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from workloads.costs import Costs
 from workloads.fit import CONFIDENCE, Estimate, Law, Scaling, Timing, gain, scaling
-from workloads.limits import GOOD, MOST_NODES, NODES, WORKER_CORES, Limit, limits
+from workloads.limits import GOOD, MOST_NODES, NODES, WORKER_CORES, Limit, limits, predict
 from workloads.plan import Plan
 from workloads.report import WRITE_UP_S, empty_table, seconds_text
 from workloads.simulation import Cause, Cluster
 
 PERCENT = 100
-# Of gigabit Ethernet, with what its protocols leave; a small message there and half-way back.
+# Where no other node was measured: gigabit Ethernet, with what its protocols leave; a small message's way.
 LINK_BYTES_S, LATENCY_S = 110e6, 3e-4
 _CAUSES: dict[Cause, str] = {
     "driver": "the driver's calls",
@@ -23,6 +24,7 @@ _CAUSES: dict[Cause, str] = {
     "latency": "the way there and back",
     "tail": "the uneven end",
 }
+_DROPPED = "for a worker was lost for good; look at its pod and log"
 _LAWS = {
     "amdahl": "Amdahl's law",
     "gustafson": "Gustafson's law",
@@ -39,7 +41,7 @@ def analyse(problem: Mapping[str, Any]) -> Scaling:
     """Compare the rows of a problem, one for each number of cores.
 
     Args:
-        problem: As the event "problem" gives it.
+        problem: As the event "problem" gives it, with one row at least.
     """
     timings: dict[int, Timing] = {}
     for row in problem["rows"]:
@@ -48,22 +50,41 @@ def analyse(problem: Mapping[str, Any]) -> Scaling:
     return scaling(list(timings.values()), problem["kind"])
 
 
-def to_dict(problem: Mapping[str, Any]) -> dict[str, Any]:
+def to_dict(problem: Mapping[str, Any], costs: Costs) -> dict[str, Any]:
     """Return a problem with what follows from its times, as JSON types."""
-    return {**problem, "scaling": analyse(problem).to_dict()}
+    rows = [{**row, "simulated_s": simulated_s(row, costs)} for row in problem["rows"]]
+    return {**problem, "rows": rows, "scaling": analyse(problem).to_dict() if rows else None}
 
 
-def print_sweep(problems: Sequence[Mapping[str, Any]], console: Console) -> None:
+def simulated_s(row: Mapping[str, Any], costs: Costs) -> float | None:
+    """Return what the simulation takes for a row; None for one that needs no cluster.
+
+    It is told how fast the cores were in this row, not how long it took.
+    """
+    if not row["actors"]:
+        return None
+    plan = Plan.from_dict(row["plan"])
+    return predict(plan, row["cores"], statistics.median(row["busy_s"]), costs).wall_s
+
+
+def print_sweep(problems: Sequence[Mapping[str, Any]], costs: Costs, console: Console) -> None:
     """Print a table and the laws for each problem."""
     for problem in problems:
-        console.print(_table(problem))
+        if not problem["rows"]:
+            console.print(f"{_title(problem)}: nothing measured, {_DROPPED}.", highlight=False, markup=False)
+            continue
+        console.print(_table(problem, costs))
+        if problem["dropped"]:
+            rows = ", ".join(map(str, problem["dropped"]))
+            console.print(f"With {rows} workers not all rounds: {_DROPPED}.", highlight=False, markup=False)
         for law in analyse(problem).laws:
             console.print(_law_text(law), highlight=False, markup=False)
         console.print()
     console.print(
         f"Speed-up and efficiency: medians over the rounds, each against the first row of the same round; "
         f"{PERCENT * CONFIDENCE:.0f} % interval of the efficiency by Student's t. Busy: the part of the "
-        "cores' time in which they computed. With weak scaling the picture grows with the cores.",
+        "cores' time in which they computed. Model: the seconds of the simulation that the next table is "
+        "from, with cores of the row's speed. With weak scaling the picture grows with the cores.",
         highlight=False,
         markup=False,
     )
@@ -77,20 +98,22 @@ def more_nodes(result: Mapping[str, Any]) -> list[Limit]:
     """
     if not result["speeds"]:
         return []
-    call_s = result["call_s"]
+    costs = Costs(**result["costs"])
+    latency_s, link_bytes_s = _network(costs)
     node = Cluster(
         cores=(1,),
         speed=statistics.median(result["speeds"]),
-        call_s=call_s,
-        gap_s=call_s,
-        latency_s=LATENCY_S,
-        link_bytes_s=LINK_BYTES_S,
+        call_s=costs.call_s,
+        gap_s=costs.call_s,
+        latency_s=latency_s,
+        link_bytes_s=link_bytes_s,
+        copy_bytes_s=costs.copy_bytes_s,
     )
     strong = [problem for problem in result["problems"] if problem["kind"] == "strong"]
     return limits({problem["name"]: Plan.from_dict(problem["plan"]) for problem in strong}, node)
 
 
-def print_limits(found: Sequence[Limit], console: Console) -> None:
+def print_limits(found: Sequence[Limit], costs: Costs, console: Console) -> None:
     """Print what simulated clusters of many nodes would make of the problems."""
     if not found:
         return
@@ -105,22 +128,37 @@ def print_limits(found: Sequence[Limit], console: Console) -> None:
         least = "at least " if limit.nodes == MOST_NODES else ""
         table.add_row(limit.picture, *efficiencies, f"{least}{limit.nodes}", _CAUSES[limit.cause])
     console.print(table)
+    latency_s, link_bytes_s = _network(costs)
+    origin = "assumed" if costs.link_bytes_s is None else "measured"
     console.print(
-        f"Simulated with the speed and the cost of a call measured here; assumed: {WORKER_CORES} cores to a "
-        f"node, {LINK_BYTES_S / 1e6:.0f} MB/s into the head, {1000 * LATENCY_S:g} ms to it.",
+        "Simulated with the speed, the cost of a call and the memory measured here, and a network of "
+        f"{link_bytes_s / 1e6:.0f} MB/s into the head and {1000 * latency_s:.2g} ms to it ({origin}); "
+        f"assumed: {WORKER_CORES} cores to a node.",
         highlight=False,
         markup=False,
     )
 
 
-def _table(problem: Mapping[str, Any]) -> Table:
+def _network(costs: Costs) -> tuple[float, float]:
+    """Return the seconds to another node and the bytes a second from there, assumed if there is none."""
+    return (
+        LATENCY_S if costs.latency_s is None else costs.latency_s,
+        LINK_BYTES_S if costs.link_bytes_s is None else costs.link_bytes_s,
+    )
+
+
+def _title(problem: Mapping[str, Any]) -> str:
     plan = problem["plan"]
     width, height = plan["x_grids"] * plan["grid_width"], plan["y_grids"] * plan["grid_height"]
-    table = empty_table(
+    return (
         f"{problem['name'].capitalize()}: {width} x {height} pixels, {plan['max_iterations']} iterations "
         f"({problem['kind']} scaling)"
     )
-    for heading in ("Workers", "Cores", "Seconds", "Busy", "Speed-up", "Efficiency", "Interval"):
+
+
+def _table(problem: Mapping[str, Any], costs: Costs) -> Table:
+    table = empty_table(_title(problem))
+    for heading in ("Workers", "Cores", "Seconds", "Model", "Busy", "Speed-up", "Efficiency"):
         table.add_column(heading, justify="right", no_wrap=True)
     with_write_up = problem["name"] == "the write-up's"
     if with_write_up:
@@ -130,14 +168,15 @@ def _table(problem: Mapping[str, Any]) -> Table:
         own = _timing(row)
         found = gain(base, own, problem["kind"])
         busy = sum(row["busy_s"]) / sum(row["values_s"]) / own.cores
+        simulated = simulated_s(row, costs)
         cells = [
             str(row["workers"]),
             str(own.cores),
             seconds_text(found.wall_s),
+            "-" if simulated is None else seconds_text(simulated),
             _percent(busy),
             f"{found.speedup.value:.2f}",
-            _percent(found.efficiency.value),
-            _interval(found.efficiency),
+            _with_interval(found.efficiency),
         ]
         if with_write_up:
             there_s = WRITE_UP_S.get(row["workers"])
@@ -159,10 +198,10 @@ def _law_text(law: Law) -> str:
     return f"{_LAWS[law.name]}: {'; '.join(filter(None, (parameters, law.note)))}."
 
 
-def _interval(found: Estimate) -> str:
-    if found.low is None or found.high is None:
-        return "-"
-    return f"{PERCENT * found.low:.0f}-{PERCENT * found.high:.0f} %"
+def _with_interval(found: Estimate) -> str:
+    if found.low is None or found.high is None or found.low == found.high:
+        return _percent(found.value)
+    return f"{_percent(found.value)} ({PERCENT * found.low:.0f}-{PERCENT * found.high:.0f})"
 
 
 def _percent(share: float) -> str:

@@ -30,6 +30,12 @@ def test_a_sweep_measures_every_number_of_workers_without_a_change_of_the_cluste
     result = json.loads((cluster.program.folder / "sweep.json").read_text())
     for problem in result["problems"]:
         assert [row["workers"] for row in problem["rows"]] == list(range(cluster.workers + 1))
+        assert [row["cores"] for row in problem["rows"]] == [
+            [1] * (row["workers"] + 1) for row in problem["rows"]
+        ]
+        assert all(row["simulated_s"] > 0 for row in problem["rows"])
+    assert result["costs"]["latency_s"] > 0
+    assert result["costs"]["link_bytes_s"] > 0
     assert {pod.name for pod in cluster.pods()} == before
 
 

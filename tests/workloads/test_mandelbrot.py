@@ -196,7 +196,7 @@ def test_tiles_cover_the_picture_exactly_once(plan: Plan) -> None:
     for tile in tiles:
         covered[tile.y0 : tile.y0 + tile.height, tile.x0 : tile.x0 + tile.width] += 1
     assert (covered == 1).all()
-    assert len(tiles) == plan.n_tiles == len({(tile.row, tile.col) for tile in tiles})
+    assert len(tiles) == len({(tile.row, tile.col) for tile in tiles}) == plan.x_grids * plan.y_grids
 
 
 @given(plans)
@@ -293,7 +293,7 @@ def test_warming_up_takes_time_and_may_be_done_twice() -> None:
 
 def test_the_default_plan_is_the_write_ups() -> None:
     plan = Plan()
-    assert (plan.width, plan.height, plan.n_tiles) == (3200, 3200, 1024)
+    assert (plan.width, plan.height, plan.x_grids, plan.y_grids) == (3200, 3200, 32, 32)
     assert (plan.max_iterations, plan.threshold, plan.view) == (32, 200.0, View(-2.0, 1.0, -1.0, 1.0))
     order = [(tile.col, tile.row) for tile in plan.tiles()]
     assert order == list(itertools.product(range(32), range(32)))

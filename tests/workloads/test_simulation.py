@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from workloads.costs import Costs
 from workloads.limits import limits, predict
 from workloads.plan import Plan
 from workloads.simulation import CAUSES, Cluster, simulate
@@ -175,13 +176,16 @@ def test_more_work_for_a_call_is_more_efficient() -> None:
 
 def test_a_prediction_is_the_kernels_time_and_a_little_more() -> None:
     plan = picture(1000)
-    one, two = (predict(plan, workers, kernel_s=1.0, call_s=1e-4) for workers in (1, 2))
-    for workers, outcome in ((1, one), (2, two)):
+    costs = Costs(call_s=1e-4, copy_bytes_s=1e9, driver_cores=2, latency_s=1e-3, link_bytes_s=1e8)
+    one, two, far = (predict(plan, cores, 1.0, costs) for cores in ((1,), (2,), (0, 2)))
+    for workers, outcome in ((1, one), (2, two), (2, far)):
         assert outcome.workers == workers
         assert outcome.busy_s == pytest.approx(1.0)
         assert outcome.wall_s > 1.0 / workers
-    # How long the estimate of the rows takes is measured, so by how much cannot be said.
-    assert two.lost["driver"] > 0
+        assert outcome.wall_s < 1.1 / workers
+    assert two.lost["driver"] > one.lost["driver"]
+    assert far.wall_s > two.wall_s
+    assert far.lost["link"] > two.lost["link"] == 0
 
 
 def test_the_limit_is_the_last_number_of_nodes_with_nine_tenths() -> None:

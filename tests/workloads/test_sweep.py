@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from tests.workloads.test_cli import piray
+from workloads.costs import Costs
 from workloads.plan import MAX_GRIDS, MAX_ITERATIONS, Plan
 from workloads.sweep import DEEP_VIEW, MAX_TILE, Problem, problems
 from workloads.sweep_report import analyse, print_sweep, to_dict
@@ -52,6 +53,8 @@ def measured(kind: str = "strong", name: str = "the write-up's") -> dict[str, An
                 "workers": workers,
                 "nodes": ["here"],
                 "actors": actors,
+                "cores": [actors],
+                "plan": Plan().to_dict(),
                 "values_s": [seconds, seconds * 1.01, seconds * 0.99],
                 "busy_s": [seconds * max(1, actors) * 0.9] * 3,
             }
@@ -61,9 +64,12 @@ def measured(kind: str = "strong", name: str = "the write-up's") -> dict[str, An
     }
 
 
+COSTS = Costs(call_s=1e-3, copy_bytes_s=1e9, driver_cores=4)
+
+
 def shown(problem: dict[str, Any]) -> str:
     raw = io.StringIO()
-    print_sweep([problem], Console(file=raw, width=80))
+    print_sweep([problem], COSTS, Console(file=raw, width=80))
     return raw.getvalue()
 
 
@@ -71,13 +77,13 @@ def test_rows_are_compared_with_one_core_without_ray() -> None:
     found = analyse(measured())
     speedups = {gain.cores: gain.speedup.value for gain in found.gains}
     assert speedups == pytest.approx({1: 1.0, 2: 40 / 21, 3: 40 / 15})
-    assert to_dict(measured())["scaling"]["gains"][1]["efficiency"]["value"] == pytest.approx(20 / 21)
+    assert to_dict(measured(), COSTS)["scaling"]["gains"][1]["efficiency"]["value"] == pytest.approx(20 / 21)
 
 
 def test_a_table_shows_every_row_its_efficiency_and_the_write_ups_figure() -> None:
     lines = [line.split() for line in shown(measured()).splitlines()]
-    assert ["1", "1", "42.00", "90", "%", "0.95", "95", "%", "95-95", "%", "0.93"] in lines
-    assert ["3", "3", "15.00", "90", "%", "2.67", "89", "%", "89-89", "%", "1.30"] in lines
+    assert ["1", "1", "42.00", "37.84", "90", "%", "0.95", "95", "%", "(95-95)", "0.93"] in lines
+    assert ["3", "3", "15.00", "13.56", "90", "%", "2.67", "89", "%", "(89-89)", "1.30"] in lines
     assert "…" not in shown(measured())
 
 
@@ -87,6 +93,23 @@ def test_the_laws_are_said_in_words() -> None:
     assert "contention sigma" in strong
     assert "Gustafson's law: serial fraction" in weak
     assert "(weak scaling)" in weak
+
+
+def test_a_row_that_lost_its_workers_is_named_and_the_other_rows_are_shown() -> None:
+    part = {**measured(), "dropped": [3]}
+    part["rows"][3] |= {"values_s": [15.0], "busy_s": [40.0]}
+    assert "With 3 workers not all rounds: for a worker was lost for good" in shown(part)
+    assert len(to_dict(part, COSTS)["scaling"]["gains"]) == 3
+
+
+def test_a_problem_that_lost_all_its_workers_does_not_take_the_others_with_it() -> None:
+    nothing = {**measured(), "rows": [], "dropped": [0, 1, 2, 3]}
+    raw = io.StringIO()
+    print_sweep([nothing, measured("weak", "more rows")], COSTS, Console(file=raw, width=80))
+    assert "The write-up's: 3200 x 3200 pixels" in " ".join(raw.getvalue().split())
+    assert "nothing measured, for a worker was lost for good" in " ".join(raw.getvalue().split())
+    assert "Gustafson's law" in raw.getvalue()
+    assert to_dict(nothing, COSTS)["scaling"] is None
 
 
 @pytest.mark.ray
@@ -99,6 +122,7 @@ def test_a_sweep_measures_every_problem_with_every_number_of_workers(tmp_path: P
     for problem in values["problems"]:
         assert [row["workers"] for row in problem["rows"]] == [0, 1]
         assert all(len(row["values_s"]) == len(row["busy_s"]) == 2 for row in problem["rows"])
+        assert [row["simulated_s"] is None for row in problem["rows"]] == [True, False]
         assert problem["scaling"]["gains"][0]["efficiency"]["value"] == 1.0
     assert "Amdahl's law: not determined" in " ".join(done.stdout.split())
     assert "With many nodes like these" in done.stdout
