@@ -4,7 +4,8 @@ Workers pull: a fast one gets more. A band is a share of what is left, so that f
 small ones at the end, and never less than what makes its call worth while. Knows neither Ray nor a clock: the
 same object serves real workers (`crew`) and simulated ones (`simulation`).
 
-Source of the sizes: Polychronopoulos and Kuck, Guided self-scheduling, IEEE Trans. Computers 36 (1987).
+Sources of the sizes: Polychronopoulos and Kuck, Guided self-scheduling, IEEE Trans. Computers 36 (1987); the
+half from Hummel, Schonberg and Flynn, Factoring, Comm. ACM 35 (1992).
 """
 
 import math
@@ -24,11 +25,12 @@ STRIP_ROWS = 8
 # A narrower part of a row costs the kernel more for each pixel.
 LEAST_COLUMNS = 256
 # A band is this part of a worker's share of what is left.
-PART_OF_SHARE = 1 / 3
+PART_OF_SHARE = 1 / 2
 # Strips for each worker: with fewer the last band keeps the others waiting; then rows are cut into columns.
 STRIPS_PER_WORKER = 32
-# A call may cost a twentieth of its band, and the calls of all workers as much as the driver can do.
-LEAST_CALLS = 20
+# A call may cost a fortieth of its band, and the calls of all workers as much as the driver can do. On a machine
+# whose cores all compute it costs four times what was measured without work.
+LEAST_CALLS = 40
 # A result stays small enough to be sent while the next one is computed.
 MAX_BAND_PIXELS = 2**23
 # A copy of a late band is worth while if it would be there in this part of the time that is left.

@@ -169,7 +169,7 @@ def test_a_slow_worker_gets_less() -> None:
     assert fast is not None
     assert slow is not None
     # The second one is a part of what the first one left.
-    assert 3.5 < fast.rows / slow.rows < 6.0
+    assert 5.0 < fast.rows / slow.rows < 8.0
 
 
 def test_a_worker_that_turns_out_slower_gets_less_from_then_on() -> None:
