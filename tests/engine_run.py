@@ -94,7 +94,7 @@ class Run:
         """Record the outputs of a component or of the whole stack."""
         with self.changed:
             if resource := self.state.live(urn):
-                resource.outputs = outputs
+                self.state.set_outputs(resource, outputs)
                 self._save()
 
     def context(self, resource: Resource, operation: str) -> Context:
@@ -114,7 +114,7 @@ class Run:
         """Refuse inputs that have in clear what another resource keeps secret."""
         clear = "\n".join(plain_texts(decode(goal.inputs)))
         with self.changed:
-            owners = sorted({owner for word, owner in self.state.secret_words().items() if word in clear})
+            owners = self.state.secrets.owners_in(clear)
         if owners:
             self.stop(f"a secret of {', '.join(owners)} is in the inputs of {goal.name} in clear", goal)
 

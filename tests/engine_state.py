@@ -14,7 +14,8 @@ from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from tests.engine_values import is_secret, plain, secret, telling_words
+from tests.engine_secrets import SecretWords
+from tests.engine_values import is_secret
 from tests.marks import SECRET, SIGNATURE
 
 STACK_TYPE = "pulumi:pulumi:Stack"
@@ -53,29 +54,9 @@ class Resource:
     pending_replacement: bool = False
     init_errors: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self._words: tuple[dict[str, Any], frozenset[str], frozenset[str]] | None = None
-
     @property
     def name(self) -> str:
         return self.urn.rsplit("::", 1)[1]
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """The outputs in which a secret may come up that nobody gave to the resource."""
-        names = ("stdout", "stderr", "data", "stringData", "kubeconfig")
-        return {key: self.outputs[key] for key in names if key in self.outputs}
-
-    def words(self, *, secret_ones: bool) -> frozenset[str]:
-        """Return the telling words that come up in its outputs as secrets, or openly."""
-        # Asked for before every registration; outputs are never changed in place.
-        if self._words is None or self._words[0] is not self.outputs:
-            connection = plain(self.outputs.get("connection")) or {}
-            hidden = [self.told, secret(connection.get("privateKey"))]
-            secrets_told = frozenset(telling_words(hidden, secret_ones=True))
-            told = frozenset(telling_words(self.told, secret_ones=False))
-            self._words = (self.outputs, secrets_told, told)
-        return self._words[1] if secret_ones else self._words[2]
 
     @property
     def needs(self) -> set[str]:
@@ -96,6 +77,7 @@ class State:
         self.path = path
         self.resources: list[Resource] = []
         self.pending_operations: list[dict[str, str]] = []
+        self.secrets = SecretWords()
         self._salt = secrets.token_hex(16)
         contents = json.loads(path.read_text()) if path.exists() else None
         if contents:
@@ -112,24 +94,11 @@ class State:
         self._by_urn: defaultdict[str, list[Resource]] = defaultdict(list)
         for one in self.resources:
             self._by_urn[one.urn].append(one)
+            self.secrets.add(one.name, one.outputs)
 
     def live(self, urn: str) -> Resource | None:
         """Return the resource with this URN that has not been replaced."""
         return next((one for one in self._by_urn[urn] if not one.delete), None)
-
-    def secret_words(self) -> dict[str, str]:
-        """Return what must not be found in clear anywhere, and whose it is.
-
-        Not of stdin: the text of a script is secret where one of its variables is, and open elsewhere. Nor
-        what a resource tells openly, such as the checksum that each installation prints.
-        """
-        found: dict[str, str] = {}
-        for one in self.resources:
-            found |= dict.fromkeys(one.words(secret_ones=True), one.name)
-        for one in self.resources:
-            for word in one.words(secret_ones=False):
-                found.pop(word, None)
-        return found
 
     def put(self, new: Resource) -> None:
         """Add a resource, in the place of the one with its URN unless that is still to be deleted."""
@@ -139,12 +108,21 @@ class State:
         else:
             self.resources[self.resources.index(old)] = new
             self._by_urn[new.urn].remove(old)
+            self.secrets.remove(old.name, old.outputs)
         self._by_urn[new.urn].append(new)
+        self.secrets.add(new.name, new.outputs)
+
+    def set_outputs(self, resource: Resource, outputs: dict[str, Any]) -> None:
+        """Give other outputs to a resource that is there."""
+        self.secrets.remove(resource.name, resource.outputs)
+        resource.outputs = outputs
+        self.secrets.add(resource.name, outputs)
 
     def remove(self, resource: Resource) -> None:
         """Forget a resource."""
         self.resources.remove(resource)
         self._by_urn[resource.urn].remove(resource)
+        self.secrets.remove(resource.name, resource.outputs)
 
     def save(self) -> None:
         """Write the file, readable by its owner only, in one step.
@@ -158,7 +136,7 @@ class State:
             "pending_operations": self.pending_operations,
         }
         text = json.dumps(self._encrypted(contents), indent=1)
-        leaks = {owner for word, owner in self.secret_words().items() if word in text}
+        leaks = self.secrets.owners_in(text)
         assert not leaks, f"secrets of {leaks} would be in clear in {self.path}"
         unfinished = self.path.with_suffix(".new")
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
