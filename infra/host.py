@@ -1,7 +1,7 @@
 """Hosts made ready for Kubernetes: checked, kernel options set, rebooted where needed, verified."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -113,9 +113,11 @@ class PiHosts(pulumi.ComponentResource):
             prepared = prepare.stdout.apply(partial(parse_prepared, host))
             # Only the hosts before this one: a host added at the end of the config leaves the others' inputs
             # known in the preview.
-            conflict = pulumi.Output.all(prepared, earlier).apply(lambda known: taken.take(known[0]))
-            self.verified[host.name] = self._verify(host, config, prepare, prepared, conflict)
-            earlier = waited_for(conflict)
+            variables = pulumi.Output.all(prepared, earlier).apply(
+                lambda known: verify_variables(known[0], taken.take(known[0]))
+            )
+            self.verified[host.name] = self._verify(host, config, prepare, variables)
+            earlier = waited_for(variables)
         self.facts = {host: command.stdout for host, command in self.verified.items()}
         self.register_outputs({"facts": self.facts})
 
@@ -135,33 +137,42 @@ class PiHosts(pulumi.ComponentResource):
         host: HostConfig,
         config: StackConfig,
         prepare: remote.Command,
-        prepared: pulumi.Output[PreparedHost],
-        conflict: pulumi.Output[Conflict],
+        variables: pulumi.Output[Mapping[str, str]],
     ) -> remote.Command:
         return remote_script(
             f"{host.name}-verify",
             host,
             config.ssh,
             ["verify.sh"],
-            {
-                "REBOOTED_FROM": prepared.apply(lambda said: said.boot_id if said.rebooting else ""),
-                # Checked on the host, which may have been renamed since prepare.sh last ran.
-                "TAKEN_HOSTNAME": conflict.apply(lambda found: found.hostname),
-                "HOSTNAME_OWNER": conflict.apply(lambda found: found.hostname_owner),
-                "TAKEN_MACHINE_ID": conflict.apply(lambda found: found.machine_id),
-                "MACHINE_OWNER": conflict.apply(lambda found: found.machine_owner),
-            },
+            variables,
             across_reboot=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[prepare]),
         )
 
 
-def waited_for(output: pulumi.Output[Any]) -> pulumi.Output[Any]:
-    """Return the output without the resources that it is from: who uses it waits for it, and that is all.
+def waited_for(output: pulumi.Output[Any]) -> pulumi.Output[None]:
+    """Return an Output without value that is known as soon as another one is: it can be waited for, no more.
 
-    With them each host would depend on all hosts before it: half a million dependencies for a thousand hosts.
+    With the resources that the other one is from, each host would depend on all hosts before it: half a
+    million dependencies for a thousand hosts.
     """
-    return pulumi.Output(set(), output.future(), output.is_known())
+
+    async def end() -> None:
+        await output.future()
+
+    return pulumi.Output(set(), end(), output.is_known())
+
+
+def verify_variables(host: PreparedHost, conflict: Conflict) -> dict[str, str]:
+    """Return the shell variables of verify.sh."""
+    return {
+        "REBOOTED_FROM": host.boot_id if host.rebooting else "",
+        # Checked on the host, which may have been renamed since prepare.sh last ran.
+        "TAKEN_HOSTNAME": conflict.hostname,
+        "HOSTNAME_OWNER": conflict.hostname_owner,
+        "TAKEN_MACHINE_ID": conflict.machine_id,
+        "MACHINE_OWNER": conflict.machine_owner,
+    }
 
 
 def parse_prepared(host: HostConfig, text: str) -> PreparedHost:

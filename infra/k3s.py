@@ -51,7 +51,8 @@ class K3sCluster(pulumi.ComponentResource):
         self._config = config
         self._first_server = config.first_server
         self._hosts = hosts
-        first = self._install(self._first_server, self._first_server_config())
+        first_config = pulumi.Output.from_input(self._first_server_config())
+        first = self._install(self._first_server, first_config)
         self._credentials = self._read_credentials(first)
         last = self._credentials
         nodes: list[pulumi.Resource] = []
@@ -106,18 +107,14 @@ class K3sCluster(pulumi.ComponentResource):
         return pulumi.Output.secret(self._credentials.stdout.apply(lambda text: json.loads(text)[key]))
 
     def _install(
-        self, host: HostConfig, k3s_config: str | pulumi.Output[str], *after: pulumi.Resource
+        self, host: HostConfig, k3s_config: pulumi.Output[str], *after: pulumi.Resource
     ) -> remote.Command:
         """Install k3s on a host; without the first server's credentials it makes tokens of its own."""
         k3s = self._config.k3s
         release = k3s_release(k3s.version, self._config.arch, k3s.mirror)
         first = host == self._first_server
-        return remote_script(
-            f"{host.name}-install",
-            host,
-            self._config.ssh,
-            ["remove_k3s.sh", "k3s.sh"],
-            {
+        variables = k3s_config.apply(
+            lambda text: {
                 "ROLE": host.role,
                 "VERSION": release.version,
                 "BINARY_NAME": release.binary_name,
@@ -125,11 +122,18 @@ class K3sCluster(pulumi.ComponentResource):
                 "SUMS_URL": release.sums_url,
                 "INSTALL_SCRIPT_URL": release.install_script_url,
                 "INSTALL_SCRIPT_SHA256": k3s.install_script_sha256,
-                "CONFIG": k3s_config,
+                "CONFIG": text,
                 "MAKE_TOKENS": "1" if first else "0",
                 "WAIT_S": str(_WAIT_S),
                 "STABLE_S": str(_STABLE_S),
-            },
+            }
+        )
+        return remote_script(
+            f"{host.name}-install",
+            host,
+            self._config.ssh,
+            ["remove_k3s.sh", "k3s.sh"],
+            variables,
             undo=True,
             secret=not first,
             triggers=[host.role],
@@ -163,16 +167,14 @@ class K3sCluster(pulumi.ComponentResource):
         )
 
     def _read_credentials(self, first: remote.Command) -> remote.Command:
+        sha256 = hashlib.sha256(self._first_server_config().encode()).hexdigest()
         return remote_script(
             "k3s-credentials",
             self._first_server,
             self._config.ssh,
             ["credentials.sh"],
-            {
-                # Not used by the script: a new install or another config has the credentials read again.
-                "INSTALLED": first.stdout,
-                "CONFIG_SHA256": hashlib.sha256(self._first_server_config().encode()).hexdigest(),
-            },
+            # Not used by the script: a new install or another config has the credentials read again.
+            first.stdout.apply(lambda text: {"INSTALLED": text, "CONFIG_SHA256": sha256}),
             secret=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[first]),
         )

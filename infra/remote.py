@@ -6,7 +6,7 @@ varies, secrets included, travels on stdin. pulumi-command gives the same stdin 
 
 import shlex
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 
 import pulumi
@@ -54,7 +54,7 @@ def remote_script(
     host: HostConfig,
     ssh: SshConfig,
     scripts: Sequence[str],
-    variables: Mapping[str, str | pulumi.Output[str]],
+    variables: Mapping[str, str] | pulumi.Output[Mapping[str, str]],
     *,
     undo: bool = False,
     secret: bool = False,
@@ -70,7 +70,8 @@ def remote_script(
         host: Where it runs, and how messages call it (variable HOST).
         ssh: How to get there.
         scripts: File names in infra/scripts; lib.sh comes before them, the last one has `main`.
-        variables: Shell variables of the script; an Output may be secret.
+        variables: Shell variables of the script; an Output of them may be secret. One Output for all of
+            them: with one for each, a thousand hosts take noticeably longer.
         undo: Whether deleting the resource runs the script with `undo`. It is then deleted before it is
             replaced: created first, the new one would be undone by the deletion of the old one.
         secret: Whether stdin and what the script prints are secret.
@@ -79,7 +80,10 @@ def remote_script(
         timeout: Longest time of each operation, in Pulumi's notation.
         opts: Options of the resource, e.g. parent and depends_on.
     """
-    stdin = _stdin(scripts, {"HOST": host.name, **variables})
+    render = partial(_render_for, host, scripts)
+    stdin: pulumi.Input[str] = (
+        variables.apply(render) if isinstance(variables, pulumi.Output) else render(variables)
+    )
     if secret:
         stdin = pulumi.Output.secret(stdin)
     return remote.Command(
@@ -104,18 +108,8 @@ def remote_script(
     )
 
 
-def _stdin(scripts: Sequence[str], variables: Mapping[str, str | pulumi.Output[str]]) -> pulumi.Input[str]:
-    """Render what bash reads, at once where all of it is known."""
-    known = {name: value for name, value in variables.items() if isinstance(value, str)}
-    outputs = {name: value for name, value in variables.items() if not isinstance(value, str)}
-    if not outputs:
-        return render_stdin(scripts, known)
-
-    def render(values: Mapping[str, str]) -> str:
-        both = {**known, **values}
-        return render_stdin(scripts, {name: both[name] for name in variables})
-
-    return pulumi.Output.all(**outputs).apply(render)
+def _render_for(host: HostConfig, scripts: Sequence[str], variables: Mapping[str, str]) -> str:
+    return render_stdin(scripts, {"HOST": host.name, **variables})
 
 
 def render_stdin(scripts: Sequence[str], variables: Mapping[str, str]) -> str:

@@ -99,7 +99,7 @@ def test_a_secret_script_hides_stdin_and_what_it_prints() -> None:
 
 def test_a_secret_variable_makes_stdin_secret_by_itself() -> None:
     def main() -> None:
-        variables = {"TOKEN": pulumi.Output.secret("hush")}
+        variables = pulumi.Output.secret("hush").apply(lambda token: {"TOKEN": token})
         remote_script("step", HOST, CONFIG.ssh, ["verify.sh"], variables)
 
     (command,) = commands(declare(main))
