@@ -19,7 +19,7 @@ def takes(per_host: float, *, wrong_preview: int = 0) -> Any:
         size = len(json.loads(config["piray:hosts"]))
         return Took(1 + per_host * size, 100.0, 16 + 4 * size)
 
-    def preview(size: int, _: Path | None) -> Took:
+    def preview(size: int, engine: Path | None) -> Took:
         return Took(1 + per_host * size, 100.0, 16 + 4 * size + wrong_preview)
 
     return under_mocks, preview
