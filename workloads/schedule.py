@@ -28,8 +28,8 @@ LEAST_COLUMNS = 256
 PART_OF_SHARE = 1 / 2
 # Strips for each worker: with fewer the last band keeps the others waiting; then rows are cut into columns.
 STRIPS_PER_WORKER = 32
-# A call may cost a fortieth of its band, and the calls of all workers as much as the driver can do. On a machine
-# whose cores all compute it costs four times what was measured without work.
+# A call may cost a fortieth of its band, and the calls of all workers as much as the driver can do. On a
+# machine whose cores all compute a call costs some four times what idle actors need.
 LEAST_CALLS = 40
 # A result stays small enough to be sent while the next one is computed.
 MAX_BAND_PIXELS = 2**23
