@@ -94,9 +94,9 @@ class Race:
         crew.warm()
         return crew
 
-    def by_ray(self, canvas: Canvas) -> tuple[float, float]:
+    def by_ray(self, canvas: Canvas, cores: int) -> tuple[float, float]:
         """Return seconds, and seconds that the workers computed."""
-        rendering = self.crew.render(canvas, CORES)
+        rendering = self.crew.render(canvas, cores)
         self.crew.settle()
         return rendering.wall_s, rendering.busy_s
 
@@ -153,18 +153,17 @@ def _picture(race: Race, seconds: float, speed: float, rounds: int) -> dict[str,
     times: dict[str, list[float]] = {}
     image = np.zeros((plan.height, plan.width), dtype=np.uint8)
     with Canvas(plan) as canvas:
-        begin = time.perf_counter()
         draw(canvas)
-        times["one core"] = [time.perf_counter() - begin]
         expected = canvas.rows(0, plan.height)
-        canvas.clear()
-        times["Ray, one core"] = [race.crew.render(canvas, 1).wall_s]
-        race.crew.settle()
         for _ in range(rounds):
-            canvas.clear()
-            wall_s, busy_s = race.by_ray(canvas)
-            refuse_different(canvas.rows(0, plan.height), expected, "Ray")
-            taken = {"Ray": wall_s, "busy": busy_s, "independent": race.by_nobody(plan)}
+            taken = {}
+            for name, cores in (("Ray, one core", 1), ("Ray", CORES)):
+                canvas.clear()
+                taken[name], taken["busy"] = race.by_ray(canvas, cores)
+                refuse_different(canvas.rows(0, plan.height), expected, name)
+            begin = time.perf_counter()
+            draw(canvas)
+            taken |= {"one core": time.perf_counter() - begin, "independent": race.by_nobody(plan)}
             peers = {"multiprocessing": race.by_pool, "Dask": race.by_dask if race.dask else None}
             for name, draw_by in peers.items():
                 if draw_by is not None:

@@ -103,7 +103,9 @@ def _efficiencies(race: Mapping[str, Any], folder: Path) -> list[Figure]:
     options = (f"--seconds={SECONDS}", f"--repeats={REPEATS}", f"--workers={CORES}")
     problems = _sweep(folder, *options, env=os.environ)
     ideal = statistics.median(
-        picture["times"]["one core"][0] / min(picture["times"]["independent"]) / CORES
+        statistics.median(picture["times"]["one core"])
+        / statistics.median(picture["times"]["independent"])
+        / CORES
         for picture in race["pictures"]
     )
     found = []
