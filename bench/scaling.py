@@ -13,8 +13,7 @@ from bench.distribution import CORES
 from bench.figures import Figure, WrongAnswer
 from sandbox.__main__ import STACK_FILE, engine
 from sandbox.stack import STACK
-from workloads.costs import Costs
-from workloads.limits import predict
+from workloads.limits import Costs, predict
 from workloads.plan import Plan
 
 SECONDS, REPEATS = 1, 5
@@ -59,6 +58,8 @@ def on_simulated_pis(folder: Path) -> list[Figure]:
     for problem in problems:
         for row in problem["rows"]:
             foretold, wall_s = row["simulated_s"], statistics.median(row["values_s"])
+            if foretold is None:
+                continue
             ratios.setdefault(sum(row["cores"]), {})[problem["name"]] = min(
                 foretold / wall_s, wall_s / foretold
             )

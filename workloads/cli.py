@@ -330,7 +330,7 @@ def sweep(
     """Measure how several problems scale with 0, 1, 2, … workers, without deploying anything anew."""
     # Not for every command: SciPy takes as long to import as all the rest.
     from workloads import sweep_report  # noqa: PLC0415
-    from workloads.costs import Costs  # noqa: PLC0415
+    from workloads.limits import Costs  # noqa: PLC0415
 
     folder = _writable(folder)
     target = _target(stack_name, outputs_file)

@@ -103,10 +103,10 @@ def _end_with_the_runner(temp_dir: str) -> None:
 
     def leave() -> None:
         if gone.is_set():
-            # Agents of a Ray that was stopped while it started go on for a minute. The shell is not in our
-            # session, which the runner made for Ray alone.
+            # Agents of a Ray that was stopped while it started go on for a minute. The runner made a process
+            # group for Ray alone, and the shell is not in it.
             subprocess.Popen(
-                ["sh", "-c", 'kill -9 "-$1"; rm -rf "$2"', "sh", str(os.getsid(0)), temp_dir],
+                ["sh", "-c", 'kill -9 "-$1"; rm -rf "$2"', "sh", str(os.getpid()), temp_dir],
                 start_new_session=True,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from workloads.costs import Costs
 from workloads.plan import Plan
 from workloads.simulation import Cause, Cluster, Outcome, simulate
 from workloads.work import SIDE, row_work
@@ -22,6 +21,29 @@ FINENESS = 0.05
 # The estimates' own error, by counts of the updates: a strip of the write-up's picture scatters by 0.01, of a
 # deep one by 0.06, of one with 1000 iterations by 0.15.
 ERROR = 0.15
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What it costs to use a cluster, as `costs` measures it.
+
+    Attributes:
+        call_s: Seconds of the driver for each call, and about as many of a worker.
+        copy_bytes_s: Bytes a second that the driver puts into a file.
+        driver_cores: Cores of the driver's node, whoever uses them.
+        latency_s: Seconds from the driver to another node; None if no actor is on one.
+        link_bytes_s: Bytes a second from there into the driver's memory; None if no actor is on one.
+    """
+
+    call_s: float
+    copy_bytes_s: float
+    driver_cores: int
+    latency_s: float | None = None
+    link_bytes_s: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON types."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)

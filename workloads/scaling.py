@@ -21,6 +21,7 @@ from workloads.plan import Plan
 PROGRESS_INTERVAL_S = 0.2
 # A value during which a worker was lost is taken once more, if the worker could be replaced.
 ATTEMPTS = 2
+NOTHING_MEASURED = "no row could be measured: its workers were lost. Look at their pods and logs."
 
 
 @dataclass
@@ -123,9 +124,7 @@ def run(plan: Plan, repeats: int, max_workers: int | None, expected: int, emit: 
                     digest = same_picture(canvas, digest, row)
         progress.finish()
         if not digest:
-            raise WorkloadError(
-                "no row could be measured: its workers were lost. Look at their pods and logs."
-            )
+            raise WorkloadError(NOTHING_MEASURED)
         for event in picture_events(canvas.packed()):
             emit(event)
     emit(

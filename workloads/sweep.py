@@ -16,7 +16,16 @@ from workloads.cluster import WorkloadError
 from workloads.crew import Crew
 from workloads.events import Emit, Event
 from workloads.plan import MAX_GRIDS, MAX_ITERATIONS, MAX_PIXELS, Plan, View
-from workloads.scaling import Progress, Row, begin, check, measure, rows_to_dict, same_picture
+from workloads.scaling import (
+    NOTHING_MEASURED,
+    Progress,
+    Row,
+    begin,
+    check,
+    measure,
+    rows_to_dict,
+    same_picture,
+)
 from workloads.work import kernel_speed, row_work
 
 # The border of the set in a valley of its boundary, 3000 times enlarged: work is very uneven there.
@@ -97,7 +106,7 @@ def run(seconds: float, repeats: int, max_workers: int | None, expected: int, em
     ]
     progress.finish()
     if not any(problem["rows"] for problem in measured):
-        raise WorkloadError("no row could be measured: its workers were lost. Look at their pods and logs.")
+        raise WorkloadError(NOTHING_MEASURED)
     emit(
         Event(
             "result",

@@ -7,9 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from workloads.costs import Costs
 from workloads.fit import CONFIDENCE, Estimate, Law, Scaling, Timing, gain, scaling
-from workloads.limits import GOOD, MOST_NODES, NODES, WORKER_CORES, Limit, limits, predict
+from workloads.limits import GOOD, MOST_NODES, NODES, WORKER_CORES, Costs, Limit, limits, predict
 from workloads.plan import Plan
 from workloads.report import WRITE_UP_S, empty_table, seconds_text
 from workloads.simulation import Cause, Cluster
@@ -24,7 +23,7 @@ _CAUSES: dict[Cause, str] = {
     "latency": "the way there and back",
     "tail": "the uneven end",
 }
-_DROPPED = "for a worker was lost for good; look at its pod and log"
+_DROPPED = "a worker was lost for good; look at its pod and log"
 _LAWS = {
     "amdahl": "Amdahl's law",
     "gustafson": "Gustafson's law",
@@ -71,12 +70,12 @@ def print_sweep(problems: Sequence[Mapping[str, Any]], costs: Costs, console: Co
     """Print a table and the laws for each problem."""
     for problem in problems:
         if not problem["rows"]:
-            console.print(f"{_title(problem)}: nothing measured, {_DROPPED}.", highlight=False, markup=False)
+            console.print(f"{_title(problem)}: nothing measured: {_DROPPED}.", highlight=False, markup=False)
             continue
         console.print(_table(problem, costs))
         if problem["dropped"]:
             rows = ", ".join(map(str, problem["dropped"]))
-            console.print(f"With {rows} workers not all rounds: {_DROPPED}.", highlight=False, markup=False)
+            console.print(f"Row {rows} lacks rounds: {_DROPPED}.", highlight=False, markup=False)
         for law in analyse(problem).laws:
             console.print(_law_text(law), highlight=False, markup=False)
         console.print()

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from workloads.costs import Costs
-from workloads.limits import limits, predict
+from workloads.limits import Costs, limits, predict
 from workloads.plan import Plan
 from workloads.simulation import CAUSES, Cluster, simulate
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from tests.workloads.test_cli import piray
-from workloads.costs import Costs
+from workloads.limits import Costs
 from workloads.plan import MAX_GRIDS, MAX_ITERATIONS, Plan
 from workloads.sweep import DEEP_VIEW, MAX_TILE, Problem, problems
 from workloads.sweep_report import analyse, print_sweep, to_dict
@@ -98,7 +98,7 @@ def test_the_laws_are_said_in_words() -> None:
 def test_a_row_that_lost_its_workers_is_named_and_the_other_rows_are_shown() -> None:
     part = {**measured(), "dropped": [3]}
     part["rows"][3] |= {"values_s": [15.0], "busy_s": [40.0]}
-    assert "With 3 workers not all rounds: for a worker was lost for good" in shown(part)
+    assert "Row 3 lacks rounds: a worker was lost for good" in shown(part)
     assert len(to_dict(part, COSTS)["scaling"]["gains"]) == 3
 
 
@@ -107,7 +107,7 @@ def test_a_problem_that_lost_all_its_workers_does_not_take_the_others_with_it() 
     raw = io.StringIO()
     print_sweep([nothing, measured("weak", "more rows")], COSTS, Console(file=raw, width=80))
     assert "The write-up's: 3200 x 3200 pixels" in " ".join(raw.getvalue().split())
-    assert "nothing measured, for a worker was lost for good" in " ".join(raw.getvalue().split())
+    assert "nothing measured: a worker was lost for good" in " ".join(raw.getvalue().split())
     assert "Gustafson's law" in raw.getvalue()
     assert to_dict(nothing, COSTS)["scaling"] is None
 
