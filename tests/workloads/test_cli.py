@@ -83,7 +83,7 @@ def marked_processes(mark: str) -> list[int]:
 
 
 def gone(mark: str) -> bool:
-    limit = time.monotonic() + 20
+    limit = time.monotonic() + 60
     while time.monotonic() < limit:
         if not marked_processes(mark):
             return True
