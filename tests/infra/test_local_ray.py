@@ -331,3 +331,49 @@ def test_another_version_of_ray_is_refused_before_anything_starts(machine: Machi
     assert "2.60.0" in line
     assert "2.59.0" in line
     assert not machine.home.exists()
+
+
+STARTS_AGAIN = """
+ROOT= STACK=test HOST='this machine'
+. infra/scripts/lib.sh
+. infra/scripts/local-ray.sh
+DIR=$FOLDER
+mkdir -p "$DIR/nodes" "$DIR/logs"
+FRESH=0 starts=0
+alive_nodes() { if ((starts == 4)); then echo 'worker-1 4'; else return 1; fi; }
+running() { ((starts == 4)); }
+stop_nodes() { :; }
+start_node() {
+  starts=$((starts + 1))
+  echo "$SAID" >"$DIR/logs/$1.log"
+  echo "start=$starts" >"$DIR/nodes/$1"
+}
+start_node worker-1
+await worker-1
+echo "$starts"
+"""
+
+
+def starts_again(folder: Path, said: str) -> subprocess.CompletedProcess[str]:
+    """Let the script wait for a worker that ends three times, each time with these last words."""
+    return subprocess.run(
+        ["bash", "-euc", STARTS_AGAIN],
+        env={**os.environ, "FOLDER": str(folder), "SAID": said},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_node_that_was_too_slow_for_ray_is_started_again(tmp_path: Path) -> None:
+    done = starts_again(tmp_path, "Exception: The current node timed out during startup. This could")
+    assert (done.returncode, done.stdout) == (0, "4\n"), done.stderr
+
+
+def test_a_node_that_ends_twice_for_another_reason_is_given_up_with_its_last_words(tmp_path: Path) -> None:
+    done = starts_again(tmp_path, "Address already in use")
+    assert done.returncode == 1
+    assert "worker-1 did not start" in done.stderr
+    assert "Address already in use" in done.stderr
