@@ -263,7 +263,8 @@ await() {
     if alive=$(alive_nodes) && [ "$(sort <<<"$alive")" = "$wanted" ]; then return; fi
     for name in "$@"; do
       if running "$name"; then continue; fi
-      if [[ $name == head ]]; then give_up "$name"; fi
+      # With a head that ends the workers have nothing to go on with.
+      if [[ $name == head ]] && { (($# > 1)) || ! was_slow head; }; then give_up head; fi
       if [[ $retried == *" $name "* ]] && { ((SECONDS >= deadline)) || ! was_slow "$name"; }; then give_up "$name"; fi
       retried+="$name "
       stop_nodes "$name"

@@ -340,7 +340,7 @@ ROOT= STACK=test HOST='this machine'
 DIR=$FOLDER
 mkdir -p "$DIR/nodes" "$DIR/logs"
 FRESH=0 starts=0
-alive_nodes() { if ((starts == 4)); then echo 'worker-1 4'; else return 1; fi; }
+alive_nodes() { if ((starts == 4)); then echo "$NODE 4"; else return 1; fi; }
 running() { ((starts == 4)); }
 stop_nodes() { :; }
 start_node() {
@@ -348,17 +348,17 @@ start_node() {
   echo "$SAID" >"$DIR/logs/$1.log"
   echo "start=$starts" >"$DIR/nodes/$1"
 }
-start_node worker-1
-await worker-1
+start_node "$NODE"
+await "$NODE"
 echo "$starts"
 """
 
 
-def starts_again(folder: Path, said: str) -> subprocess.CompletedProcess[str]:
-    """Let the script wait for a worker that ends three times, each time with these last words."""
+def starts_again(folder: Path, node: str, said: str) -> subprocess.CompletedProcess[str]:
+    """Let the script wait for a node that ends three times, each time with these last words."""
     return subprocess.run(
         ["bash", "-euc", STARTS_AGAIN],
-        env={**os.environ, "FOLDER": str(folder), "SAID": said},
+        env={**os.environ, "FOLDER": str(folder), "NODE": node, "SAID": said},
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -367,13 +367,14 @@ def starts_again(folder: Path, said: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_node_that_was_too_slow_for_ray_is_started_again(tmp_path: Path) -> None:
-    done = starts_again(tmp_path, "Exception: The current node timed out during startup. This could")
+@pytest.mark.parametrize("node", ["head", "worker-1"])
+def test_a_node_that_was_too_slow_for_ray_is_started_again(tmp_path: Path, node: str) -> None:
+    done = starts_again(tmp_path, node, "Exception: The current node timed out during startup. This could")
     assert (done.returncode, done.stdout) == (0, "4\n"), done.stderr
 
 
 def test_a_node_that_ends_twice_for_another_reason_is_given_up_with_its_last_words(tmp_path: Path) -> None:
-    done = starts_again(tmp_path, "Address already in use")
+    done = starts_again(tmp_path, "worker-1", "Address already in use")
     assert done.returncode == 1
     assert "worker-1 did not start" in done.stderr
     assert "Address already in use" in done.stderr
