@@ -338,10 +338,11 @@ def sweep(
     outcome = watch(target.run("sweep", spec), "pixels", _errors())
     found = outcome.result
     costs = Costs(**found["costs"])
+    problems = [sweep_report.to_dict(problem, costs) for problem in found["problems"]]
     body = {
         "target": target.name,
         "unit": found["unit"],
-        "problems": [sweep_report.to_dict(problem, costs) for problem in found["problems"]],
+        "problems": problems,
         "speeds": found["speeds"],
         "warm_up_s": max(found["cold_s"]),
         "kernels_compiled": found["compiled"],
@@ -353,7 +354,7 @@ def sweep(
     console = Console()
     console.print(f"Scaling on {target.name}", style="bold", highlight=False, markup=False)
     console.print()
-    sweep_report.print_sweep(found["problems"], costs, console)
+    sweep_report.print_sweep(problems, console)
     many = sweep_report.more_nodes(found)
     sweep_report.print_limits(many, costs, console)
     _print_notes(outcome, console)

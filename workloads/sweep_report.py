@@ -66,13 +66,13 @@ def simulated_s(row: Mapping[str, Any], costs: Costs) -> float | None:
     return predict(plan, row["cores"], statistics.median(row["busy_s"]), costs).wall_s
 
 
-def print_sweep(problems: Sequence[Mapping[str, Any]], costs: Costs, console: Console) -> None:
-    """Print a table and the laws for each problem."""
+def print_sweep(problems: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Print a table and the laws for each problem, as `to_dict` returns them."""
     for problem in problems:
         if not problem["rows"]:
             console.print(f"{_title(problem)}: nothing measured: {_DROPPED}.", highlight=False, markup=False)
             continue
-        console.print(_table(problem, costs))
+        console.print(_table(problem))
         if problem["dropped"]:
             rows = ", ".join(map(str, problem["dropped"]))
             console.print(f"Row {rows} lacks rounds: {_DROPPED}.", highlight=False, markup=False)
@@ -155,7 +155,7 @@ def _title(problem: Mapping[str, Any]) -> str:
     )
 
 
-def _table(problem: Mapping[str, Any], costs: Costs) -> Table:
+def _table(problem: Mapping[str, Any]) -> Table:
     table = empty_table(_title(problem))
     for heading in ("Workers", "Cores", "Seconds", "Model", "Busy", "Speed-up", "Efficiency"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -167,7 +167,7 @@ def _table(problem: Mapping[str, Any], costs: Costs) -> Table:
         own = _timing(row)
         found = gain(base, own, problem["kind"])
         busy = sum(row["busy_s"]) / sum(row["values_s"]) / own.cores
-        simulated = simulated_s(row, costs)
+        simulated = row["simulated_s"]
         cells = [
             str(row["workers"]),
             str(own.cores),

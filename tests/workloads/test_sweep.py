@@ -69,7 +69,7 @@ COSTS = Costs(call_s=1e-3, copy_bytes_s=1e9, driver_cores=4)
 
 def shown(problem: dict[str, Any]) -> str:
     raw = io.StringIO()
-    print_sweep([problem], COSTS, Console(file=raw, width=80))
+    print_sweep([to_dict(problem, COSTS)], Console(file=raw, width=80))
     return raw.getvalue()
 
 
@@ -105,7 +105,9 @@ def test_a_row_that_lost_its_workers_is_named_and_the_other_rows_are_shown() -> 
 def test_a_problem_that_lost_all_its_workers_does_not_take_the_others_with_it() -> None:
     nothing = {**measured(), "rows": [], "dropped": [0, 1, 2, 3]}
     raw = io.StringIO()
-    print_sweep([nothing, measured("weak", "more rows")], COSTS, Console(file=raw, width=80))
+    print_sweep(
+        [to_dict(one, COSTS) for one in (nothing, measured("weak", "more rows"))], Console(file=raw, width=80)
+    )
     assert "The write-up's: 3200 x 3200 pixels" in " ".join(raw.getvalue().split())
     assert "nothing measured: a worker was lost for good" in " ".join(raw.getvalue().split())
     assert "Gustafson's law" in raw.getvalue()
