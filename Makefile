@@ -21,10 +21,10 @@ check: $(VENV)/.installed-dev ## format, lint, types, shell scripts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/shellcheck -x infra/scripts/*.sh $(wildcard sandbox/*/*.sh) .ci/run
+	$(BIN)/shellcheck -x infra/*/*.sh $(wildcard sandbox/*/*.sh) .ci/run
 
 up preview down: $(VENV)/.installed ## `make up STACK=dev`: pulumi up; likewise preview, down
-	@$(BIN)/python -m infra.engine $@ $(STACK) $(ARGS)
+	@$(BIN)/python -m infra.pulumi_cli $@ $(STACK) $(ARGS)
 
 bench: $(VENV)/.installed-bench ## what the project promises, against peers in the same run (gcc gives one more)
 	$(BIN)/python -m bench

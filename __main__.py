@@ -5,15 +5,15 @@ from functools import partial
 
 import pulumi
 
-from infra.config import load
-from infra.host import PiHosts
-from infra.interrupt import end_without_traceback
-from infra.k3s import K3sCluster
-from infra.local_ray import LocalRay
+from infra.config.load import load
+from infra.hosts.component import PiHosts
+from infra.k3s.component import K3sCluster
+from infra.local.component import LocalRay
 from infra.names import DASHBOARD_PORT
 from infra.outputs import StackOutputs, export
-from infra.pi_job import PiJob
-from infra.ray_cluster import RayCluster
+from infra.pi_job.component import PiJob
+from infra.program import end_without_traceback
+from infra.ray_cluster.component import RayCluster
 
 # What the program makes lives as long as it does: with 1000 hosts a third of its time is looking for garbage.
 gc.disable()

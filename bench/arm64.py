@@ -12,7 +12,8 @@ from llvmlite import ir
 from bench.arm64_code import Loop, assembly, loops
 from bench.arm64_model import CORES, Core, Mca, cycles, find, independent
 from bench.figures import Figure, WrongAnswer
-from workloads import blocks, lanes, pi
+from workloads.mandelbrot.codegen import block, vectors
+from workloads.pi import pod
 
 NEON = {"neon": True}
 GOAL = 0.55
@@ -36,7 +37,7 @@ TEST = (
 )
 # Of the first two rounds, half is the same for all blocks.
 EQUAL_ROUNDS = 2
-FULL_ROUNDS = pi.ROUNDS - EQUAL_ROUNDS // 2
+FULL_ROUNDS = pod.ROUNDS - EQUAL_ROUNDS // 2
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,8 @@ def mandelbrot_loop(core: Core) -> tuple[Loop, int]:
     Raises:
         WrongAnswer: If no such loop updates all rows of a block in packed NEON.
     """
-    module, shape = ir.Module("mandelbrot"), lanes.shape_for(NEON)
-    blocks.define_iterate(module, "iterate", shape).linkage = "external"
+    module, shape = ir.Module("mandelbrot"), vectors.shape_for(NEON)
+    block.define_iterate(module, "iterate", shape).linkage = "external"
     found = [loop for loop in loops(assembly(module, core.cpu)) if loop.branches == 1]
     longest = max(found, key=_fused, default=None)
     steps = _fused(longest) // (FUSED_OPERATIONS * shape.rows) if longest else 0
@@ -91,14 +92,14 @@ def mandelbrot_loop(core: Core) -> tuple[Loop, int]:
     return longest, steps * shape.rows
 
 
-def pi_loop(core: Core) -> tuple[Loop, pi.Layout]:
+def pi_loop(core: Core) -> tuple[Loop, pod.Layout]:
     """Return the loop that fills all vectors in flight, which holds that of the rounds.
 
     Raises:
         WrongAnswer: If the rounds have not the packed products that they need.
     """
-    module, layout = ir.Module("pi"), pi.layout_for(NEON)
-    pi.define_count(module, "count", layout).linkage = "external"
+    module, layout = ir.Module("pi"), pod.layout_for(NEON)
+    pod.define_count(module, "count", layout).linkage = "external"
     outer = next((loop for loop in loops(assembly(module, core.cpu)) if len(loop.inner) == 1), None)
     products = 4 * layout.vectors * layout.rounds
     if outer is None or outer.inner[0].count(r"umull2?\s+v\d+\.2d") != products:
@@ -112,7 +113,7 @@ def _fused(loop: Loop) -> int:
 
 def _mandelbrot(core: Core) -> Work:
     loop, updates = mandelbrot_loop(core)
-    pixels = updates * lanes.shape_for(NEON).lanes
+    pixels = updates * vectors.shape_for(NEON).lanes
     done = loop.count(rf"f(ml[as]|add|sub|mul)\s+{PACKED_DOUBLES}") / updates
     note = f"{len(UPDATE)} operations, one of them for a look; {done:.1f} in this loop"
     return Work("Mandelbrot", "update of a pixel", pixels, loop.instructions, UPDATE * updates, note)
@@ -120,7 +121,7 @@ def _mandelbrot(core: Core) -> Work:
 
 def _pi(core: Core) -> Work:
     loop, layout = pi_loop(core)
-    trace = loop.trace((pi.ROUNDS - EQUAL_ROUNDS) // layout.rounds)
+    trace = loop.trace((pod.ROUNDS - EQUAL_ROUNDS) // layout.rounds)
     least = (ROUND * FULL_ROUNDS + TEST * layout.lanes) * layout.vectors
     note = f"{len(least) / layout.samples:.0f} operations"
     return Work("π", "sample", layout.samples, trace, least, note)

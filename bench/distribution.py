@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from bench.figures import Figure, WrongAnswer
-from workloads.embedded import environment
+from workloads.runner.embedded import environment
 
 CORES = 2
 # Rounds by seconds of one core's work; pixels a side of pictures after which the driver is weighed.

@@ -20,8 +20,8 @@ from pathlib import Path
 import yaml
 
 from bench.figures import Figure, WrongAnswer
+from sandbox.engine.stack_files import ROOT, engine_text, stack_config
 from tests.checkout import TEST_ENGINE, Checkout
-from tests.stack_files import ROOT, engine_text, stack_config
 
 SIZES = (4, 100, 1000)
 # The short runs are the noisy ones, and both slopes begin at them.

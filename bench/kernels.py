@@ -16,7 +16,8 @@ from bench import peers
 from bench.figures import Figure, WrongAnswer
 from bench.peers.write_up import write_up_values
 from bench.timing import best_sums
-from workloads import kernel, pi
+from workloads.mandelbrot import kernel
+from workloads.pi import pod
 
 SIDE = 3200
 ITERATIONS, THRESHOLD = 32, 200.0
@@ -113,17 +114,17 @@ def mandelbrot() -> list[Figure]:
 
 def monte_carlo() -> list[Figure]:
     """Compare π with the fifth write-up's pure Python."""
-    pi.warm_up()
+    pod.warm_up()
     many, few = 2_000_000, 20_000
-    estimate = pi.Estimate(many, pi.count_inside(many, 1, 0))
+    estimate = pod.Estimate(many, pod.count_inside(many, 1, 0))
     if estimate.deviation > MAX_DEVIATION:
         raise WrongAnswer(
             f"pi came out as {estimate.estimate}: {estimate.deviation:.1f} standard errors off."
         )
     seconds = best_sums(
         {
-            "ours": [partial(pi.count_inside, many, 1, 0)],
-            "python": [partial(pi.count_inside_python, few, 1, 0)],
+            "ours": [partial(pod.count_inside, many, 1, 0)],
+            "python": [partial(pod.count_inside_python, few, 1, 0)],
         },
         repeats=30,
     )

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.distribution import CORES
-from workloads import cluster, costs
-from workloads.canvas import Canvas
-from workloads.crew import Crew
-from workloads.mandelbrot import check_kernel, compute_band, draw, warm_up
-from workloads.plan import Band, Plan
-from workloads.sweep import problems
-from workloads.work import kernel_speed, row_work
+from workloads.driver import cluster_costs, nodes
+from workloads.driver.actors import Crew
+from workloads.driver.sweep import problems
+from workloads.mandelbrot.canvas import Canvas
+from workloads.mandelbrot.draw import check_kernel, compute_band, draw, warm_up
+from workloads.mandelbrot.plan import Band, Plan
+from workloads.scaling.row_work import kernel_speed, row_work
 
 # The usual advice: enough parts for an even end, few enough to cost nothing.
 PARTS_PER_CORE = 16
@@ -89,8 +89,8 @@ class Race:
     def _ray(stack: ExitStack) -> Crew:
         # Not where TMPDIR says: the paths of Ray's sockets would be too long.
         folder = TemporaryDirectory(prefix="piray-race-", dir="/tmp")  # noqa: S108 — made private
-        stack.enter_context(cluster.session(CORES, stack.enter_context(folder)))
-        crew = Crew(cluster.nodes()[:1] * CORES)
+        stack.enter_context(nodes.session(CORES, stack.enter_context(folder)))
+        crew = Crew(nodes.find()[:1] * CORES)
         crew.warm()
         return crew
 
@@ -141,7 +141,7 @@ def run(rounds: dict[str, int], sides: list[int]) -> dict[str, Any]:
         found = [_picture(race, float(seconds), speed, count) for seconds, count in rounds.items()]
         return {
             "pictures": found,
-            "costs": costs.measure(race.crew).to_dict(),
+            "costs": cluster_costs.measure(race.crew).to_dict(),
             "memory_mib": memory,
         }
 

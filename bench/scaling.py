@@ -13,8 +13,8 @@ from bench.distribution import CORES
 from bench.figures import Figure, WrongAnswer
 from sandbox.__main__ import STACK_FILE, engine
 from sandbox.stack import STACK
-from workloads.limits import Costs, predict
-from workloads.plan import Plan
+from workloads.mandelbrot.plan import Plan
+from workloads.scaling.forecast import Costs, predict
 
 SECONDS, REPEATS = 1, 5
 # On simulated Pis, which have to share this machine's cores.

@@ -1,7 +1,8 @@
 """The stack's outputs: what the workload runner is told, whatever the platform.
 
-The runner reads the same names from JSON in `workloads/stack.py`; `tests/test_contract.py` pins both sides.
-A change of meaning raises CONTRACT_VERSION; a value of None is left out of the stack's outputs.
+The runner reads the same names from JSON in `workloads/runner/stack_outputs.py`;
+`tests/test_contract.py` pins both sides. A change of meaning raises CONTRACT_VERSION;
+a value of None is left out of the stack's outputs.
 """
 
 from collections.abc import Mapping

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from infra.engine import EngineError, environment, find_pulumi
+from infra.pulumi_cli import EngineError, environment, find_pulumi
 from sandbox.machine import missing
 from sandbox.process import SandboxError
 from sandbox.progress import Progress
@@ -17,7 +17,7 @@ from sandbox.site import Site
 from sandbox.stack import STACK, StackHost, stack_config, stack_text
 
 PROJECT = Path(__file__).resolve().parent.parent
-TEST_ENGINE = PROJECT / "tests" / "bin"
+TEST_ENGINE = PROJECT / "sandbox" / "engine" / "bin"
 STACK_FILE = PROJECT / f"Pulumi.{STACK}.yaml"
 
 
@@ -45,7 +45,7 @@ def up(hosts: int, workers: int) -> None:
     STACK_FILE.write_text(stack_text(stack_config(described, site.key_file, site.sources(), workers=workers)))
     env, path = engine()
     with progress.phase("`make up STACK=sandbox`"):
-        _run("infra.engine", "up", STACK, env=env)
+        _run("infra.pulumi_cli", "up", STACK, env=env)
     with progress.phase("`piray run mandelbrot --stack sandbox`"):
         _run("workloads.cli", "run", "mandelbrot", "--stack", STACK, env=env)
     click.echo(
@@ -78,7 +78,8 @@ def engine() -> tuple[Mapping[str, str], str]:
         pulumi = TEST_ENGINE / "pulumi"
     else:
         click.echo(f"piray: the engine is {pulumi}", err=True)
-    return environment(pulumi, os.environ), "PATH=tests/bin:$PATH " if pulumi.parent == TEST_ENGINE else ""
+    before = "PATH=sandbox/engine/bin:$PATH " if pulumi.parent == TEST_ENGINE else ""
+    return environment(pulumi, os.environ), before
 
 
 def _run(module: str, *arguments: str, env: Mapping[str, str]) -> None:

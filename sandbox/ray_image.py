@@ -51,8 +51,15 @@ def ray_store(docker: Docker) -> Path:
 
 def context_files() -> list[str]:
     """Return the Dockerfile and the files that it copies into the image, as paths from the project's root."""
-    copies = re.findall(r"^COPY (.+) \S+$", (_ROOT / _DOCKERFILE).read_text(), re.MULTILINE)
-    return [_DOCKERFILE, *(name for names in copies for name in names.split())]
+    text = (_ROOT / _DOCKERFILE).read_text().replace("\\\n", "")
+    named = [name for names in re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE) for name in names.split()]
+    return [_DOCKERFILE, *(file for name in named for file in _files(_ROOT / name))]
+
+
+def _files(path: Path) -> list[str]:
+    """Return a file, or the Python files of a folder, as paths from the project's root."""
+    found = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    return [file.relative_to(_ROOT).as_posix() for file in found]
 
 
 def _build(docker: Docker) -> str:

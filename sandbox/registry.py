@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from infra.config_models import RAY_VERSION
+from infra.config.model import RAY_VERSION
 from sandbox.docker import GATEWAY
 from sandbox.process import SandboxError, run
 from sandbox.runtime import Service

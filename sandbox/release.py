@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from infra.k3s_release import K3sRelease, k3s_release
+from infra.k3s.release import K3sRelease, k3s_release
 from sandbox import image_archive
 from sandbox.cache import cached
 from sandbox.process import SandboxError, run

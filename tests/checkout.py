@@ -13,7 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 
-TEST_ENGINE = ROOT / "tests" / "bin"
+TEST_ENGINE = ROOT / "sandbox" / "engine" / "bin"
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Checkout:
 
     def engine(self, action: str, stack: str, *options: str) -> Ended:
         """Run `make up`, `preview` or `down` without the make."""
-        return self._end(self.start("infra.engine", action, stack, *options))
+        return self._end(self.start("infra.pulumi_cli", action, stack, *options))
 
     def piray(self, *arguments: str) -> Ended:
         """Run the `piray` command."""
@@ -93,7 +93,7 @@ class Checkout:
     def start_deploy(self, action: str, stack: str, *options: str) -> "subprocess.Popen[str]":
         """Begin what `deploy` does; `deployed` waits for its end."""
         self.events.unlink(missing_ok=True)
-        return self.start("infra.engine", action, stack, *options, "--event-log", str(self.events))
+        return self.start("infra.pulumi_cli", action, stack, *options, "--event-log", str(self.events))
 
     def deployed(self, process: "subprocess.Popen[str]") -> Deployed:
         """Wait for the end of what `start_deploy` began."""

@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 # There is one Docker daemon and one network for them.
 ON_SIMULATED_PIS = ("e2e/", "sandbox/")
 # Platform `local` uses fixed ports.
-ON_RAYS_PORTS = ("infra/test_local_ray.py", "test_engine.py", "test_real_engine.py")
+ON_RAYS_PORTS = ("infra/local/test_nodes.py", "sandbox/engine/test_engine.py", "test_real_engine.py")
 # The first of them may wait for Kubernetes and Ray to be built.
 TIMEOUT_S = 2400
 

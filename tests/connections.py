@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from infra import names
-from infra.manifests import HEAD_LABELS, WORKER_LABELS
-from infra.pi_manifests import PI_LABELS
+from infra.pi_job.manifest import PI_LABELS
+from infra.ray_cluster.deployments import HEAD_LABELS, WORKER_LABELS
 
 
 class Place:

@@ -2,10 +2,10 @@
 
 import io
 
-from workloads.canvas import Canvas
-from workloads.mandelbrot import draw
-from workloads.picture import encode_png
-from workloads.plan import Plan
+from workloads.mandelbrot.canvas import Canvas
+from workloads.mandelbrot.draw import draw
+from workloads.mandelbrot.plan import Plan
+from workloads.results.png import encode_png
 
 
 def options(plan: Plan, repeats: int) -> list[str]:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from infra import config_fields
 from infra import outputs as exported
-from tests.program import RAY_TOKEN, command_answer, reveal, run_program
-from tests.stack_files import stack_config
-from workloads import pi
-from workloads import stack as read
+from infra.config.fields import MAX_SAMPLES
+from sandbox.engine.mocks import RAY_TOKEN, command_answer, reveal, run_program
+from sandbox.engine.stack_files import stack_config
+from workloads.pi import pod
+from workloads.runner import stack_outputs as read
 
 # Version 1 of the contract. A field that goes, or means something else, is a new version on both sides.
 VERSION_1 = [
@@ -71,4 +71,4 @@ def test_nothing_is_exported_that_the_contract_does_not_name(stack: str) -> None
 
 
 def test_the_config_accepts_as_many_samples_as_the_pod_does() -> None:
-    assert config_fields.MAX_SAMPLES == pi.MAX_SAMPLES
+    assert MAX_SAMPLES == pod.MAX_SAMPLES

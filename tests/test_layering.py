@@ -12,8 +12,8 @@ FORBIDDEN = {
 }
 PURE = {
     "infra/names.py": set(),
-    "infra/manifests.py": {"pulumi", "pulumi_kubernetes", "pulumi_command"},
-    "workloads/mandelbrot.py": {"ray", "kr8s", "click", "rich"},
+    "infra/ray_cluster/deployments.py": {"pulumi", "pulumi_kubernetes", "pulumi_command"},
+    "workloads/mandelbrot/draw.py": {"ray", "kr8s", "click", "rich"},
 }
 
 
@@ -43,7 +43,7 @@ def test_modules_that_decide_stay_pure(module: str) -> None:
 
 
 def test_the_pod_script_needs_only_numpy_and_numba() -> None:
-    """workloads/pi.py runs alone in a pod whose image may lack everything else; Numba brings llvmlite."""
+    """workloads/pi/pod.py runs alone in a pod whose image may lack everything else; Numba brings llvmlite."""
     standard = {
         "__future__",
         "collections",
@@ -57,7 +57,7 @@ def test_the_pod_script_needs_only_numpy_and_numba() -> None:
         "sys",
     }
     standard |= {"time", "typing", "itertools", "argparse"}
-    assert imported_packages(ROOT / "workloads/pi.py") - standard == {"numpy", "numba", "llvmlite"}
+    assert imported_packages(ROOT / "workloads/pi/pod.py") - standard == {"numpy", "numba", "llvmlite"}
 
 
 def test_main_is_a_table_of_contents() -> None:

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pulumi.runtime import stack as pulumi_stack
 
-from tests.marks import UNKNOWN
-from tests.program import (
+from sandbox.engine.marks import UNKNOWN
+from sandbox.engine.mocks import (
     RAY_TOKEN,
     SECRETS,
     Program,
@@ -25,7 +25,7 @@ from tests.program import (
     reveal,
     run_program,
 )
-from tests.stack_files import stack_config
+from sandbox.engine.stack_files import stack_config
 
 HOSTS = ["pi1", "pi2", "pi3", "pi4"]
 AGENTS = HOSTS[1:]

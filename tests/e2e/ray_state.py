@@ -10,14 +10,14 @@ from typing import Any
 
 from sandbox.stack import STACK
 from tests.e2e.cluster import Cluster
-from workloads import stack
-from workloads.forward import forward
+from workloads.runner import stack_outputs
+from workloads.runner.port_forward import forward
 
 
 @contextmanager
 def dashboard(cluster: Cluster) -> Iterator[tuple[str, str]]:
     """Yield the dashboard's URL on this machine, and its token."""
-    outputs = stack.parse(cluster.outputs, STACK)
+    outputs = stack_outputs.parse(cluster.outputs, STACK)
     assert outputs.kubeconfig
     assert outputs.namespace
     assert outputs.head_service

@@ -2,8 +2,8 @@
 
 from sandbox.stack import STACK
 from tests.e2e.cluster import Cluster
-from workloads import pi_pods, stack
-from workloads.pi import Estimate
+from workloads.pi.pod import Estimate
+from workloads.runner import pi_job, stack_outputs
 
 
 def test_bare_hosts_get_their_kernel_options_and_one_reboot(cluster: Cluster) -> None:
@@ -33,18 +33,18 @@ def test_head_and_workers_are_ready_on_different_hosts(cluster: Cluster) -> None
 
 
 def test_the_pi_job_is_complete_and_right_within_four_standard_errors(cluster: Cluster) -> None:
-    outputs = stack.parse(cluster.outputs, STACK)
+    outputs = stack_outputs.parse(cluster.outputs, STACK)
     assert outputs.kubeconfig
     assert outputs.namespace
     assert outputs.pi_job
-    done = pi_pods.read(outputs.kubeconfig, outputs.namespace, outputs.pi_job)
+    done = pi_job.read(outputs.kubeconfig, outputs.namespace, outputs.pi_job)
     assert [part.index for part in done.parts] == list(range(outputs.pi_job.completions))
     total = Estimate.merge(Estimate(part.samples, part.num_inside) for part in done.parts)
     assert total.deviation < 4
 
 
 def test_the_outputs_are_all_that_the_runner_asks_for(cluster: Cluster) -> None:
-    outputs = stack.parse(cluster.outputs, STACK)
+    outputs = stack_outputs.parse(cluster.outputs, STACK)
     assert (outputs.platform, outputs.workers, outputs.head_service) == ("pi", cluster.workers, "ray-head")
 
 

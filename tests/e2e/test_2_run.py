@@ -6,7 +6,7 @@ from sandbox.stack import STACK
 from tests.drawing import options, picture
 from tests.e2e.cluster import Cluster
 from tests.e2e.ray_state import computed_bands
-from workloads.plan import Plan
+from workloads.mandelbrot.plan import Plan
 
 PLAN = Plan(x_grids=8, y_grids=8, grid_width=60, grid_height=60, max_iterations=20_000)
 

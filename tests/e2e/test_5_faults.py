@@ -9,7 +9,7 @@ from tests.checkout import Ended
 from tests.drawing import options, picture
 from tests.e2e.cluster import Cluster, wait_until, whole
 from tests.e2e.ray_state import computed_bands
-from workloads.plan import Plan
+from workloads.mandelbrot.plan import Plan
 
 # Some seconds for each of its rows: long enough to lose somebody in the middle.
 PLAN = Plan(x_grids=16, y_grids=16, grid_width=60, grid_height=60, max_iterations=100_000)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from infra.remote import render_stdin
+from infra.remote.command import render_stdin
 from sandbox.docker import Docker
 from sandbox.host import PLAIN, Hardware, Host
 from sandbox.release import architecture
@@ -13,8 +13,8 @@ from sandbox.release import architecture
 # Above the addresses of a sandbox that somebody has up meanwhile.
 _FIRST = 101
 
-PREPARE = ("remove_k3s.sh", "prepare.sh")
-VERIFY = ("verify.sh",)
+PREPARE = ("remote/remove_k3s.sh", "hosts/prepare.sh")
+VERIFY = ("hosts/verify.sh",)
 # Whatever this machine is: the hosts are of its kind.
 ARCH = architecture()
 NOBODY = {"TAKEN_HOSTNAME": "", "HOSTNAME_OWNER": "", "TAKEN_MACHINE_ID": "", "MACHINE_OWNER": ""}

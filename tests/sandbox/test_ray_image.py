@@ -18,7 +18,7 @@ from sandbox.process import SandboxError
 from sandbox.ray_image import context_files, ray_store
 
 ROOT = Path(__file__).resolve().parents[2]
-IMPORT = "from workloads import bake; print(bake.__file__)"
+IMPORT = "from workloads import precompile; print(precompile.__file__)"
 WHEEL = "ray-2.60.0-cp311-cp311-manylinux2014_x86_64.whl"
 
 
@@ -77,7 +77,7 @@ def test_the_build_installs_nothing_but_what_was_downloaded_outside(docker: Fake
 def test_the_build_sees_what_the_dockerfile_copies_and_no_more(docker: FakeDocker) -> None:
     ray_store(docker)
     assert sorted(docker.context) == sorted(context_files())
-    assert "workloads/kernel.py" in docker.context
+    assert "workloads/mandelbrot/kernel.py" in docker.context
 
 
 def test_the_kernels_sources_in_the_image_are_enough_to_compile_them(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_the_kernels_sources_in_the_image_are_enough_to_compile_them(tmp_path: P
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {IMPORT}"]
     found = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-    assert found.strip() == str(tmp_path / "workloads/bake.py")
+    assert found.strip() == str(tmp_path / "workloads/precompile.py")
 
 
 def test_settings_of_this_machine_s_pip_stay_outside_of_the_build(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.config_models import RAY_VERSION
+from infra.config.model import RAY_VERSION
 from sandbox import registry
 from sandbox.process import SandboxError
 from sandbox.registry import IMAGE, Registry, pushed

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from infra.k3s_release import k3s_release
+from infra.k3s.release import k3s_release
 from sandbox import release
 from sandbox.image_archive import write_image_archive
 from sandbox.process import SandboxError, run

@@ -17,7 +17,7 @@ func load(t *testing.T, role, text string, arguments, environment []string) (*Co
 	return Load(role, arguments, environment, file)
 }
 
-// What infra/k3s_config.py and infra/scripts/k3s.sh write for a first server.
+// What infra/k3s/config_files.py and infra/k3s/k3s.sh write for a first server.
 const server = `# Managed by Pulumi; edits are overwritten.
 node-name: "1e3"
 node-ip: 10.77.0.11

@@ -1,0 +1,1 @@
+"""Decides what a stack file may say; the only reader of Pulumi's config. Knows no resource."""

@@ -1,0 +1,277 @@
+"""Types of single values in a stack's configuration: each reads what YAML or `pulumi config set` may hold.
+
+A check sees one value and nothing around it; rules between values are in `infra/config/rules.py`.
+"""
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator
+
+from infra.config.problems import InvalidValueError
+from infra.config.ssh_keys import parse_host_key
+
+# Kubernetes counts replicas and completions with 32 bits.
+MAX_INT32 = 2**31 - 1
+# Pulumi's engine and its outputs pass numbers as doubles: larger ones would be rounded silently.
+MAX_EXACT_INT = 2**53 - 1
+# Of one pod: hours on a Pi. The pod's program has the same limit; tests/test_contract.py compares them.
+MAX_SAMPLES = 10**12
+# Each is a set of Ray's processes, 0.4 GB together.
+MAX_LOCAL_WORKERS = 64
+# Kubernetes refuses an Indexed Job with more: maxParallelismForIndexedJob in pkg/apis/batch/validation.
+MAX_COMPLETIONS = 100_000
+# A head with its dashboard was measured at about 1 GiB before any job: with less it is killed at its start.
+MIN_HEAD_MEMORY_MIB = 1024
+# An idle Ray worker was measured at about 0.5 GiB, and one Python process with numba needs 0.15–0.3 GiB more.
+MIN_WORKER_MEMORY_MIB = 768
+# A k3s agent needs 512 MB; less than 256 is a number in GiB or a slip.
+MIN_HOST_MEMORY_MIB = 256
+MAX_HOST_MEMORY_MIB = 1024 * 1024
+
+_DIGITS = re.compile(r"[+-]?[0-9]{1,30}")
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_LABEL_RULE = (
+    "must be a name of at most 63 small letters, digits and hyphens, with no hyphen at its ends (RFC 1123)"
+)
+_K3S_VERSION = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+\+k3s[0-9]+")
+_RAY_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_REQUIREMENT = re.compile(
+    r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(\[[A-Za-z0-9,._-]+\])?==[A-Za-z0-9][A-Za-z0-9.+!_-]*"
+)
+_PATH_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+# https://pkg.go.dev/github.com/distribution/reference
+# A first part without dot or port is no registry: in "rayproject/ray" it belongs to the name.
+_REGISTRY = r"localhost(?::[0-9]+)?|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::[0-9]+)?|[A-Za-z0-9-]+:[0-9]+"
+_IMAGE = re.compile(
+    rf"(?:(?:{_REGISTRY})/)?(?P<name>{_PATH_PART}(?:/{_PATH_PART})*)"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?(?P<digest>@sha256:[0-9a-f]{64})?"
+)
+_MAX_IMAGE_CHARACTERS = 512
+
+
+def _text(value: object) -> str:
+    # Half a surrogate pair, which JSON can hold, is no text.
+    if not isinstance(value, str) or re.search("[\ud800-\udfff]", value):
+        raise InvalidValueError(
+            "must be text", "Write a value in quotes, or delete the line to get the default."
+        )
+    return value
+
+
+def _string(check: Callable[[str], str]) -> BeforeValidator:
+    return BeforeValidator(lambda value: check(_text(value)))
+
+
+def _pattern(pattern: re.Pattern[str], rule: str, remedy: str) -> BeforeValidator:
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise InvalidValueError(rule, remedy)
+        return value
+
+    return _string(check)
+
+
+def _number(low: int, high: int, remedy: str) -> BeforeValidator:
+    def check(value: object) -> int:
+        if isinstance(value, str) and _DIGITS.fullmatch(value):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise InvalidValueError("must be a whole number", "Write digits only, as in 3.")
+        if not low <= value <= high:
+            raise InvalidValueError(f"must be a whole number from {low} to {high}", remedy)
+        return value
+
+    return BeforeValidator(check)
+
+
+def _switch(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if value in ("true", "false"):
+        return value == "true"
+    raise InvalidValueError("must be true or false", "Write true or false.")
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list | tuple):
+        raise InvalidValueError("must be a list", "Write one entry a line, each after `- `.")
+    return list(value)
+
+
+def one_of(choices: Sequence[str], remedy: str) -> BeforeValidator:
+    """Return a validator that takes exactly the choices, and names the nearest one for a slip."""
+
+    def check(value: object) -> str:
+        if isinstance(value, str) and value in choices:
+            return value
+        near = difflib.get_close_matches(str(value).lower()[:64], choices, n=1)
+        guess = f" Did you mean {near[0]}?" if near else ""
+        raise InvalidValueError(f"must be one of {', '.join(choices)}", f"{remedy}{guess}")
+
+    return BeforeValidator(check)
+
+
+def _address(value: str) -> str:
+    remedy = (
+        "Give the fixed address of the Pi in your network, as in 198.51.100.11 (`hostname -I` on the Pi)."
+    )
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        raise InvalidValueError("is not an IP address (v4 or v6)", remedy) from None
+    if address.is_loopback or address.is_unspecified or address.is_multicast:
+        raise InvalidValueError(
+            "is a loopback, multicast or empty address, which no other Pi can reach", remedy
+        )
+    if isinstance(address, ipaddress.IPv6Address) and (address.scope_id or address.ipv4_mapped):
+        raise InvalidValueError("is an IPv6 address bound to one machine's view (%zone or ::ffff:…)", remedy)
+    return str(address)
+
+
+def _namespace(value: str) -> str:
+    if not _LABEL.fullmatch(value):
+        raise InvalidValueError(_LABEL_RULE, "Choose a name such as ray.")
+    if value == "default" or value.startswith("kube-"):
+        raise InvalidValueError(
+            "belongs to Kubernetes itself; the program makes its own namespace and deletes it in the end",
+            "Choose a name such as ray.",
+        )
+    return value
+
+
+def _mirror(value: str) -> str:
+    remedy = "Give the directory's address, as in http://192.0.2.10:8080/k3s."
+    rule = "must be an http:// or https:// address with a host, and no blanks, quotes, query or fragment"
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        raise InvalidValueError(rule, remedy) from None
+    if parts.username is not None or parts.password is not None:
+        raise InvalidValueError(
+            "holds a user name or password, which would be stored and shown in clear",
+            "Use a mirror that needs no login inside your network.",
+        )
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or not re.fullmatch(r"[!-~]+", value)
+        or re.search(r"[\"'`\\<>?#]", value)
+    ):
+        raise InvalidValueError(rule, remedy)
+    return value.rstrip("/")
+
+
+def _image(value: str) -> str:
+    remedy = "Give a reference with a fixed tag or digest, as in registry.example/ray:2.60.0-1."
+    match = _IMAGE.fullmatch(value) if len(value) <= _MAX_IMAGE_CHARACTERS else None
+    if match is None:
+        raise InvalidValueError("is not an image reference", remedy)
+    if not match["digest"] and match["tag"] in (None, "latest"):
+        raise InvalidValueError(
+            "has no fixed tag: the image could change between two Pis, and Ray's version with it", remedy
+        )
+    return value
+
+
+def image_name_and_tag(image: str) -> tuple[str, str | None]:
+    """Split a checked image reference into its name without the registry, and its tag.
+
+    >>> image_name_and_tag("registry.example:5000/rayproject/ray:2.60.0-py311")
+    ('rayproject/ray', '2.60.0-py311')
+    """
+    match = _IMAGE.fullmatch(image)
+    if match is None:
+        raise ValueError(f"{image} is not an image reference")
+    return match["name"], match["tag"]
+
+
+Switch = Annotated[bool, BeforeValidator(_switch)]
+Text = Annotated[str, _string(str)]
+Platform = Annotated[
+    Literal["pi", "local"],
+    one_of(("pi", "local"), "Write pi for Raspberry Pis, local for this machine alone."),
+]
+Arch = Annotated[
+    Literal["arm64", "amd64"],
+    one_of(("arm64", "amd64"), "Write arm64 for Raspberry Pis with a 64-bit system."),
+]
+Role = Annotated[
+    Literal["server", "agent"],
+    one_of(("server", "agent"), "Write server for the Pi that runs Kubernetes itself, agent for the others."),
+]
+HostName = Annotated[str, _pattern(_LABEL, _LABEL_RULE, "Give the Pi's own hostname, as in pi1.")]
+Namespace = Annotated[str, _string(_namespace)]
+Address = Annotated[str, _string(_address)]
+HostKey = Annotated[str, _string(parse_host_key)]
+User = Annotated[
+    str, _pattern(_USER, "is not the name of a Linux user", "Give the user you log in as, as in pi.")
+]
+K3sVersion = Annotated[
+    str,
+    _pattern(
+        _K3S_VERSION,
+        "must be a k3s release such as v1.36.3+k3s1",
+        "Take the tag as https://github.com/k3s-io/k3s/releases writes it, with v and +k3s1.",
+    ),
+]
+RayVersion = Annotated[
+    str,
+    _pattern(_RAY_VERSION, "must be a Ray release such as 2.60.0", "Give all three numbers, without v."),
+]
+Sha256 = Annotated[
+    str,
+    _pattern(
+        _SHA256,
+        "must be a SHA-256 sum: 64 hexadecimal digits in small letters",
+        "Take what `sha256sum install.sh` prints, or delete the line to get the sum of the pinned script.",
+    ),
+]
+Mirror = Annotated[str, _string(_mirror)]
+Image = Annotated[str, _string(_image)]
+Requirement = Annotated[
+    str,
+    _pattern(
+        _REQUIREMENT,
+        "must be a package with a fixed version",
+        "Write it as in numba==0.68.1, so that every run has the same one.",
+    ),
+]
+Requirements = Annotated[tuple[Requirement, ...], BeforeValidator(_list)]
+Port = Annotated[int, _number(1, 65535, "SSH listens on 22 unless you changed it.")]
+HostMemory = Annotated[
+    int, _number(MIN_HOST_MEMORY_MIB, MAX_HOST_MEMORY_MIB, "Give MiB: a Pi with 4 GB has 4096.")
+]
+HeadMemory = Annotated[
+    int,
+    _number(
+        MIN_HEAD_MEMORY_MIB, MAX_HOST_MEMORY_MIB, "With less than 1 GiB the head is killed while it starts."
+    ),
+]
+WorkerMemory = Annotated[
+    int,
+    _number(
+        MIN_WORKER_MEMORY_MIB,
+        MAX_HOST_MEMORY_MIB,
+        "Ray's own processes take about 500 MiB, and one with numba up to 300 MiB more.",
+    ),
+]
+Cpus = Annotated[int, _number(1, 1024, "A Pi has 4 CPUs; leave one to the system.")]
+Workers = Annotated[int, _number(0, MAX_INT32, "Give the number of workers, 0 for a head alone.")]
+Completions = Annotated[
+    int, _number(1, MAX_COMPLETIONS, "Give the number of pods the π Job has to complete.")
+]
+Parallelism = Annotated[
+    int, _number(1, MAX_COMPLETIONS, "Give the number of pods that may run at the same time.")
+]
+Samples = Annotated[int, _number(1, MAX_SAMPLES, "Give the samples of each completion, as in 10000000.")]
+Seed = Annotated[
+    int, _number(0, MAX_EXACT_INT, "Give a smaller seed: beyond 2^53 numbers are rounded on their way.")
+]

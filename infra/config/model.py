@@ -1,0 +1,173 @@
+"""The typed, frozen shape of a stack's configuration, with every default; camelCase in YAML, snake_case here.
+
+`StackKeys` and its parts are what a stack file may say, `StackConfig` and its parts what the program gets.
+"""
+
+from pydantic import BaseModel, ConfigDict
+
+from infra.config import fields
+from infra.config.reader import camel_key
+from infra.config.ssh_keys import Secret
+from infra.k3s.release import INSTALL_SCRIPT_SHA256
+
+# Stable channel; newer ones: https://docs.k3s.io/release-notes
+K3S_VERSION = "v1.36.3+k3s1"
+# Must be the version in requirements.lock; newer ones: https://github.com/ray-project/ray/releases
+RAY_VERSION = "2.60.0"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=camel_key,
+        populate_by_name=True,
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,
+    )
+
+
+class HostConfig(_Section):
+    """One Pi.
+
+    Attributes:
+        name: Its hostname; names its node and its resources, too.
+        address: IP address, v4 or v6.
+        role: "server" or "agent", in the sense of k3s.
+        host_key: `<type> <base64>`; None only where the stack says insecureHostKeys.
+        memory_mib: Memory in MiB; None if not given.
+    """
+
+    name: fields.HostName
+    address: fields.Address
+    role: fields.Role
+    host_key: fields.HostKey | None = None
+    memory_mib: fields.HostMemory | None = None
+
+
+class _SshLogin(_Section):
+    user: fields.User = "pi"
+    port: fields.Port = 22
+
+
+class SshKeys(_SshLogin):
+    """What a stack file may say under `ssh`."""
+
+    private_key_file: fields.Text | None = None
+
+
+class SshConfig(_SshLogin):
+    """How to log in on every Pi.
+
+    Attributes:
+        user: Needs sudo without a password.
+        port: Port of the SSH server.
+        private_key: Contents of a private key without passphrase; None where the SSH agent is used.
+    """
+
+    private_key: Secret | None = None
+
+
+class K3sConfig(_Section):
+    """The Kubernetes to install.
+
+    Attributes:
+        version: Release tag.
+        mirror: http(s) directory laid out as the releases are, no slash at its end; None for the releases.
+        install_script_sha256: Sum that the install script must have.
+    """
+
+    version: fields.K3sVersion = K3S_VERSION
+    mirror: fields.Mirror | None = None
+    install_script_sha256: fields.Sha256 = INSTALL_SCRIPT_SHA256
+
+
+class RayKeys(_Section):
+    """What a stack file may say under `ray`; None stands for what depends on other keys."""
+
+    version: fields.RayVersion = RAY_VERSION
+    image: fields.Image | None = None
+    runtime_packages: fields.Requirements | None = None
+    head_cpus: fields.Cpus = 1
+    head_memory_mib: fields.HeadMemory = 2048
+    worker_cpus: fields.Cpus = 3
+    worker_memory_mib: fields.WorkerMemory = 1536
+
+
+class RayConfig(RayKeys):
+    """The Ray to run; CPUs and memory (MiB) are both request and limit of a pod.
+
+    Attributes:
+        version: Exact Ray version, that of the image.
+        image: Image reference with a fixed tag or digest.
+        runtime_packages: Requirements that the image lacks and every job brings.
+    """
+
+    image: fields.Image
+    runtime_packages: fields.Requirements
+
+
+class PiJobConfig(_Section):
+    """The parallel π Job.
+
+    Attributes:
+        completions: Pods that have to succeed.
+        parallelism: Pods at the same time.
+        samples: Random points of each completion.
+        seed: Root seed; each completion draws from its own stream of it.
+    """
+
+    completions: fields.Completions = 3
+    parallelism: fields.Parallelism = 3
+    samples: fields.Samples = 10_000_000
+    seed: fields.Seed = 0
+
+
+class _StackSettings(_Section):
+    platform: fields.Platform
+    arch: fields.Arch = "arm64"
+    namespace: fields.Namespace = "ray"
+    hosts: tuple[HostConfig, ...] = ()
+    insecure_host_keys: fields.Switch = False
+    k3s: K3sConfig = K3sConfig()
+    workers: fields.Workers = 3
+    pi_job: PiJobConfig = PiJobConfig()
+
+
+class StackKeys(_StackSettings):
+    """What a stack file may say, key by key; Pulumi.yaml declares the same."""
+
+    ssh: SshKeys = SshKeys()
+    ssh_private_key: fields.Text = ""
+    ray: RayKeys = RayKeys()
+
+
+class StackConfig(_StackSettings):
+    """The whole configuration of a stack, every default filled in.
+
+    Attributes:
+        platform: "pi" or "local"; on "local" only `workers` and `ray` have a meaning.
+        arch: "arm64" or "amd64", as Kubernetes says it.
+        namespace: Kubernetes namespace of everything the program declares.
+        hosts: The Pis in the order given; the first server is the one that starts the cluster.
+        insecure_host_keys: Whether a host may go without a host key.
+        workers: Number of Ray workers, the head not counted.
+    """
+
+    ssh: SshConfig
+    ray: RayConfig
+
+    @property
+    def servers(self) -> tuple[HostConfig, ...]:
+        """The hosts that run the control plane, the first one first."""
+        return tuple(host for host in self.hosts if host.role == "server")
+
+    @property
+    def agents(self) -> tuple[HostConfig, ...]:
+        """The hosts that only run pods."""
+        return tuple(host for host in self.hosts if host.role == "agent")
+
+    @property
+    def first_server(self) -> HostConfig:
+        """The server that starts the cluster, which the others join; there is one on platform pi."""
+        return self.servers[0]

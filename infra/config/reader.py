@@ -1,0 +1,171 @@
+"""Reads a tree of configuration field by field, so that one mistake never hides another.
+
+Pydantic alone keeps nothing of a model with a mistake in it. Here each field is read on its own by the types
+of the model, the good ones are kept for the rules between fields, and every mistake becomes a problem.
+"""
+
+import difflib
+import json
+from collections.abc import Mapping
+from functools import cache
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from infra.config.problems import ABSENT, InvalidValueError, ProblemList
+
+
+def camel_key(name: str) -> str:
+    """Return the key of a field in YAML.
+
+    >>> camel_key("install_script_sha256"), camel_key("k3s")
+    ('installScriptSha256', 'k3s')
+    """
+    first, *rest = name.split("_")
+    return first + "".join(word[:1].upper() + word[1:] for word in rest)
+
+
+def decode(section: type[BaseModel], values: Mapping[str, object]) -> dict[str, object]:
+    """Decode the keys that hold lists or objects; Pulumi's engine hands everything over as text.
+
+    Text that is no JSON is left as it is, for `read_section` to refuse. Empty text, which is how a key with
+    no value arrives, becomes None unless it is the default.
+
+    Args:
+        section: Model of the top level; tells which keys are more than plain text.
+        values: Un-namespaced key → text, or a value that is decoded already.
+    """
+    decoded = dict(values)
+    for name, field in section.model_fields.items():
+        key = field.alias or name
+        text = values.get(key)
+        if text in ("", "null") and text != field.get_default():
+            decoded[key] = None
+        elif isinstance(text, str) and (_section_of(section, name) or _entry_of(section, name)):
+            try:
+                decoded[key] = json.loads(text)
+            except (ValueError, RecursionError):
+                continue
+    return decoded
+
+
+def read_section(
+    section: type[BaseModel], raw: object, path: tuple[str | int, ...], problems: ProblemList
+) -> dict[str, Any]:
+    """Read one object of the configuration and all that is in it.
+
+    Args:
+        section: Model of the object; its aliases are the keys.
+        raw: What the configuration holds there.
+        path: Where that is; empty for the top level.
+        problems: Gets every mistake.
+
+    Returns:
+        Field name → value, defaults filled in. A field with a mistake is missing. An object is a dict like
+        this one; a list of objects is a list of such dicts, one for each entry, in their order.
+    """
+    if not isinstance(raw, Mapping):
+        problems.add(path, raw, "must hold keys with values", "Write one `key: value` a line below it.")
+        return {}
+    keys = {field.alias or name: name for name, field in section.model_fields.items()}
+    for key in raw:
+        if key not in keys:
+            # The value is not shown: under a misspelt name it may be a secret.
+            problems.add(
+                (*path, str(key)), ABSENT, "is not a key of this program", _suggest(str(key), list(keys))
+            )
+    values: dict[str, Any] = {}
+    for key, name in keys.items():
+        field = section.model_fields[name]
+        if key in raw:
+            _read_field(section, name, raw[key], (*path, key), problems=problems, values=values)
+        elif field.is_required():
+            problems.add(
+                (*path, key), ABSENT, "is missing", f"Add a line `{key}: …`. {_ABOUT.get(key, '')}".rstrip()
+            )
+        else:
+            values[name] = field.get_default()
+            if isinstance(values[name], BaseModel):
+                values[name] = dict(values[name])
+    return values
+
+
+# What to write where a required key is missing.
+_ABOUT = {
+    "platform": "It is pi for Raspberry Pis, or local for this machine alone.",
+    "name": "It is the Pi's own hostname.",
+    "address": "It is the fixed address of the Pi in your network.",
+    "role": "It is server for the Pi that runs Kubernetes itself, agent for the others.",
+}
+
+
+def _read_field(
+    section: type[BaseModel],
+    name: str,
+    raw: object,
+    path: tuple[str | int, ...],
+    *,
+    problems: ProblemList,
+    values: dict[str, Any],
+) -> None:
+    """Read one field that is given, and store it in `values` if it is good."""
+    if raw is None:
+        problems.add(path, raw, "is empty", "Write a value, or delete the line to get the default.")
+    elif inner := _section_of(section, name):
+        values[name] = read_section(inner, raw, path, problems)
+    elif entry := _entry_of(section, name):
+        if isinstance(raw, list | tuple):
+            values[name] = [read_section(entry, item, (*path, i), problems) for i, item in enumerate(raw)]
+        else:
+            problems.add(path, raw, "must be a list", "Write one entry a line, each after `- `.")
+    else:
+        try:
+            values[name] = _adapter(section, name).validate_python(raw)
+            return
+        except ValidationError as error:
+            mistakes = error.errors(include_url=False)
+        for mistake in mistakes:
+            _add_mistake(
+                path + mistake["loc"], mistake["input"], mistake.get("ctx", {}).get("error"), problems
+            )
+
+
+def _add_mistake(path: tuple[str | int, ...], value: object, error: object, problems: ProblemList) -> None:
+    if not isinstance(error, InvalidValueError):
+        raise AssertionError(f"a check of {path} must raise InvalidValueError")
+    problems.add(path, value, error.rule, error.remedy)
+
+
+@cache
+def _type_of(section: type[BaseModel], name: str) -> Any:
+    """Return the type of a field's value when it is given: `X` for a field of `X | None`."""
+    field = section.model_fields[name]
+    members = get_args(field.annotation)
+    if NoneType in members:
+        (only,) = (member for member in members if member is not NoneType)
+        return only
+    return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+
+
+@cache
+def _adapter(section: type[BaseModel], name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_type_of(section, name))
+
+
+def _section_of(section: type[BaseModel], name: str) -> type[BaseModel] | None:
+    """Return the model of a field that is an object."""
+    kind = _type_of(section, name)
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _entry_of(section: type[BaseModel], name: str) -> type[BaseModel] | None:
+    """Return the model of the entries of a field that is a list of objects."""
+    kind = _type_of(section, name)
+    entry = get_args(kind)[0] if get_origin(kind) is tuple else None
+    return entry if isinstance(entry, type) and issubclass(entry, BaseModel) else None
+
+
+def _suggest(key: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(camel_key(key[:64].replace("-", "_")), known, n=1)
+    return f"Did you mean {near[0]}?" if near else f"Delete it; the keys here are {', '.join(known)}."

@@ -1,0 +1,57 @@
+"""Checks a stack file before Pulumi sees it, because Pulumi stops at the first value of a wrong type.
+
+What only Pulumi can read (encrypted values, environments) is left to the program's own check.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra.config.load import ConfigError, parse
+from infra.names import PROJECT
+
+
+class StackFileError(Exception):
+    """The stack file cannot be used; the text says everything that is wrong with it."""
+
+
+def check_stack_file(path: Path) -> None:
+    """Check the configuration in a stack file.
+
+    Raises:
+        StackFileError: If it is no YAML, or with every problem of the configuration.
+    """
+    try:
+        contents = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        what = getattr(error, "problem", None) or "not readable"
+        raise StackFileError(
+            f"{path.name}{line}: this is no YAML ({what}); indent with blanks only"
+        ) from None
+    if not isinstance(contents, dict) or not isinstance(contents.get("config") or {}, dict):
+        raise StackFileError(
+            f"{path.name}: it must hold `config:` with one `piray:KEY: value` a line below it"
+        )
+    if "environment" in contents:
+        return
+    prefix = f"{PROJECT}:"
+    config: Mapping[str, Any] = contents.get("config") or {}
+    values = {
+        str(key).removeprefix(prefix): value
+        for key, value in config.items()
+        if str(key).startswith(prefix) and not _holds_secret(value)
+    }
+    try:
+        parse(values)
+    except ConfigError as error:
+        raise StackFileError(f"{path.name}: {error}") from None
+
+
+def _holds_secret(value: object) -> bool:
+    if isinstance(value, dict):
+        return "secure" in value or any(_holds_secret(item) for item in value.values())
+    return isinstance(value, list) and any(_holds_secret(item) for item in value)

@@ -1,0 +1,1 @@
+"""Declares the parallel π Job on any Kubernetes; knows nothing of Ray."""

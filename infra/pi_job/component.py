@@ -1,0 +1,72 @@
+"""The parallel π Job on Kubernetes: a ConfigMap with the program, and an Indexed Job that runs it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from infra.config.load import StackConfig
+from infra.names import PI_JOB_TYPE
+from infra.pi_job import manifest
+
+# Read as text: the two halves of the project never import each other.
+_PROGRAM = Path(__file__).resolve().parents[2] / "workloads/pi/pod.py"
+
+# Beyond the Job's own deadline, so that it is Kubernetes that says what is wrong.
+_TIMEOUT_MARGIN_S = 300
+
+
+class PiJob(pulumi.ComponentResource):
+    """π by Monte-Carlo in pods that know nothing of each other.
+
+    After `up` the Job is complete and each pod's count is in its termination message. A change of the program
+    or of the numbers runs it again under a new name. `destroy` removes it with its pods.
+
+    Attributes:
+        summary: What the runner has to know: name of the Job, completions, parallelism, samples (of each
+            completion) and seed.
+    """
+
+    summary: Mapping[str, pulumi.Input[Any]]
+
+    def __init__(
+        self,
+        name: str,
+        config: StackConfig,
+        provider: kubernetes.Provider,
+        namespace: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(PI_JOB_TYPE, name, None, opts)
+        child = pulumi.ResourceOptions(parent=self, provider=provider)
+        script = kubernetes.core.v1.ConfigMap(
+            f"{name}-script",
+            metadata={"namespace": namespace, "labels": manifest.PI_LABELS},
+            data={manifest.SCRIPT: _PROGRAM.read_text(encoding="utf-8")},
+            opts=child,
+        )
+        job_manifest = manifest.pi_job(config, namespace, script.metadata.name)
+        timeout = f"{job_manifest['spec']['activeDeadlineSeconds'] + _TIMEOUT_MARGIN_S}s"
+        job = kubernetes.batch.v1.Job(
+            f"{name}-job",
+            **job_manifest,
+            opts=pulumi.ResourceOptions.merge(
+                child,
+                pulumi.ResourceOptions(
+                    # Pulumi does not hand what a component waits for down to its children.
+                    depends_on=opts.depends_on if opts else None,
+                    custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout),
+                ),
+            ),
+        )
+        settings = config.pi_job
+        self.summary = {
+            "name": job.metadata.name,
+            "completions": settings.completions,
+            "parallelism": settings.parallelism,
+            "samples": settings.samples,
+            "seed": settings.seed,
+        }
+        self.register_outputs({"summary": self.summary})

@@ -1,0 +1,82 @@
+"""The parallel π Job as plain dicts: config in, `metadata` and `spec` out; no pulumi here."""
+
+import math
+from typing import Any
+
+from infra.config.load import PiJobConfig, StackConfig
+from infra.names import ENV_PI_SAMPLES, ENV_PI_SEED
+from infra.pods import environment, labels, pod_spec, resources, spread_over_hosts
+
+PI_LABELS = labels("pi", "job")
+SCRIPT = "pi.py"
+_SCRIPT_DIR = "/opt/piray"
+
+# numpy's import and one batch of points at a time.
+_MEMORY_MIB = 256
+# Little enough to fit on a Pi that has a head and a worker; Ray is idle while the Job runs.
+_CPU_REQUEST_MILLIS = 100
+# The points are drawn by one thread.
+_CPU_LIMIT_MILLIS = 1000
+
+# The deadline counts from the Job's creation, so it includes the pull of a 1 GB image onto an SD card.
+_PULL_LIMIT_S = 30 * 60
+# A hundredth of what numpy was measured to draw on one core of a PC, for a Pi that is hot, old and shared.
+_SLOWEST_SAMPLES_PER_S = 1_000_000
+# Of a Job, so that a pod evicted here and there does not end it.
+_RETRIES = 4
+
+
+def pi_job(config: StackConfig, namespace_name: Any, script_config_map: Any) -> dict[str, Any]:
+    """Return an Indexed Job in which each index draws its own stream of samples.
+
+    It has no name: Pulumi makes one, so that a change of samples starts a new Job before the old one goes. It
+    has no ttlSecondsAfterFinished: a Job that deletes itself would be made again after the next refresh.
+
+    Args:
+        config: Image, completions, parallelism, samples and seed.
+        namespace_name: The Namespace; text or what will become text.
+        script_config_map: Name of the ConfigMap that has SCRIPT; text or what will become text.
+    """
+    job = config.pi_job
+    container = {
+        "name": "pi",
+        "image": config.ray.image,
+        "command": ["python", f"{_SCRIPT_DIR}/{SCRIPT}"],
+        # JOB_COMPLETION_INDEX comes from Kubernetes.
+        "env": environment({ENV_PI_SAMPLES: str(job.samples), ENV_PI_SEED: str(job.seed)}),
+        "resources": resources(_CPU_REQUEST_MILLIS, _CPU_LIMIT_MILLIS, _MEMORY_MIB),
+        # Where the count goes, so that no log has to be read for it.
+        # https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
+        "terminationMessagePath": "/dev/termination-log",
+    }
+    spec = pod_spec(
+        config.arch,
+        container,
+        volumes=[{"name": "script", "configMap": {"name": script_config_map}}],
+        mounts=[{"name": "script", "mountPath": _SCRIPT_DIR, "readOnly": True}],
+    )
+    spec["restartPolicy"] = "Never"
+    spec["topologySpreadConstraints"] = spread_over_hosts(PI_LABELS, "batch.kubernetes.io/job-name")
+    return {
+        # A Job that failed is replaced by the next `up`, with nothing to delete by hand.
+        "metadata": {
+            "namespace": namespace_name,
+            "labels": PI_LABELS,
+            "annotations": {"pulumi.com/replaceUnready": "true"},
+        },
+        "spec": {
+            "completionMode": "Indexed",
+            "completions": job.completions,
+            "parallelism": job.parallelism,
+            # Plain: Pulumi would wait for ever for a Job that fails by backoffLimitPerIndex.
+            "backoffLimit": _RETRIES,
+            "activeDeadlineSeconds": _deadline_s(job),
+            "template": {"metadata": {"labels": PI_LABELS}, "spec": spec},
+        },
+    }
+
+
+def _deadline_s(job: PiJobConfig) -> int:
+    """Return the seconds after which the Job is given up: the pull, then wave after wave of pods."""
+    waves = math.ceil(job.completions / job.parallelism)
+    return _PULL_LIMIT_S + waves * math.ceil(job.samples / _SLOWEST_SAMPLES_PER_S)

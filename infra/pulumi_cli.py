@@ -1,0 +1,189 @@
+"""The Pulumi CLI, found or installed, and the four things that this project asks of it.
+
+Run as `python -m infra.pulumi_cli up|preview|down|outputs STACK`. The workload runner reads a stack's outputs
+through this command too, so that only JSON passes between the two halves of the project.
+"""
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pulumi.automation import PulumiCommand
+from semver import VersionInfo
+
+from infra.config.stack_file import StackFileError, check_stack_file
+from infra.local.component import run_script
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+
+# The oldest engine that pulumi-command 1.2 works with.
+MIN_VERSION = VersionInfo(3, 165, 0)
+
+USAGE = "usage: python -m infra.pulumi_cli up|preview|down|outputs STACK [option of pulumi …]"
+
+
+class EngineError(Exception):
+    """The CLI cannot be had, or refused; the text is one line for the user."""
+
+
+def find_pulumi() -> Path:
+    """Return the `pulumi` on PATH, else the official release that fits the locked SDK, installed if need be.
+
+    Raises:
+        EngineError: If the one on PATH is too old, or there is none and the official installer cannot be
+            reached.
+    """
+    if on_path := shutil.which("pulumi"):
+        try:
+            PulumiCommand(version=MIN_VERSION)
+        except Exception as error:  # the SDK raises RuntimeError, ValueError or what subprocess does
+            raise EngineError(
+                f"{on_path} cannot be used ({_reason(error)}); piray needs pulumi {MIN_VERSION} or newer: "
+                "update it, or take it off PATH to have the right one installed"
+            ) from error
+        return Path(on_path)
+    try:
+        return Path(PulumiCommand.install().command)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise EngineError(
+            "pulumi is not on PATH and its official installer cannot be reached from here "
+            f"({_reason(error)}); what still works without it: make run, make test. "
+            "To go on, install it (https://www.pulumi.com/docs/install/) and run this again."
+        ) from error
+
+
+def environment(pulumi: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """Return env with the CLI's folder on PATH and a passphrase for the secrets in the stack's state.
+
+    A passphrase of the user's (PULUMI_CONFIG_PASSPHRASE or …_FILE) is used as it is. Otherwise one is made
+    once and kept, readable by its owner only, in $XDG_CONFIG_HOME/piray/passphrase.
+    """
+    result = dict(env)
+    result["PATH"] = os.pathsep.join([str(pulumi.parent), env.get("PATH", os.defpath)])
+    result.setdefault("PULUMI_SKIP_UPDATE_CHECK", "true")
+    if "PULUMI_CONFIG_PASSPHRASE" not in env and "PULUMI_CONFIG_PASSPHRASE_FILE" not in env:
+        result["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(_passphrase_file(env))
+    return result
+
+
+def pulumi_arguments(action: str, stack: str, options: Sequence[str], *, interactive: bool) -> list[str]:
+    """Return the arguments of the CLI for one of our four actions.
+
+    Raises:
+        EngineError: If the action is none of the four.
+    """
+    confirm = [] if interactive else ["--yes"]
+    commands = {
+        "preview": ["preview"],
+        "up": ["up", *confirm],
+        "down": ["destroy", *confirm],
+        "outputs": ["stack", "output", "--json", "--show-secrets"],
+    }
+    if action not in commands:
+        raise EngineError(f"{action!r} is no action; {USAGE}")
+    return [*commands[action], "--stack", stack, *options]
+
+
+def run(action: str, stack: str, options: Sequence[str] = ()) -> int:
+    """Run one action on a stack in this project and return the CLI's exit code.
+
+    Raises:
+        EngineError: If the CLI cannot be had, or the stack is not there for `outputs` and `down`.
+        StackFileError: If the stack file cannot be used.
+    """
+    arguments = pulumi_arguments(action, stack, options, interactive=sys.stdin.isatty())
+    stack_file = PROJECT_DIR / f"Pulumi.{stack}.yaml"
+    if not stack_file.exists():
+        raise EngineError(
+            f"there is no stack file {stack_file.name}; give one of: {', '.join(known_stacks())}, "
+            f"or copy one of them to {stack_file.name} and edit it"
+        )
+    may_be_new = action in {"up", "preview"}
+    if may_be_new:
+        check_stack_file(stack_file)
+    pulumi = find_pulumi()
+    env = environment(pulumi, os.environ)
+    _select(pulumi, stack, env, create=may_be_new)
+    code = _wait(subprocess.Popen([pulumi, *arguments], cwd=PROJECT_DIR, env=env))
+    if action == "down" and code == 0:
+        # An `up` that was cut off may have started Ray on this machine before Pulumi knew of it.
+        run_script("undo", stack)
+    return code
+
+
+def known_stacks() -> list[str]:
+    """Return the names of the stack files in the project's folder."""
+    files = PROJECT_DIR.glob("Pulumi.*.yaml")
+    return sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in files)
+
+
+def _wait(pulumi: "subprocess.Popen[bytes]") -> int:
+    """Wait until Pulumi ends by itself: killed, it would leave a lock and work that it knows nothing of."""
+    on_terminate = signal.signal(signal.SIGTERM, lambda *_: pulumi.send_signal(signal.SIGINT))
+    try:
+        while True:
+            try:
+                return pulumi.wait()
+            except KeyboardInterrupt:
+                # The terminal has sent it to Pulumi as well, which now finishes what it has begun.
+                continue
+    finally:
+        signal.signal(signal.SIGTERM, on_terminate)
+
+
+def _select(pulumi: Path, stack: str, env: Mapping[str, str], *, create: bool) -> None:
+    command: list[str | Path] = [pulumi, "stack", "select", stack, *(["--create"] if create else [])]
+    done = subprocess.run(command, cwd=PROJECT_DIR, env=env, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return
+    if not create and "no stack named" in done.stderr:
+        raise EngineError(f"stack {stack!r} is not up: run `make up STACK={stack}` first")
+    raise EngineError(f"pulumi cannot select stack {stack!r}: {' '.join(done.stderr.split())}")
+
+
+def _passphrase_file(env: Mapping[str, str]) -> Path:
+    folder = Path(env.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "piray"
+    path = folder / "passphrase"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path
+    except OSError as error:
+        raise EngineError(
+            f"cannot make a passphrase for the stacks' secrets in {path} ({error.strerror}); "
+            "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
+        ) from error
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(32))
+    print(f"made a passphrase for the stacks' secrets in {path}; keep a copy of it", file=sys.stderr)
+    return path
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, subprocess.CalledProcessError):
+        lines = (error.output or b"").decode(errors="replace").strip().splitlines()
+        return lines[-1].strip() if lines else f"exit code {error.returncode}"
+    return str(getattr(error, "reason", error))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line; return its exit code, 2 for what the user has to mend."""
+    try:
+        if len(arguments) < 2 or arguments[1].startswith("-"):  # noqa: PLR2004 — action and stack
+            raise EngineError(USAGE)
+        return run(arguments[0], arguments[1], arguments[2:])
+    except (EngineError, StackFileError) as error:
+        print(f"piray: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,151 @@
+"""The Kubernetes objects of Ray as plain dicts: config in, `metadata` and `spec` out; no pulumi here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from infra.config.load import StackConfig
+from infra.names import (
+    DASHBOARD_PORT,
+    GCS_PORT,
+    HEAD_DEPLOYMENT,
+    HEAD_SERVICE,
+    LABEL_CONTROL_PLANE,
+    LABEL_HOSTNAME,
+    WORKER_DEPLOYMENT,
+)
+from infra.pods import labels, pod_spec, spread_over_hosts
+from infra.ray_cluster.container import START_LIMIT_S, head_container, object_store_mib, worker_container
+
+RAY_APP = "ray"
+HEAD_LABELS = labels(RAY_APP, "head")
+WORKER_LABELS = labels(RAY_APP, "worker")
+
+# Named, so that a newer Kubernetes does not tighten the rules of a running stack.
+# https://kubernetes.io/docs/concepts/security/pod-security-standards/
+_POD_SECURITY_VERSION = "v1.36"
+
+# Ray ends within five seconds of SIGTERM.
+_GRACE_S = 15
+
+
+def namespace(config: StackConfig) -> dict[str, Any]:
+    """Return the Namespace, named as the config says: the runner looks there."""
+    return {
+        "metadata": {
+            "name": config.namespace,
+            "labels": {
+                "pod-security.kubernetes.io/enforce": "restricted",
+                "pod-security.kubernetes.io/enforce-version": _POD_SECURITY_VERSION,
+            },
+        }
+    }
+
+
+def head_service(namespace_name: Any) -> dict[str, Any]:
+    """Return the headless Service of the head.
+
+    Headless: a name for the head's address and nothing more. No other type ever: k3s opens the ports of a
+    LoadBalancer on every host's LAN address. The Jobs API is reached through `kubectl port-forward`.
+    It has the address of a head that is not ready, too: workers and jobs talk to the GCS, which is there
+    before the dashboard answers and must not vanish from DNS while the dashboard is slow.
+
+    Args:
+        namespace_name: The Namespace; text or what will become text.
+    """
+    return {
+        "metadata": {"name": HEAD_SERVICE, "namespace": namespace_name, "labels": HEAD_LABELS},
+        "spec": {
+            "type": "ClusterIP",
+            "clusterIP": "None",
+            "publishNotReadyAddresses": True,
+            "selector": HEAD_LABELS,
+            "ports": [
+                {"name": "gcs", "port": GCS_PORT, "protocol": "TCP"},
+                {"name": "dashboard", "port": DASHBOARD_PORT, "protocol": "TCP"},
+            ],
+        },
+    }
+
+
+def head_deployment(config: StackConfig, namespace_name: Any, token_secret: Any) -> dict[str, Any]:
+    """Return the Deployment of the head.
+
+    Args:
+        config: Architecture, image, CPUs and memory.
+        namespace_name: The Namespace; text or what will become text.
+        token_secret: Name of the Secret that has the token; text or what will become text.
+    """
+    pod = _pod(config, head_container(config.ray, token_secret), config.ray.head_memory_mib)
+    pod["affinity"] = _prefer_control_plane("Exists")
+    return {
+        "metadata": {"name": HEAD_DEPLOYMENT, "namespace": namespace_name, "labels": HEAD_LABELS},
+        "spec": {
+            "replicas": 1,
+            # Two heads at once would be two clusters behind one name, and a Pi has no memory for both.
+            "strategy": {"type": "Recreate"},
+            **_template(HEAD_LABELS, pod),
+        },
+    }
+
+
+def worker_deployment(config: StackConfig, namespace_name: Any, token_secret: Any) -> dict[str, Any]:
+    """Return the Deployment of the workers; `workers` of the config is nothing but its `spec.replicas`.
+
+    Args: as for head_deployment.
+    """
+    pod = _pod(config, worker_container(config.ray, token_secret), config.ray.worker_memory_mib)
+    # The scheduler gives the spread no more weight than the wish to spare the control plane: when an agent
+    # left, its worker was seen to join the one on the other. The second wish for another host decides it.
+    pod["affinity"] = {**_prefer_control_plane("DoesNotExist"), **_avoid_each_other(WORKER_LABELS)}
+    pod["topologySpreadConstraints"] = spread_over_hosts(WORKER_LABELS, "pod-template-hash")
+    return {
+        "metadata": {"name": WORKER_DEPLOYMENT, "namespace": namespace_name, "labels": WORKER_LABELS},
+        "spec": {
+            "replicas": config.workers,
+            # The Pis have no memory for a second set; and a cluster takes only workers of its own Ray
+            # version, so an old one is of no use while the new ones come.
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": 0, "maxUnavailable": "100%"},
+            },
+            **_template(WORKER_LABELS, pod),
+        },
+    }
+
+
+def _template(pod_labels: Mapping[str, str], pod: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "progressDeadlineSeconds": START_LIMIT_S + 600,
+        "selector": {"matchLabels": pod_labels},
+        "template": {"metadata": {"labels": pod_labels}, "spec": pod},
+    }
+
+
+def _pod(config: StackConfig, container: Mapping[str, Any], memory_mib: int) -> dict[str, Any]:
+    # Ray moves its object store to the card if /dev/shm is not larger than it.
+    shm = {"medium": "Memory", "sizeLimit": f"{object_store_mib(memory_mib) + 32}Mi"}
+    spec = pod_spec(
+        config.arch,
+        container,
+        volumes=[{"name": "shm", "emptyDir": shm}],
+        mounts=[{"name": "shm", "mountPath": "/dev/shm"}],  # noqa: S108 — a volume of the pod's own
+    )
+    return {**spec, "terminationGracePeriodSeconds": _GRACE_S}
+
+
+def _prefer_control_plane(operator: str) -> dict[str, Any]:
+    term = {"matchExpressions": [{"key": LABEL_CONTROL_PLANE, "operator": operator}]}
+    return {
+        "nodeAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": term}]
+        }
+    }
+
+
+def _avoid_each_other(pod_labels: Mapping[str, str]) -> dict[str, Any]:
+    term = {"topologyKey": LABEL_HOSTNAME, "labelSelector": {"matchLabels": pod_labels}}
+    return {
+        "podAntiAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]
+        }
+    }

@@ -1,0 +1,82 @@
+"""Who may talk to whom in the namespace, as NetworkPolicies; what none of them allows is closed.
+
+No rule lets the runner in: a port-forward is made by the kubelet inside the pod's own network, which no
+policy filters, and neither are the kubelet's probes from the pod's own node.
+"""
+
+from typing import Any
+
+from infra.config.load import StackConfig
+from infra.names import (
+    DASHBOARD_AGENT_GRPC_PORT,
+    DASHBOARD_AGENT_PORT,
+    DASHBOARD_PORT,
+    GCS_PORT,
+    LABEL_APP,
+    MAX_WORKER_PORT,
+    MIN_WORKER_PORT,
+    NODE_MANAGER_PORT,
+    OBJECT_MANAGER_PORT,
+    RUNTIME_ENV_AGENT_PORT,
+)
+from infra.ray_cluster.deployments import RAY_APP
+
+_RAY_PODS = {"matchLabels": {LABEL_APP: RAY_APP}}
+
+_DNS_PODS = {
+    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+    "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+}
+
+# Everything private: the cluster's own addresses, the owner's LAN, and link-local ones.
+_NOT_INTERNET = ["10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"]
+
+
+def network_policies(config: StackConfig, namespace_name: Any) -> dict[str, dict[str, Any]]:
+    """Return all policies by a short name.
+
+    `internet` is there only where jobs install packages: with an image that lacks nothing a job can reach
+    nothing but its own cluster. The π pods compute and write a file; they need no network at all.
+
+    Args:
+        config: Whether jobs install packages.
+        namespace_name: The Namespace; text or what will become text.
+    """
+    specs: dict[str, dict[str, Any]] = {
+        "deny": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
+        "peers": {
+            "podSelector": _RAY_PODS,
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{"from": [{"podSelector": _RAY_PODS}], "ports": _ray_ports()}],
+            "egress": [
+                {"to": [{"podSelector": _RAY_PODS}], "ports": _ray_ports()},
+                {"to": [_DNS_PODS], "ports": [_port(53), {**_port(53), "protocol": "UDP"}]},
+            ],
+        },
+    }
+    if config.ray.runtime_packages:
+        internet = {"ipBlock": {"cidr": "0.0.0.0/0", "except": _NOT_INTERNET}}
+        specs["internet"] = {
+            "podSelector": _RAY_PODS,
+            "policyTypes": ["Egress"],
+            "egress": [{"to": [internet], "ports": [_port(443), _port(80)]}],
+        }
+    return {name: {"metadata": {"namespace": namespace_name}, "spec": spec} for name, spec in specs.items()}
+
+
+def _ray_ports() -> list[dict[str, Any]]:
+    """Return the ports on which Ray's processes talk across pods: neither the client server nor metrics."""
+    single = (
+        GCS_PORT,
+        DASHBOARD_PORT,
+        DASHBOARD_AGENT_PORT,
+        DASHBOARD_AGENT_GRPC_PORT,
+        NODE_MANAGER_PORT,
+        OBJECT_MANAGER_PORT,
+        RUNTIME_ENV_AGENT_PORT,
+    )
+    return [*map(_port, single), {**_port(MIN_WORKER_PORT), "endPort": MAX_WORKER_PORT}]
+
+
+def _port(number: int) -> dict[str, Any]:
+    return {"protocol": "TCP", "port": number}

@@ -1,0 +1,1 @@
+"""Decides how a script reaches a host and runs there as root; does not know what the scripts do."""

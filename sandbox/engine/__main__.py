@@ -1,0 +1,167 @@
+"""The project's test engine: Pulumi's mocks with each resource performed, called as `pulumi` is.
+
+With sandbox/engine/bin first on PATH, `python -m infra.pulumi_cli …` and `piray run …` use it unchanged.
+A test double for machines where the real engine cannot be had: it knows only what this project's program and
+its tests ask for, and where it and the real engine differ, it is wrong.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sandbox.engine.stack_files import project_file
+from sandbox.engine.state import STACK_TYPE, State, StateError, state_path
+from sandbox.engine.values import is_secret, plain
+
+# What it passes for: new enough for the project's own check.
+_VERSION = "v3.272.0"
+_FAILED = 255
+
+
+class UsageError(Exception):
+    """The command line, or what it is about, is wrong; the text is one line for the user."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code."""
+    options = _parse(arguments)
+    if options.command == "version":
+        print(_VERSION)
+        return 0
+    try:
+        if options.command == "stack":
+            _STACK_ACTIONS[options.action](options)
+            return 0
+        if options.command == "state":
+            return _forget(options)
+        return _deploy(options)
+    except (UsageError, StateError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return _FAILED
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="pulumi", description=__doc__, allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("version")
+    for name in ("up", "preview", "destroy"):
+        command = commands.add_parser(name)
+        for flag in ("--yes", "--skip-preview", "--non-interactive", "--json", "--expect-no-changes"):
+            command.add_argument(flag, action="store_true")
+        command.add_argument("--stack", "-s")
+        command.add_argument("--replace", action="append", default=[])
+        command.add_argument("--event-log", type=Path)
+    actions = commands.add_parser("stack").add_subparsers(dest="action", required=True)
+    select = actions.add_parser("select")
+    select.add_argument("stack")
+    select.add_argument("--create", "-c", action="store_true")
+    output = actions.add_parser("output")
+    output.add_argument("--stack", "-s")
+    output.add_argument("--json", action="store_true")
+    output.add_argument("--show-secrets", action="store_true")
+    remove = actions.add_parser("rm")
+    remove.add_argument("stack")
+    remove.add_argument("--yes", "-y", action="store_true")
+    remove.add_argument("--force", action="store_true")
+    forget = commands.add_parser("state").add_subparsers(dest="action", required=True).add_parser("delete")
+    forget.add_argument("urn")
+    forget.add_argument("--stack", "-s")
+    forget.add_argument("--yes", "-y", action="store_true")
+    return parser.parse_args(arguments)
+
+
+def _select(options: argparse.Namespace) -> None:
+    path = state_path(os.environ, _project(), options.stack)
+    if not path.exists():
+        if not options.create:
+            raise UsageError(f"no stack named '{options.stack}' found")
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        State(path, os.environ).save()
+    _selected().write_text(options.stack)
+
+
+def _output(options: argparse.Namespace) -> None:
+    outputs = next((one.outputs for one in _load(options).resources if one.type == STACK_TYPE), {})
+    hidden = {key: "[secret]" if is_secret(value) else value for key, value in outputs.items()}
+    print(json.dumps(plain(outputs if options.show_secrets else hidden), indent=2))
+
+
+def _remove(options: argparse.Namespace) -> None:
+    # Forced, it needs no passphrase: nothing in the state is read.
+    if not options.force and _load(options).resources:
+        raise UsageError(f"'{options.stack}' still has resources; removal rejected")
+    _existing(options.stack).unlink()
+
+
+_STACK_ACTIONS = {"select": _select, "output": _output, "rm": _remove}
+
+
+def _forget(options: argparse.Namespace) -> int:
+    state = _load(options)
+    found = [one for one in state.resources if one.urn == options.urn]
+    if not found:
+        raise UsageError(f"No such resource {options.urn!r} exists in the current state")
+    if dependents := [one.urn for one in state.resources if options.urn in one.needs]:
+        raise UsageError(f"{options.urn} can't be safely deleted because these depend on it: {dependents}")
+    for one in found:
+        state.remove(one)
+    state.save()
+    return 0
+
+
+def _deploy(options: argparse.Namespace) -> int:
+    print("This is piray's test engine (sandbox/engine), not Pulumi.", file=sys.stderr, flush=True)
+    if options.command != "preview" and not options.yes:
+        if not sys.stdin.isatty():
+            raise UsageError("--yes must be passed in to proceed when running in non-interactive mode")
+        if input(f"Do you want to perform this {options.command}? [yes/no] ").strip() != "yes":
+            return _FAILED
+    path = _load(options).path
+    # The SDK takes longer to import than all of the other commands together.
+    from sandbox.engine.deploy import deploy  # noqa: PLC0415
+
+    done = deploy(
+        options.command,
+        Path.cwd(),
+        path,
+        project=_project(),
+        replace=options.replace,
+        log=options.event_log,
+        quiet=options.json,
+        only_same=options.expect_no_changes,
+    )
+    return 0 if done else _FAILED
+
+
+def _project() -> str:
+    try:
+        return str(project_file(Path.cwd())["name"])
+    except OSError as error:
+        raise UsageError("no Pulumi.yaml project file found in this folder") from error
+
+
+def _selected() -> Path:
+    return state_path(os.environ, _project(), "selected").with_suffix("")
+
+
+def _load(options: argparse.Namespace) -> State:
+    name = options.stack or (_selected().read_text() if _selected().exists() else "")
+    return State(_existing(name), os.environ)
+
+
+def _existing(stack: str) -> Path:
+    path = state_path(os.environ, _project(), stack)
+    if not path.exists():
+        raise UsageError(f"no stack named '{stack}' found")
+    return path
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads of registrations that will never be answered must not keep the process.
+    os._exit(code)

@@ -1,0 +1,1 @@
+"""Commands as pulumi-command runs them."""

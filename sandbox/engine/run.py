@@ -1,0 +1,144 @@
+"""What all steps of one run of the test engine share: the state, the report, and the wish to stop."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from threading import Condition, Event
+from typing import Any
+
+from sandbox.engine.events import Events
+from sandbox.engine.mocks import decode, plain_texts
+from sandbox.engine.provider import Context, ProviderError
+from sandbox.engine.state import Resource, State
+from sandbox.engine.values import plain, with_secrets
+
+
+class StoppedError(Exception):
+    """Nothing more is begun: a step has failed, or the user has interrupted the run."""
+
+
+class Run:
+    """Steps from any number of threads, each noted while it runs and saved when it has ended.
+
+    Args:
+        state: What is there; saved after each step, unless this is a preview.
+        events: Who is told of the steps.
+        preview: Whether nothing is performed and nothing saved.
+
+    Attributes:
+        cancelled: Set when the user has interrupted the run.
+        stopped: Set when nothing more is to be begun.
+        changed: Guards the state, and is notified when a step has ended.
+    """
+
+    def __init__(self, state: State, events: Events, *, preview: bool = False) -> None:
+        self.state = state
+        self.events = events
+        self.preview = preview
+        self.cancelled = Event()
+        self.stopped = Event()
+        self.changed = Condition()
+        self._running = 0
+
+    @contextmanager
+    def step(self, operation: str, resource: Resource, *, performs: bool = True) -> Iterator[None]:
+        """Make the block a step; if it fails, the run is stopped.
+
+        Args:
+            operation: Pulumi's word for it.
+            resource: What it is about.
+            performs: Whether it does anything outside of the state.
+
+        Raises:
+            StoppedError: If it failed, or nothing is begun any more.
+        """
+        pending = {"urn": resource.urn, "operation": operation}
+        with self.changed:
+            if self.stopped.is_set():
+                raise StoppedError
+            if performs:
+                self.state.pending_operations.append(pending)
+                self._save()
+            self._running += 1
+        begun = self.events.begin(operation, resource)
+        try:
+            yield
+            self.events.end(operation, resource, begun)
+        except ProviderError as error:
+            self.stopped.set()
+            self.events.fail(operation, resource, str(error))
+            raise StoppedError from error
+        except BaseException:
+            self.stopped.set()
+            raise
+        finally:
+            with self.changed:
+                self._running -= 1
+                self.changed.notify_all()
+                if performs:
+                    self.state.pending_operations.remove(pending)
+                self._save()
+
+    def put(
+        self, goal: Resource, outputs: Mapping[str, Any] | None = None, replaced: Resource | None = None
+    ) -> None:
+        """Take a resource into the state, with what its provider told and what it replaces."""
+        if outputs is not None:
+            goal.outputs = with_secrets(outputs, goal.inputs, goal.additional_secret_outputs)
+        with self.changed:
+            if replaced is not None:
+                replaced.delete = True
+            self.state.put(goal)
+
+    def set_outputs(self, urn: str, outputs: dict[str, Any]) -> None:
+        """Record the outputs of a component or of the whole stack."""
+        with self.changed:
+            if resource := self.state.live(urn):
+                self.state.set_outputs(resource, outputs)
+                self._save()
+
+    def context(self, resource: Resource, operation: str) -> Context:
+        """Return what an operation on a resource may need."""
+        with self.changed:
+            provider = self.state.live(resource.provider.rpartition("::")[0])
+        inputs = plain(provider.inputs) if provider else {}
+        return Context(
+            inputs,
+            resource.timeouts_s.get(operation),
+            self.cancelled,
+            resource.urn,
+            partial(self.events.tell, resource),
+        )
+
+    def refuse_leaks(self, goal: Resource) -> None:
+        """Refuse inputs that have in clear what another resource keeps secret."""
+        clear = "\n".join(plain_texts(decode(goal.inputs)))
+        with self.changed:
+            owners = self.state.secrets.owners_in(clear)
+        if owners:
+            self.stop(f"a secret of {', '.join(owners)} is in the inputs of {goal.name} in clear", goal)
+
+    def stop(self, message: str, resource: Resource) -> None:
+        """Begin nothing new, because of a mistake about a resource.
+
+        Raises:
+            StoppedError: Always.
+        """
+        self.stopped.set()
+        self.events.diagnose(message, resource)
+        raise StoppedError
+
+    def interrupt(self) -> None:
+        """Begin nothing new, and let waiting end early."""
+        self.cancelled.set()
+        self.stopped.set()
+
+    def settle(self) -> None:
+        """Begin nothing new and wait for the steps that run."""
+        self.stopped.set()
+        with self.changed:
+            self.changed.wait_for(lambda: self._running == 0)
+
+    def _save(self) -> None:
+        if not self.preview:
+            self.state.save()

@@ -1,0 +1,130 @@
+"""Hosts: whose name is taken, and what is declared for each of them."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from pulumi.runtime import MockResourceArgs
+
+from infra.hosts.component import Conflict, PiHosts, PreparedHost, TakenNames
+from sandbox.engine.marks import UNKNOWN
+from sandbox.engine.mocks import command_answer, reveal
+from tests.infra.declared import commands, declare, make_config, variables
+
+CONFIG = make_config(servers=1, agents=2)
+
+
+def prepared(number: int, hostname: str, machine_id: str | None = None) -> PreparedHost:
+    return PreparedHost(
+        name=f"pi{number}",
+        address=f"198.51.100.{number}",
+        hostname=hostname,
+        machine_id=machine_id or f"id-{number}",
+        boot_id=f"boot-{number}",
+        rebooting=False,
+    )
+
+
+def conflicts(*hosts: PreparedHost) -> list[Conflict]:
+    taken = TakenNames(CONFIG.hosts)
+    return [taken.take(host) for host in hosts]
+
+
+def test_hosts_with_names_of_their_own_have_no_conflict() -> None:
+    assert conflicts(prepared(1, "pi1"), prepared(2, "kitchen"), prepared(3, "pi3")) == [Conflict()] * 3
+
+
+def test_of_two_hosts_with_one_name_the_earlier_keeps_it() -> None:
+    first, second, third = conflicts(
+        prepared(1, "raspberrypi"), prepared(2, "RaspberryPi"), prepared(3, "pi3")
+    )
+    assert first == third == Conflict()
+    assert second == Conflict(hostname="RaspberryPi", hostname_owner="pi1 (198.51.100.1)")
+
+
+def test_a_name_that_the_config_gives_to_another_host_is_taken() -> None:
+    first, second, _ = conflicts(prepared(1, "pi2"), prepared(2, "kitchen"), prepared(3, "pi3"))
+    assert first == Conflict(hostname="pi2", hostname_owner="pi2 (198.51.100.2)")
+    assert second == Conflict()
+
+
+def test_all_of_many_conflicts_are_found() -> None:
+    names = conflicts(*[prepared(number, "raspberrypi", "cloned") for number in (1, 2, 3)])
+    assert [found.hostname_owner for found in names] == ["", "pi1 (198.51.100.1)", "pi1 (198.51.100.1)"]
+    assert [found.machine_owner for found in names] == ["", "pi1 (198.51.100.1)", "pi1 (198.51.100.1)"]
+
+
+def test_each_host_is_prepared_and_then_verified() -> None:
+    program = declare(lambda: PiHosts("hosts", CONFIG))
+    names = {command.name for command in commands(program)}
+    assert names == {f"{host.name}-{step}" for host in CONFIG.hosts for step in ("prepare", "verify")}
+    for host in CONFIG.hosts:
+        prepare, verify = program.named(f"{host.name}-prepare"), program.named(f"{host.name}-verify")
+        assert program.comes_after(verify, prepare)
+        assert prepare.parent == verify.parent == program.named("hosts").urn
+        assert "delete" in prepare.inputs
+        assert prepare.request.deleteBeforeReplace
+        assert reveal(verify.inputs["connection"])["dialErrorLimit"] > 100
+
+
+def test_the_verification_knows_the_boot_before_the_reboot() -> None:
+    program = declare(lambda: PiHosts("hosts", CONFIG))
+    assert variables(program.named("pi2-verify"))["REBOOTED_FROM"] == "boot-pi2"
+
+
+def test_a_host_that_was_not_rebooted_may_be_in_any_boot() -> None:
+    def answer(args: MockResourceArgs) -> Mapping[str, Any]:
+        found = dict(command_answer(args))
+        if args.name.endswith("-prepare"):
+            found["stdout"] = json.dumps({**json.loads(found["stdout"]), "rebooting": False})
+        return found
+
+    program = declare(lambda: PiHosts("hosts", CONFIG), answer=answer)
+    assert variables(program.named("pi2-verify"))["REBOOTED_FROM"] == ""
+
+
+def test_the_host_is_told_who_has_its_name() -> None:
+    def answer(args: MockResourceArgs) -> Mapping[str, Any]:
+        found = dict(command_answer(args))
+        if args.name.endswith("-prepare"):
+            found["stdout"] = json.dumps({**json.loads(found["stdout"]), "hostname": "raspberrypi"})
+        return found
+
+    program = declare(lambda: PiHosts("hosts", CONFIG), answer=answer)
+    told = [variables(program.named(f"pi{number}-verify")) for number in (1, 2, 3)]
+    assert [each["TAKEN_HOSTNAME"] for each in told] == ["", "raspberrypi", "raspberrypi"]
+    assert told[2]["HOSTNAME_OWNER"] == "pi1 (198.51.100.1)"
+
+
+def test_a_host_added_at_the_end_changes_nothing_for_the_others() -> None:
+    before = declare(lambda: PiHosts("hosts", make_config(agents=2)))
+    after = declare(lambda: PiHosts("hosts", make_config(agents=3)))
+    for command in commands(before):
+        assert reveal(command.inputs) == reveal(after.named(command.name).inputs)
+
+
+def test_the_preview_of_a_host_at_the_end_knows_all_about_the_others() -> None:
+    before = declare(lambda: PiHosts("hosts", make_config(agents=2)))
+    new = declare(
+        lambda: PiHosts("hosts", make_config(agents=3)),
+        preview=True,
+        answer=lambda args: {} if args.name.startswith("pi4-") else command_answer(args),
+    )
+    for command in commands(before):
+        assert reveal(command.inputs) == reveal(new.named(command.name).inputs)
+    assert new.named("pi4-verify").inputs["stdin"] == UNKNOWN
+
+
+def test_a_host_is_verified_after_the_preparation_of_those_before_it_and_depends_on_none_of_them() -> None:
+    program = declare(lambda: PiHosts("hosts", CONFIG))
+    order = [resource.name for resource in program.resources]
+    assert order.index("pi3-verify") > max(order.index(f"pi{number}-prepare") for number in (1, 2, 3))
+    assert program.named("pi3-verify").dependencies == {program.named("pi3-prepare").urn}
+
+
+@pytest.mark.parametrize("step", ["prepare", "verify"])
+def test_a_preview_needs_no_answer(step: str) -> None:
+    program = declare(lambda: PiHosts("hosts", CONFIG), preview=True)
+    stdin = program.named(f"pi1-{step}").inputs["stdin"]
+    assert (stdin == UNKNOWN) == (step == "verify")

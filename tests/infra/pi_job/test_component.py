@@ -1,0 +1,129 @@
+"""The π Job as Kubernetes and Pulumi will treat it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.config.load import StackConfig, parse
+from infra.pi_job import manifest
+from sandbox.engine.mocks import Program, command_answer, run_program
+from sandbox.engine.stack_files import stack_config
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def stack(**pi_job: int) -> StackConfig:
+    hosts = [{"name": "pi1", "address": "198.51.100.11", "role": "server"}]
+    return parse({"platform": "pi", "hosts": hosts, "insecureHostKeys": True, "piJob": pi_job})
+
+
+def job(**pi_job: int) -> dict[str, Any]:
+    return manifest.pi_job(stack(**pi_job), "ray", "script")
+
+
+def up(**pi_job: int) -> Program:
+    config = {**stack_config("dev"), "piray:piJob": json.dumps(pi_job)}
+
+    def answer(args: Any) -> dict[str, Any]:
+        if args.typ.startswith("kubernetes:"):
+            return {"metadata": {"name": f"{args.name}-1a2b3c4", **args.inputs.get("metadata", {})}}
+        return dict(command_answer(args))
+
+    return run_program(config, stack="dev", preview=False, answer=answer)
+
+
+def test_each_index_is_one_pod_that_is_told_its_samples_and_seed() -> None:
+    spec = job(completions=5, parallelism=2, samples=1000, seed=7)["spec"]
+    assert spec["completionMode"] == "Indexed"
+    assert (spec["completions"], spec["parallelism"]) == (5, 2)
+    (container,) = spec["template"]["spec"]["containers"]
+    environment = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert (environment["PIRAY_PI_SAMPLES"], environment["PIRAY_PI_SEED"]) == ("1000", "7")
+
+
+def test_it_fails_in_the_two_ways_that_pulumi_notices() -> None:
+    """pulumi-kubernetes ends its wait for BackoffLimitExceeded and DeadlineExceeded only."""
+    spec = job()["spec"]
+    assert spec["template"]["spec"]["restartPolicy"] == "Never"
+    assert spec["backoffLimit"] >= 0
+    assert not {"backoffLimitPerIndex", "maxFailedIndexes", "podFailurePolicy", "successPolicy"} & set(spec)
+
+
+def test_it_stays_until_pulumi_removes_it() -> None:
+    assert "ttlSecondsAfterFinished" not in job()["spec"]
+
+
+def test_more_work_for_fewer_pods_at_a_time_gets_more_time() -> None:
+    def deadline(**pi_job: int) -> int:
+        return int(job(**pi_job)["spec"]["activeDeadlineSeconds"])
+
+    assert deadline() >= 1800
+    assert deadline(samples=10**12) > deadline()
+    assert deadline(completions=4, parallelism=1) > deadline(completions=4, parallelism=4)
+
+
+def test_the_number_travels_in_the_termination_message() -> None:
+    (container,) = job()["spec"]["template"]["spec"]["containers"]
+    assert container["terminationMessagePath"] == "/dev/termination-log"
+
+
+def test_a_change_of_any_number_makes_a_new_job_and_leaves_the_rest_alone() -> None:
+    before = {resource.name: resource.inputs for resource in up().resources}
+    for change in ({"samples": 5}, {"seed": 1}, {"completions": 2, "parallelism": 2}):
+        after = {resource.name: resource.inputs for resource in up(**change).resources}
+        assert {name for name in before if before[name] != after[name]} == {"pi-job"}
+        # A Job's spec cannot be changed, so another one is a replacement; without a name of ours the new one
+        # can run while the old one is there.
+        assert "name" not in after["pi-job"]["metadata"]
+
+
+def test_a_job_that_failed_is_replaced_by_the_next_up() -> None:
+    assert job()["metadata"]["annotations"] == {"pulumi.com/replaceUnready": "true"}
+
+
+def test_the_runner_is_told_the_real_name_and_the_numbers() -> None:
+    program = up(completions=2, parallelism=1, samples=1000, seed=3)
+    assert program.outputs["piJob"] == {
+        "name": "pi-job-1a2b3c4",
+        "completions": 2,
+        "parallelism": 1,
+        "samples": 1000,
+        "seed": 3,
+    }
+
+
+def test_the_job_has_the_program_of_the_workloads_and_waits_for_ray() -> None:
+    program = up()
+    (script,) = program.of_type(":ConfigMap")
+    assert script.inputs["data"] == {"pi.py": (ROOT / "workloads/pi/pod.py").read_text(encoding="utf-8")}
+    job_resource = program.named("pi-job")
+    for deployment in program.of_type(":Deployment"):
+        assert program.comes_after(job_resource, deployment)
+
+
+@pytest.mark.parametrize("index", [0, 2])
+def test_the_container_counts_its_own_samples(tmp_path: Path, index: int) -> None:
+    """Runs what the pod runs: the ConfigMap's text under the container's own environment."""
+    program = up(completions=3, parallelism=3, samples=20_000, seed=1)
+    (script,) = program.of_type(":ConfigMap")
+    (tmp_path / "pi.py").write_text(script.inputs["data"]["pi.py"], encoding="utf-8")
+    (container,) = program.named("pi-job").inputs["spec"]["template"]["spec"]["containers"]
+    python, path = container["command"]
+    assert (python, Path(path).name) == ("python", "pi.py")
+    environment = {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+    environment |= {
+        "JOB_COMPLETION_INDEX": str(index),
+        "PIRAY_TERMINATION_LOG": str(tmp_path / "message"),
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "NUMBA_CACHE_DIR": str(tmp_path),
+    }
+    subprocess.run([sys.executable, str(tmp_path / "pi.py")], env=environment, cwd=tmp_path, check=True)
+    message = json.loads((tmp_path / "message").read_text())
+    assert (message["index"], message["samples"]) == (index, 20_000)
+    assert abs(4 * message["num_inside"] / 20_000 - 3.1416) < 0.06

@@ -1,0 +1,98 @@
+"""The Ray cluster as a component: what is declared, in which order, and where the token goes."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from sandbox.engine.mocks import RAY_TOKEN, Program, Secret, command_answer, plain_texts, reveal, run_program
+from sandbox.engine.stack_files import stack_config
+
+
+def answer(args: Any) -> dict[str, Any]:
+    """Answer as the providers do: a name is made where the program gives none."""
+    if args.typ.startswith("kubernetes:"):
+        return {"metadata": {"name": f"{args.name}-1a2b3c4", **args.inputs.get("metadata", {})}}
+    return dict(command_answer(args))
+
+
+def program(*, preview: bool = False, ray: Mapping[str, object] | None = None) -> Program:
+    config = {**stack_config("dev"), "piray:ray": json.dumps(ray or {})}
+    return run_program(config, stack="dev", preview=preview, answer=answer)
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_the_token_is_nowhere_in_clear(preview: bool) -> None:
+    made = program(preview=preview)
+    for resource in made.resources:
+        assert RAY_TOKEN not in " ".join(plain_texts(resource.inputs)), resource.urn
+    assert isinstance(made.outputs["rayToken"], Secret)
+
+
+def test_the_token_is_in_one_kubernetes_secret_and_both_deployments_point_to_it() -> None:
+    made = program()
+    (secret,) = made.of_type("kubernetes:core/v1:Secret")
+    assert isinstance(secret.inputs["stringData"], Secret)
+    assert reveal(secret.inputs["stringData"]) == {"auth_token": RAY_TOKEN}
+    for deployment in made.of_type(":Deployment"):
+        (container,) = deployment.inputs["spec"]["template"]["spec"]["containers"]
+        references = [
+            entry["valueFrom"]["secretKeyRef"]
+            for entry in container["env"]
+            if "secretKeyRef" in entry.get("valueFrom", {})
+        ]
+        assert references == [{"name": "ray-auth-1a2b3c4", "key": "auth_token"}]
+
+
+def test_the_token_is_drawn_once_and_nothing_of_it_is_logged() -> None:
+    (command,) = [r for r in program().of_type("command:local:Command") if r.name.endswith("token")]
+    assert command.inputs["logging"] == "none"
+    assert {"stdout", "stderr"} <= set(command.request.additionalSecretOutputs)
+    assert not {"triggers", "update", "delete"} & set(command.inputs)
+
+
+def test_no_pod_starts_before_its_walls_stand() -> None:
+    made = program()
+    for pod_owner in [*made.of_type(":Deployment"), *made.of_type(":Job")]:
+        for policy in made.of_type(":NetworkPolicy"):
+            assert made.comes_after(pod_owner, policy)
+
+
+def test_all_hosts_pull_the_image_at_the_same_time() -> None:
+    made = program()
+    head, worker = made.named("ray-head"), made.named("ray-worker")
+    assert not made.comes_after(worker, head)
+
+
+def test_only_what_must_be_found_by_name_has_a_fixed_one() -> None:
+    fixed = {
+        resource.type.split(":")[-1]: resource.inputs["metadata"]["name"]
+        for resource in program().of_type("kubernetes:")
+        if "name" in resource.inputs.get("metadata", {})
+    }
+    assert set(fixed) == {"Namespace", "Service", "Deployment"}
+    assert (fixed["Namespace"], fixed["Service"]) == ("ray", "ray-head")
+
+
+def test_every_object_is_in_the_namespace_of_the_config() -> None:
+    config = {**stack_config("dev"), "piray:namespace": "maths"}
+    made = run_program(config, stack="dev", preview=False, answer=answer)
+    for resource in made.of_type("kubernetes:"):
+        metadata = resource.inputs["metadata"]
+        assert metadata.get("namespace", metadata.get("name")) == "maths", resource.urn
+    assert made.outputs["namespace"] == "maths"
+
+
+def test_an_own_image_that_lacks_nothing_closes_the_internet() -> None:
+    official = program().of_type(":NetworkPolicy")
+    own = program(ray={"image": "registry.example/piray-ray:2.60.0-1"}).of_type(":NetworkPolicy")
+    assert {policy.name for policy in official} - {policy.name for policy in own} == {"ray-internet"}
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_the_runner_is_told_how_to_reach_the_head(preview: bool) -> None:
+    outputs = program(preview=preview).outputs
+    assert (outputs["headService"], outputs["dashboardPort"]) == ("ray-head", 8265)
+    assert outputs["runtimePackages"] == ["numba==0.68.1"]
+    assert outputs["rayVersion"] == "2.60.0"

@@ -1,0 +1,161 @@
+"""How a script reaches a host: what is constant, what is secret, and what a shell makes of it."""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infra.config.load import HostConfig, SshConfig
+from infra.remote.command import APPLY, UNDO, remote_script, render_stdin
+from sandbox.engine.mocks import Registered, Secret, plain_texts, reveal
+from tests.infra.declared import HOST_KEY, PRIVATE_KEY, commands, declare, make_config
+
+CONFIG = make_config()
+HOST = CONFIG.first_server
+
+
+def declared(host: HostConfig = HOST, ssh: SshConfig = CONFIG.ssh, **arguments: Any) -> Registered:
+    def main() -> None:
+        remote_script("step", host, ssh, ["hosts/verify.sh"], {"WORD": "value"}, **arguments)
+
+    (command,) = commands(declare(main))
+    return command
+
+
+def without_main(stdin: str) -> str:
+    return stdin.replace('main "$@" </dev/null\n', "")
+
+
+def log_in(
+    folder: Path, stdin: str, *, uid: int, sudo: str, action: str = APPLY
+) -> subprocess.CompletedProcess[str]:
+    """Run a Command's text as the login shell of a user would, with a sudo of our own."""
+    for name, body in (("sudo", sudo), ("id", f'[ "$1" = -un ] && echo pi || echo {uid}')):
+        (folder / name).write_text(f"#!/bin/sh\n{body}\n")
+        (folder / name).chmod(0o755)
+    return subprocess.run(
+        ["sh", "-c", action],
+        input=stdin,
+        env={"PATH": f"{folder}:{os.environ['PATH']}", "ROOT": "/elsewhere"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_connection_is_pinned_and_its_key_secret() -> None:
+    inputs = declared().inputs["connection"]
+    assert isinstance(inputs, Secret)
+    assert reveal(inputs) == {
+        "host": "198.51.100.1",
+        "port": 22,
+        "user": "pi",
+        "privateKey": PRIVATE_KEY,
+        "hostKey": HOST_KEY,
+        "dialErrorLimit": 10,
+        "perDialTimeout": 10,
+    }
+
+
+def test_a_comment_behind_the_host_key_is_dropped() -> None:
+    command = declared(HOST.model_copy(update={"host_key": f"{HOST_KEY} root@pi1"}))
+    assert reveal(command.inputs["connection"])["hostKey"] == HOST_KEY
+
+
+def test_without_a_key_the_agent_is_asked_and_without_a_host_key_none_is_pinned() -> None:
+    command = declared(HOST.model_copy(update={"host_key": None}), SshConfig())
+    assert not {"privateKey", "hostKey", "password"} & reveal(command.inputs["connection"]).keys()
+
+
+def test_a_host_that_restarts_is_waited_for() -> None:
+    inputs = reveal(declared(across_reboot=True).inputs["connection"])
+    assert inputs["dialErrorLimit"] == 120
+    assert inputs["perDialTimeout"] == 5
+
+
+def test_a_command_is_a_constant_and_has_an_undo_only_when_asked() -> None:
+    plain, undoing = declared(), declared(undo=True)
+    assert plain.inputs["create"] == plain.inputs["update"] == "bash -s -- apply"
+    assert "delete" not in plain.inputs
+    assert not plain.request.deleteBeforeReplace
+    assert undoing.inputs["delete"] == "bash -s -- undo"
+    assert undoing.request.deleteBeforeReplace
+    assert plain.inputs["addPreviousOutputInEnv"] is False
+    assert plain.inputs["logging"] == "none"
+    assert plain.request.customTimeouts.create == "30m"
+
+
+def test_a_secret_script_hides_stdin_and_what_it_prints() -> None:
+    command = declared(secret=True)
+    assert isinstance(command.inputs["stdin"], Secret)
+    assert set(command.request.additionalSecretOutputs) >= {"stdout", "stderr"}
+
+
+def test_a_secret_variable_makes_stdin_secret_by_itself() -> None:
+    def main() -> None:
+        variables = pulumi.Output.secret("hush").apply(lambda token: {"TOKEN": token})
+        remote_script("step", HOST, CONFIG.ssh, ["hosts/verify.sh"], variables)
+
+    (command,) = commands(declare(main))
+    assert "TOKEN=hush" in reveal(command.inputs["stdin"])
+    assert not [text for text in plain_texts(command.inputs) if "hush" in text]
+
+
+def test_a_trigger_replaces() -> None:
+    assert "triggers[*]" in declared(triggers=["server"]).request.replaceOnChanges
+
+
+def test_a_user_without_free_sudo_is_told_with_name_host_and_remedy(tmp_path: Path) -> None:
+    stdin = without_main(render_stdin([], {"HOST": "pi7", "TOKEN": "hush"})) + "echo ran\n"
+    result = log_in(tmp_path, stdin, uid=1000, sudo="cat >/dev/null; exit 1")
+    assert result.returncode == 1
+    assert result.stdout == ""
+    for words in ("piray: pi7: user pi", "without a password", "pi ALL=(ALL) NOPASSWD: ALL", "visudo"):
+        assert words in result.stderr
+
+
+@pytest.mark.parametrize(("action", "word"), [(APPLY, "apply"), (UNDO, "undo")])
+def test_a_user_with_free_sudo_runs_the_rest_as_root(tmp_path: Path, action: str, word: str) -> None:
+    rest = 'main() { echo "$1 $WORD as ${AS_ROOT:-user}"; }\nmain "$@" </dev/null\n'
+    stdin = without_main(render_stdin([], {"HOST": "pi7", "WORD": "the script"})) + rest
+    result = log_in(tmp_path, stdin, uid=1000, sudo='shift; AS_ROOT=root exec "$@"', action=action)
+    assert result.stdout == f"{word} the script as root\n"
+
+
+def test_root_needs_no_sudo(tmp_path: Path) -> None:
+    stdin = without_main(render_stdin([], {"HOST": "pi7"})) + "echo ran\n"
+    assert log_in(tmp_path, stdin, uid=0, sudo="exit 1").stdout == "ran\n"
+
+
+def test_no_variable_of_the_environment_moves_the_root(tmp_path: Path) -> None:
+    stdin = without_main(render_stdin([], {"HOST": "pi1"})) + 'printf "<%s>" "$STATE"\n'
+    assert log_in(tmp_path, stdin, uid=0, sudo="exit 1").stdout == "</var/lib/piray>"
+
+
+@settings(max_examples=30, deadline=None)
+@given(value=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
+def test_every_text_arrives_as_it_is(value: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "id").write_text("#!/bin/sh\necho 0\n")
+        (Path(folder) / "id").chmod(0o755)
+        stdin = without_main(render_stdin([], {"HOST": "pi1", "WORD": value})) + 'printf %s "$WORD"\n'
+        shown = subprocess.run(
+            ["bash", "-s"],
+            input=stdin.encode(),
+            env={"PATH": f"{folder}:{os.environ['PATH']}"},
+            capture_output=True,
+            check=True,
+        )
+    assert shown.stdout == value.encode()
+
+
+def test_the_last_script_brings_main_and_the_library_comes_first() -> None:
+    stdin = render_stdin(["remote/remove_k3s.sh", "k3s/k3s.sh"], {"HOST": "pi1"})
+    order = ["sudo -n bash -s", "ROOT=", "set -euo pipefail", "remove_k3s() {", "main() {", 'main "$@"']
+    assert sorted(order, key=stdin.index) == order

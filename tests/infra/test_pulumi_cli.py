@@ -1,0 +1,208 @@
+"""The wrapper around the Pulumi CLI, with a stand-in CLI that records how it was called."""
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pulumi.automation import PulumiCommand
+
+from infra import pulumi_cli
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder with one stack file, an empty home, and no Pulumi settings of the developer's."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "Pulumi.dev.yaml").write_text("config: {piray:platform: local}\n")
+    monkeypatch.setattr(pulumi_cli, "PROJECT_DIR", folder)
+    for name in [name for name in os.environ if name.startswith("PULUMI_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return folder
+
+
+@pytest.fixture
+def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A CLI on PATH that notes its arguments in a file; `select` of an unknown stack fails."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    calls = tmp_path / "calls"
+    script = folder / "pulumi"
+    script.write_text(
+        '#!/bin/sh\nif [ "$1" = version ]; then echo v${PULUMI_IS:-3.260.0}; exit; fi\n'
+        f'echo "$@" >> {calls}\n'
+        'if [ "$*" = "stack select dev" ]; then\n'
+        "  echo \"error: no stack named 'dev' found\" >&2\n"
+        "  exit 255\n"
+        "fi\n"
+    )
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return calls
+
+
+def without_cli(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(PulumiCommand, "install", refuse)
+
+
+def test_preview_makes_the_stack_and_asks_nothing(project: Path, pulumi: Path) -> None:
+    assert pulumi_cli.main(["preview", "dev"]) == 0
+    assert pulumi.read_text().splitlines() == ["stack select dev --create", "preview --stack dev"]
+
+
+@pytest.mark.parametrize("action", ["down", "outputs"])
+def test_a_stack_that_was_never_up_is_answered_with_the_command_to_run(
+    project: Path, pulumi: Path, capfd: pytest.CaptureFixture[str], action: str
+) -> None:
+    assert pulumi_cli.main([action, "dev"]) == 2
+    assert capfd.readouterr().err.splitlines()[-1].endswith("run `make up STACK=dev` first")
+
+
+def test_an_unknown_stack_is_answered_with_the_known_ones(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert pulumi_cli.main(["up", "home"]) == 2
+    assert "Pulumi.home.yaml; give one of: dev" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["up"], ["up", "--yes"], ["fly", "dev"]])
+def test_a_wrong_call_is_answered_with_the_usage(
+    project: Path, capfd: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert pulumi_cli.main(arguments) == 2
+    assert "usage: python -m infra.pulumi_cli" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError("Name or service not known"),
+        subprocess.CalledProcessError(1, "install.sh", b"curl: (6) Could not resolve host\n"),
+    ],
+)
+def test_no_cli_and_no_network_is_one_line_that_says_what_still_works(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    without_cli(monkeypatch, error)
+    assert pulumi_cli.main(["up", "dev"]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "make run, make test" in line
+
+
+def test_the_passphrase_is_made_once_and_readable_by_its_owner_only(project: Path, tmp_path: Path) -> None:
+    env = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    first = Path(pulumi_cli.environment(Path("/x/pulumi"), env)["PULUMI_CONFIG_PASSPHRASE_FILE"])
+    content = first.read_text()
+    second = Path(pulumi_cli.environment(Path("/x/pulumi"), env)["PULUMI_CONFIG_PASSPHRASE_FILE"])
+    assert (second, second.read_text()) == (first, content)
+    assert stat.S_IMODE(first.stat().st_mode) == 0o600
+    assert len(content) >= 32
+
+
+def test_a_passphrase_of_the_users_is_left_alone(project: Path, tmp_path: Path) -> None:
+    env = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "PULUMI_CONFIG_PASSPHRASE": ""}
+    assert "PULUMI_CONFIG_PASSPHRASE_FILE" not in pulumi_cli.environment(Path("/x/pulumi"), env)
+    assert not (tmp_path / "config").exists()
+
+
+def test_the_folder_of_the_cli_comes_first_on_path() -> None:
+    env = pulumi_cli.environment(Path("/x/bin/pulumi"), {"PATH": "/usr/bin", "PULUMI_CONFIG_PASSPHRASE": "p"})
+    assert env["PATH"] == f"/x/bin{os.pathsep}/usr/bin"
+
+
+def test_a_pulumi_that_is_too_old_is_named_with_the_version_it_takes(
+    project: Path, pulumi: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PULUMI_IS", "3.100.0")
+    assert pulumi_cli.main(["preview", "dev"]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "3.165.0 or newer" in line
+
+
+def test_wrong_types_are_listed_with_everything_else_before_pulumi_is_asked(
+    project: Path, pulumi: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (project / "Pulumi.dev.yaml").write_text(
+        "config: {piray:platform: local, piray:workers: three, piray:arch: arm, piray:wrokers: 1}\n"
+    )
+    assert pulumi_cli.main(["up", "dev"]) == 2
+    said = capfd.readouterr().err
+    assert all(key in said for key in ("piray:workers", "piray:arch", "piray:wrokers"))
+    assert not pulumi.exists()
+
+
+def test_a_tab_in_a_stack_file_is_named_with_its_line(
+    project: Path, pulumi: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (project / "Pulumi.dev.yaml").write_text("config:\n  piray:platform: local\n\tpiray:workers: 1\n")
+    assert pulumi_cli.main(["preview", "dev"]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "Pulumi.dev.yaml, line 3" in line
+
+
+def test_values_that_only_pulumi_can_read_are_left_to_the_program(project: Path, pulumi: Path) -> None:
+    (project / "Pulumi.dev.yaml").write_text(
+        "config: {piray:platform: local, piray:sshPrivateKey: {secure: v1:abc}}\n"
+    )
+    assert pulumi_cli.main(["preview", "dev"]) == 0
+
+
+def test_a_passphrase_that_cannot_be_kept_is_one_line(
+    project: Path, pulumi: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", os.devnull)
+    assert pulumi_cli.main(["preview", "dev"]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "PULUMI_CONFIG_PASSPHRASE" in line
+
+
+def test_down_removes_what_an_interrupted_up_has_left(project: Path, pulumi: Path, tmp_path: Path) -> None:
+    left = tmp_path / "state" / "piray" / "local" / "nodes"
+    left.mkdir(parents=True)
+    (project / "Pulumi.local.yaml").write_text("config: {piray:platform: local}\n")
+    assert pulumi_cli.main(["down", "local"]) == 0
+    assert not left.exists()
+
+
+def test_an_interrupt_lets_pulumi_finish_what_it_has_begun(project: Path, pulumi: Path) -> None:
+    """Killed instead, it would leave a lock behind, and work that it knows nothing of."""
+    script = pulumi.parent / "bin" / "pulumi"
+    finishing = 'trap "sleep 1; echo finished >> $CALLS; exit 3" INT; echo begun >> $CALLS; sleep 20 & wait'
+    script.write_text(script.read_text() + f"CALLS={pulumi}\ncase $1 in up) {finishing};; esac\n")
+    # A shell's background job, as CI may be, ignores SIGINT, and so would its children.
+    program = "import signal, sys; from pathlib import Path; from infra import engine\n"
+    program += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    program += f"engine.PROJECT_DIR = Path({str(project)!r}); sys.exit(engine.main(['up', 'dev']))"
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+    ) as up:
+        wait_for(lambda: pulumi.exists() and "begun" in pulumi.read_text())
+        os.killpg(up.pid, signal.SIGINT)
+        assert up.wait(timeout=30) == 3
+    assert pulumi.read_text().splitlines()[-1] == "finished"
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -1,0 +1,1 @@
+"""The `piray` command: options in, files and tables out; decides nothing that another package could."""

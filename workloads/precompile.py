@@ -1,0 +1,61 @@
+"""Compiles the kernels for an image: `python -m workloads.precompile FOLDER` leaves them in FOLDER."""
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from workloads.kernels import cache_files, disk_cache
+from workloads.mandelbrot import kernel, palette  # noqa: F401  # they declare their kernels
+from workloads.pi import kernel as pi_kernel
+
+# A Raspberry Pi 4, 400 or Compute Module 4, and a Pi 5, 500 or Compute Module 5: what LLVM 22 makes of their
+# /proc/cpuinfo. If it makes something else of it one day, the kernels are compiled on the Pi.
+# https://github.com/hrw/arm-socs-table/tree/main/cpuinfo-data
+PIS = {
+    "cortex-a72": "-aes,+crc,+fp-armv8,+neon,-rand,-sha2,-sve",
+    "cortex-a76": "+aes,+crc,+fp-armv8,+lse,+neon,-rand,+sha2,-sve",
+}
+
+
+def bake(folder: Path, machine: str) -> None:
+    """Compile every kernel for each processor that an image is for; runs none of them.
+
+    Args:
+        folder: Filled.
+        machine: On arm64 the Pis' processors count, whatever builds or emulates; elsewhere the builder's own,
+            for a virtual machine on x86 may hide any feature of its model.
+
+    Raises:
+        RuntimeError: If a second process would have to compile again.
+    """
+    for name, features in (PIS if machine in {"aarch64", "arm64"} else {"": ""}).items():
+        processor = {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features} if name else {}
+        _process(folder, processor)
+        if _process(folder, processor) != 0:
+            raise RuntimeError(
+                f"the kernels cannot be kept in {folder}: it must be a folder that is writable"
+            )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Fill the folder that is given; without one compile in this process and say how many kernels it took."""
+    if arguments:
+        bake(Path(arguments[0]), platform.machine())
+        return
+    disk_cache.compile_all()
+    pi_kernel.compile_only()
+    print(disk_cache.tally().compiled)
+
+
+def _process(folder: Path, processor: Mapping[str, str]) -> int:
+    environment = {**os.environ, **processor, "NUMBA_CACHE_DIR": str(folder)}
+    environment.pop(cache_files.ENV_IMAGE, None)
+    command = [sys.executable, "-m", "workloads.precompile"]
+    return int(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

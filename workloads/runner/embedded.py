@@ -1,0 +1,139 @@
+"""Decides how a driver with an embedded Ray runs on this machine: as a process, started and stopped here.
+
+Ray reads its authentication settings once, when it is first imported, and takes over signal handlers: a
+process of its own keeps both away from the runner. The driver is the same as on a cluster.
+"""
+
+import codecs
+import json
+import os
+import secrets
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from workloads.protocol.events import Event, encode
+from workloads.runner.signals import uninterrupted
+
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+STOP_TIMEOUT_S = 30.0
+POLL_S = 0.5
+PIECE_BYTES = 65_536
+
+
+class EmbeddedError(Exception):
+    """The driver cannot be started; one line that says what to do."""
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run(spec: Mapping[str, Any]) -> Generator[str]:
+    """Run a driver and yield its output in pieces; closing the iterator stops it.
+
+    The last piece is an event "ended" if the driver failed.
+
+    Raises:
+        EmbeddedError: If the driver cannot be started.
+    """
+    try:
+        # Not where TMPDIR says: the sockets in it may have paths of 107 characters at most.
+        prefix = f"piray-{os.getpid()}-"
+        temp_dir = tempfile.mkdtemp(prefix=prefix, dir="/tmp")  # noqa: S108 — mkdtemp makes it private
+    except OSError as error:
+        raise EmbeddedError(
+            f"the folder /tmp cannot be written to ({error.strerror}): Ray needs it."
+        ) from None
+    try:
+        yield from _run({**spec, "cpus": spec.get("cpus") or cores(), "temp_dir": temp_dir})
+    finally:
+        with uninterrupted():
+            shutil.rmtree(temp_dir, ignore_errors=True)
+
+
+def _run(spec: Mapping[str, Any]) -> Generator[str]:
+    try:
+        process = _start(spec)
+    except OSError as error:
+        raise EmbeddedError(
+            f"{sys.executable} cannot be started ({error.strerror}): run it with a Python you may run."
+        ) from None
+    try:
+        yield from _pieces(process)
+        code = process.wait(STOP_TIMEOUT_S)
+    finally:
+        with uninterrupted():
+            _stop(process)
+    if code != 0:
+        yield f"\n{encode(Event('ended', {'status': 'FAILED', 'message': f'exit code {code}'}))}\n"
+
+
+def _start(spec: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "workloads.driver", json.dumps(spec)],
+        # Not the user's directory: `python -m` would import a folder named ray that lies there, as in /tmp.
+        cwd=PACKAGE_ROOT,
+        env=environment(os.environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def environment(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return the driver's environment: no Ray settings but ours, and a token of its own.
+
+    Without a token in the environment Ray would make one and keep it in the user's home.
+    """
+    kept = {name: value for name, value in inherited.items() if not name.startswith("RAY_")}
+    return {
+        **kept,
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # Ray would give its workers what every other process leaves over, the runner's own row 0 included.
+        "RAY_worker_niceness": "0",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _pieces(process: subprocess.Popen[bytes]) -> Iterator[str]:
+    assert process.stdout is not None
+    descriptor = process.stdout.fileno()
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    while True:
+        ready, _, _ = select.select([descriptor], [], [], POLL_S)
+        if ready:
+            data = os.read(descriptor, PIECE_BYTES)
+            if not data:
+                return
+            yield decoder.decode(data)
+        elif process.poll() is not None:
+            # A process of Ray's that still holds the pipe must not keep the run from ending.
+            return
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_TIMEOUT_S)
+    # Its session is ours alone; whatever is left in it belongs to this run.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()

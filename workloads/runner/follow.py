@@ -1,0 +1,140 @@
+"""Decides what the runner makes of a driver's events: a progress bar, and an outcome when it has ended."""
+
+from collections import deque
+from collections.abc import Generator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from workloads.protocol.events import Event, Parser, Picture
+
+LOG_LINES = 30
+
+
+class RunError(Exception):
+    """The workload failed; one line that says what to do.
+
+    Attributes:
+        log: Last lines of the driver's output, where they help.
+    """
+
+    def __init__(self, message: str, log: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.log = log
+
+
+@dataclass
+class Outcome:
+    """What a driver told.
+
+    Attributes:
+        result: Values of the event "result".
+        nodes: Nodes of the cluster, as `cluster.describe` gives them.
+        rounds: Values of every event "round".
+        notes: What the user should know besides the result.
+        picture: The picture, if the workload has one.
+    """
+
+    result: Mapping[str, Any] = field(default_factory=dict)
+    nodes: list[Mapping[str, Any]] = field(default_factory=list)
+    rounds: list[Mapping[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    picture: Picture = field(default_factory=Picture)
+
+
+def watch(pieces: Generator[str], unit: str, console: Console) -> Outcome:
+    """Follow a driver to its end.
+
+    Args:
+        pieces: Its output, from `Target.run`; closed in any case, which stops a driver that still runs.
+        unit: What progress counts.
+        console: Where the progress bar is drawn.
+
+    Raises:
+        RunError: If the driver failed or told no result.
+    """
+    watcher = _Watcher(unit, console)
+    parser = Parser()
+    with closing(pieces), watcher.bar:
+        for text in pieces:
+            for item in parser.feed(text):
+                watcher.take(item)
+        for item in parser.close():
+            watcher.take(item)
+    return watcher.finish()
+
+
+class _Watcher:
+    def __init__(self, unit: str, console: Console) -> None:
+        self.outcome = Outcome()
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(unit),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            # Into a file it would only write an empty line.
+            disable=not console.is_terminal,
+        )
+        self._task: TaskID = self.bar.add_task("starting Ray", total=None)
+        self._log: deque[str] = deque(maxlen=LOG_LINES)
+        self._error: Mapping[str, Any] | None = None
+        self._ended: Mapping[str, Any] | None = None
+
+    def take(self, item: Event | str) -> None:
+        """Take an event or a plain line."""
+        if isinstance(item, str):
+            self._log.append(item)
+            return
+        if self.outcome.picture.add(item):
+            return
+        values = item.values
+        match item.kind:
+            case "nodes":
+                self.outcome.nodes = list(values["nodes"])
+                found, expected = len(self.outcome.nodes), values["expected"]
+                if found < expected:
+                    self.outcome.notes.append(
+                        f"Only {found} of {expected} nodes joined Ray: look at the workers that are missing."
+                    )
+                self.bar.update(self._task, description=f"warming {found} node{'s' * (found != 1)}")
+            case "progress":
+                self.bar.update(
+                    self._task, description="computing", completed=values["done"], total=values["total"]
+                )
+            case "round":
+                self.outcome.rounds.append(values)
+                self.bar.update(self._task, description="computing", completed=len(self.outcome.rounds))
+            case "loss":
+                self.outcome.notes.append(
+                    f"Lost {len(values['lost'])} of row {values['workers']}'s workers on the way "
+                    f"({', '.join(values['lost'])}): others computed their tiles; the time was not counted."
+                )
+            case "result":
+                self.outcome.result = values
+            case "error":
+                self._error = values
+            case "ended":
+                self._ended = values
+            case _:
+                pass
+
+    def finish(self) -> Outcome:
+        """Return the outcome or raise what went wrong."""
+        if self._error is not None:
+            log = () if self._error.get("foreseen") else tuple(self._log)
+            raise RunError(str(self._error["message"]), log)
+        if self._ended is not None:
+            lines = str(self._ended["message"]).strip().splitlines()
+            reason = f": {lines[-1]}" if lines else ""
+            raise RunError(
+                f"the job ended as {self._ended['status']} before it had a result{reason}", tuple(self._log)
+            )
+        if not self.outcome.result:
+            raise RunError("the job ended without a result.", tuple(self._log))
+        return self.outcome

@@ -1,0 +1,108 @@
+"""Decides where a workload runs: on a stack's cluster by its Jobs API, or on an embedded Ray."""
+
+import sys
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from workloads.protocol.events import Event, encode
+from workloads.runner import embedded
+from workloads.runner.jobs_api import ClusterError, Jobs, new_id
+from workloads.runner.port_forward import forward
+from workloads.runner.signals import uninterrupted
+from workloads.runner.stack_outputs import StackOutputs
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """This machine, with a Ray of its own.
+
+    Attributes:
+        cpus: CPUs that Ray may use; None for all of them.
+    """
+
+    cpus: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Name for people."""
+        return "embedded Ray"
+
+    def run(self, workload: str, spec: Mapping[str, Any]) -> Generator[str]:
+        """Run a driver; yield its output in pieces. Closing the iterator stops it."""
+        return embedded.run({**spec, "workload": workload, "cpus": self.cpus, "expected": 1})
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The cluster of a stack.
+
+    Attributes:
+        stack: Name of the stack, or of the file its outputs came from.
+        outputs: The stack's outputs.
+        tell: Takes one line about what is being done.
+    """
+
+    stack: str
+    outputs: StackOutputs
+    tell: Callable[[str], None]
+
+    @property
+    def name(self) -> str:
+        """Name for people."""
+        return f"stack {self.stack}"
+
+    def run(self, workload: str, spec: Mapping[str, Any]) -> Generator[str]:
+        """Submit a job and yield its output in pieces. Closing the iterator stops the job on the cluster.
+
+        Raises:
+            ClusterError: If the cluster cannot be used.
+            KubernetesError: If the way to it cannot be opened.
+        """
+        full = {**spec, "workload": workload, "expected": self.outputs.workers + 1}
+        # The local platform's head runs on this machine, where `python` may be anything.
+        python = sys.executable if self.outputs.platform == "local" else "python"
+        with self._reach() as url:
+            jobs = Jobs(url, self.outputs.ray_token)
+            job = new_id(workload)
+            ended = False
+            try:
+                jobs.submit(job, full, self.outputs.runtime_packages, python)
+                yield from jobs.follow(job)
+                status, message = jobs.end(job)
+                ended = True
+            finally:
+                if not ended:
+                    with uninterrupted():
+                        self._stop(jobs, job)
+        if status != "SUCCEEDED":
+            yield f"\n{encode(Event('ended', {'status': status, 'message': message}))}\n"
+
+    def _stop(self, jobs: Jobs, job: str) -> None:
+        self.tell(f"stopping job {job} on the cluster …")
+        if not jobs.stop(job):
+            self.tell(f"job {job} could not be stopped: look for it in Ray's dashboard.")
+
+    @contextmanager
+    def _reach(self) -> Iterator[str]:
+        outputs = self.outputs
+        if outputs.dashboard_url is not None:
+            url = outputs.dashboard_url.rstrip("/")
+            if urlsplit(url).scheme not in ("http", "https"):
+                raise ClusterError(f"output dashboardUrl is {url!r}: it must begin with http:// or https://.")
+            yield url
+            return
+        kubernetes = (outputs.kubeconfig, outputs.namespace, outputs.head_service, outputs.dashboard_port)
+        kubeconfig, namespace, service, port = kubernetes
+        # stack.parse lets no outputs through that lack both a URL and a way by Kubernetes.
+        assert kubeconfig is not None
+        assert namespace is not None
+        assert service is not None
+        assert port is not None
+        with forward(kubeconfig, namespace, service, port) as local_port:
+            yield f"http://127.0.0.1:{local_port}"
+
+
+Target = Embedded | Cluster
