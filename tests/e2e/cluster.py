@@ -26,6 +26,7 @@ class Cluster:
         watch: What the process lists showed since the hosts were started.
         hosts: The stack's hosts, in the order of its file.
         workers: Ray workers.
+        servers: How many of the hosts, from the first on, are servers; the others are agents.
         version: k3s release; None for the program's default.
         host_keys: By host name, a key in the stack file that is not the host's own.
         before: By host name, its files and units before the first `up`.
@@ -38,6 +39,7 @@ class Cluster:
     watch: ProcessWatch
     hosts: list[Host]
     workers: int = 2
+    servers: int = 1
     version: str | None = None
     host_keys: dict[str, str] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
@@ -59,9 +61,9 @@ class Cluster:
                 name=host.name,
                 address=host.address,
                 host_key=self.host_keys.get(host.name) or host.host_key,
-                role="server" if host is self.server else "agent",
+                role="server" if position < self.servers else "agent",
             )
-            for host in self.hosts
+            for position, host in enumerate(self.hosts)
         ]
         sources = replace(self.site.sources(), version=self.version)
         config = stack_config(described, self.site.key_file, sources, workers=self.workers)
