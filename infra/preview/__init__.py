@@ -1,0 +1,1 @@
+"""Tells in words what `pulumi preview --json` says, for a comment in a pull request; declares nothing."""

@@ -1,0 +1,139 @@
+"""Reads `pulumi preview --json`: which resources change, and which of their inputs. Pure; no Pulumi.
+
+Against a stack's state Pulumi says itself what changes. In a pull request there is no state: the preview of
+the branch is compared with that of the branch it goes to, both of a stack that does not exist yet.
+
+Source: PreviewDigest in pkg/backend/display/json.go of pulumi/pulumi.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+OPERATIONS = ("create", "update", "replace", "delete")
+# What a change of these replaces instead of updating, by type of resource and first part of the input's path.
+_REPLACES = {
+    "kubernetes:core/v1:Namespace": {"metadata"},
+    "kubernetes:core/v1:ConfigMap": {"data"},
+    "kubernetes:core/v1:Secret": {"stringData"},
+    "kubernetes:batch/v1:Job": {"spec"},
+    "command:remote:Command": {"triggers"},
+    "command:local:Command": {"triggers"},
+    "pulumi:providers:kubernetes": {"clusterIdentifier"},
+}
+
+
+class PreviewError(ValueError):
+    """The text is no preview; it says what to call instead."""
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
+
+
+class _State(_Read):
+    type: str
+    custom: bool = True
+    inputs: Mapping[str, Any] = {}
+
+
+class _Step(_Read):
+    op: str
+    urn: str
+    old_state: _State | None = None
+    new_state: _State | None = None
+    detailed_diff: Mapping[str, Any] | None = None
+
+    @property
+    def state(self) -> _State:
+        state = self.new_state or self.old_state
+        assert state is not None
+        return state
+
+
+class _Preview(_Read):
+    steps: tuple[_Step, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happens to one resource.
+
+    Attributes:
+        operation: "create", "update", "replace" or "delete".
+        name: Name of the resource.
+        type: Its type token.
+        inputs: Paths of the inputs that change, dotted; empty for what is created or deleted.
+    """
+
+    operation: str
+    name: str
+    type: str
+    inputs: tuple[str, ...] = ()
+
+
+def changes_of(preview: str, base: str | None = None) -> list[Change]:
+    """Return what changes, in the order of the preview.
+
+    Args:
+        preview: What `pulumi preview --json` printed.
+        base: The same for the branch that it is compared with; None where the preview knows the state.
+
+    Raises:
+        PreviewError: If a text is none.
+    """
+    if base is None:
+        return [_known(step) for step in _read(preview).values()]
+    return list(_compared(_read(base), _read(preview)))
+
+
+def _read(text: str) -> dict[str, _Step]:
+    try:
+        preview = _Preview.model_validate(json.loads(text))
+    except (ValueError, ValidationError) as error:
+        raise PreviewError(
+            f"this is not what `pulumi preview --json` prints ({str(error).splitlines()[0]}); "
+            "a preview that failed prints its reason on standard error instead."
+        ) from None
+    # A replacement is told as three steps; the one named "replace" stands for all of them.
+    told = [step for step in preview.steps if step.op in OPERATIONS and (step.new_state or step.old_state)]
+    return {step.urn: step for step in told if step.state.custom}
+
+
+def _known(step: _Step) -> Change:
+    return Change(step.op, _name(step.urn), step.state.type, tuple(sorted(step.detailed_diff or {})))
+
+
+def _compared(base: Mapping[str, _Step], head: Mapping[str, _Step]) -> Iterator[Change]:
+    for urn, step in head.items():
+        state, name = step.state, _name(urn)
+        if urn not in base:
+            yield Change("create", name, state.type)
+            continue
+        paths = tuple(_paths(base[urn].state.inputs, state.inputs))
+        if paths:
+            replaced = {path.split(".")[0].split("[")[0] for path in paths} & _REPLACES.get(state.type, set())
+            yield Change("replace" if replaced else "update", name, state.type, paths)
+    for urn, step in base.items():
+        if urn not in head:
+            yield Change("delete", _name(urn), step.state.type)
+
+
+def _paths(old: object, new: object, at: str = "") -> Iterator[str]:
+    """Yield where two JSON values differ, as `spec.template.spec.containers[0].image`."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new}):
+            yield from _paths(old.get(key), new.get(key), f"{at}.{key}" if at else key)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (before, after) in enumerate(zip(old, new, strict=True)):
+            yield from _paths(before, after, f"{at}[{index}]")
+    elif old != new:
+        yield at
+
+
+def _name(urn: str) -> str:
+    return urn.rsplit("::", 1)[1]

@@ -1,0 +1,106 @@
+"""What a pull request changes, in words: from two previews of a branch, or from one that knows the state."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.preview.__main__ import main
+from infra.preview.comment import MARK, render_comment
+from infra.preview.digest import Change, PreviewError, changes_of
+
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+JOB = "kubernetes:batch/v1:Job"
+COMMAND = "command:remote:Command"
+
+
+def step(name: str, kind: str, inputs: Mapping[str, Any], op: str = "create", **more: Any) -> dict[str, Any]:
+    state = {"type": kind, "custom": True, "inputs": inputs}
+    return {"op": op, "urn": f"urn:pulumi:dev::piray::{kind}::{name}", "newState": state, **more}
+
+
+def preview(*steps: Mapping[str, Any]) -> str:
+    component = {
+        "op": "create",
+        "urn": "urn::ray",
+        "newState": {"type": "piray:infra:RayCluster", "custom": False},
+    }
+    return json.dumps({"config": {}, "steps": [component, *steps], "changeSummary": {"create": len(steps)}})
+
+
+def worker(replicas: int, image: str = "ray:1") -> dict[str, Any]:
+    template = {"spec": {"containers": [{"image": image}]}}
+    return step("ray-worker", DEPLOYMENT, {"spec": {"replicas": replicas, "template": template}})
+
+
+def test_another_number_of_workers_is_one_update_that_restarts_nothing() -> None:
+    changes = changes_of(preview(worker(3)), base=preview(worker(2)))
+    assert changes == [Change("update", "ray-worker", DEPLOYMENT, ("spec.replicas",))]
+    said = render_comment({"dev": changes})
+    assert "1 resource is updated. **Restarts nothing.**" in said
+    assert "| `ray-worker` | updated | has another number of pods" in said
+
+
+def test_another_image_restarts_the_pods_and_names_the_input() -> None:
+    changes = changes_of(preview(worker(2, "ray:2")), base=preview(worker(2)))
+    said = render_comment({"dev": changes})
+    assert "**Restarts** every ray worker pod." in said
+    assert "`spec.template.spec.containers[0].image`" in said
+
+
+def test_a_job_whose_spec_changes_is_replaced() -> None:
+    old, new = (step("pi-job", JOB, {"spec": {"parallelism": number}}) for number in (3, 4))
+    assert [change.operation for change in changes_of(preview(new), base=preview(old))] == ["replace"]
+
+
+def test_a_host_that_is_taken_out_says_where_k3s_goes() -> None:
+    host = [step(f"pi4-{name}", COMMAND, {}) for name in ("install", "node")]
+    said = render_comment({"dev": changes_of(preview(worker(2)), base=preview(worker(2), *host))})
+    assert "2 resources are deleted" in said
+    assert "| `pi4-install` | deleted | is removed: k3s is uninstalled from pi4 |" in said
+
+
+def test_a_preview_that_knows_the_state_is_believed() -> None:
+    diff = {"spec.replicas": {"kind": "update", "inputDiff": True}}
+    known = preview(
+        {**worker(3), "op": "update", "detailedDiff": diff},
+        step("pi1-install", COMMAND, {}, op="same"),
+        step("pi-job", JOB, {}, op="create-replacement"),
+        step("pi-job", JOB, {}, op="replace", detailedDiff={"spec.completions": {}}),
+        step("pi-job", JOB, {}, op="delete-replaced"),
+    )
+    assert changes_of(known) == [
+        Change("update", "ray-worker", DEPLOYMENT, ("spec.replicas",)),
+        Change("replace", "pi-job", JOB, ("spec.completions",)),
+    ]
+
+
+def test_a_change_of_documents_changes_no_resource() -> None:
+    assert changes_of(preview(worker(2)), base=preview(worker(2))) == []
+    assert "Changes no resource." in render_comment({"dev": []})
+
+
+def test_the_comment_begins_with_the_mark_by_which_the_next_one_replaces_it() -> None:
+    assert render_comment({}).startswith(MARK)
+
+
+@pytest.mark.parametrize("text", ["", "error: no stack", "[]", '{"steps": 3}'])
+def test_what_is_no_preview_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(PreviewError, match="not what `pulumi preview --json` prints") as error:
+        changes_of(text)
+    assert "\n" not in str(error.value)
+
+
+def test_the_command_reads_files_and_prints_the_comment(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head, base = tmp_path / "head.json", tmp_path / "base.json"
+    head.write_text(preview(worker(3)))
+    base.write_text(preview(worker(2)))
+    assert main([f"dev={head},{base}"]) == 0
+    assert "### Stack `dev`" in capsys.readouterr().out
+    assert main([f"dev={tmp_path / 'missing'}"]) == 2
+    assert main([]) == 2
+    assert "usage: python -m infra.preview" in capsys.readouterr().err
