@@ -1,6 +1,7 @@
 """What is on record of the nodes, also after an interrupted run or one of an older version."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,12 @@ WANTED = Wanted("test", "7e" * 32, generation=0, ray_version="2.60.0", workers=2
 
 
 @pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[State]:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    return State("test")
+    state = State("test")
+    yield state
+    # The directory of Ray's sockets is not in tmp_path.
+    state.remove()
 
 
 def me() -> Process:
