@@ -27,7 +27,7 @@ outputs = partial(
     runtime_packages=config.ray.runtime_packages,
 )
 if config.platform == "local":
-    local = LocalRay("ray", config)
+    local = LocalRay("ray", config.ray, config.workers)
     export(outputs(ray_token=local.token, dashboard_url=local.dashboard_url))
 else:
     hosts = PiHosts("hosts", config)

@@ -17,7 +17,8 @@ from pulumi.automation import PulumiCommand
 from semver import VersionInfo
 
 from infra.config.stack_file import StackFileError, check_stack_file
-from infra.local.component import run_script
+from infra.local.nodes import undo
+from infra.local.wanted import LocalRayError
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
@@ -112,7 +113,10 @@ def run(action: str, stack: str, options: Sequence[str] = ()) -> int:
     code = _wait(subprocess.Popen([pulumi, *arguments], cwd=PROJECT_DIR, env=env))
     if action == "down" and code == 0:
         # An `up` that was cut off may have started Ray on this machine before Pulumi knew of it.
-        run_script("undo", stack)
+        try:
+            undo(stack)
+        except (LocalRayError, OSError) as error:
+            raise EngineError(str(error)) from error
     return code
 
 

@@ -1,41 +1,20 @@
-"""Ray on the machine that runs Pulumi: the platform for who has no Pi."""
+"""Ray on the machine that runs Pulumi, for those who have no Pi."""
 
 import json
-import subprocess
+from functools import partial
 
 import pulumi
 from pulumi_command import local
 
-from infra.config.load import StackConfig
+from infra.config.load import RayConfig
+from infra.local.nodes import generation
+from infra.local.wanted import Wanted
 from infra.names import LOCAL_RAY_TYPE
 from infra.ray_token import ray_token
-from infra.remote.command import render_stdin
 
-_SCRIPT = "local/local-ray.sh"
-_HOST = "this machine"
-# `generation` looks at a few files and processes; `undo` gives every node its time to stop.
-_TIMEOUT_S = 300
-
-
-def run_script(action: str, stack: str) -> str:
-    """Run an action of local-ray.sh that needs no more than the stack's name, outside of Pulumi's engine.
-
-    Args:
-        action: "generation", or "undo" for what an interrupted `up` has left.
-        stack: Name of the stack.
-
-    Returns:
-        What the script printed; empty where it failed.
-    """
-    done = subprocess.run(
-        ["bash", "-s", "--", action],
-        input=render_stdin([_SCRIPT], {"HOST": _HOST, "STACK": stack}),
-        capture_output=True,
-        text=True,
-        timeout=_TIMEOUT_S,
-        check=False,
-    )
-    return done.stdout if done.returncode == 0 else ""
+# Pulumi runs it in the project's directory. No path of this machine is in it: on another one the same inputs
+# must mean the same. The Python is that of the program (Pulumi.yaml), or where .venv is gone the one on PATH.
+RUN = 'PATH="$PWD/.venv/bin:$PATH" python3 -m infra.local'
 
 
 class LocalRay(pulumi.ComponentResource):
@@ -45,6 +24,12 @@ class LocalRay(pulumi.ComponentResource):
     workers and leaves the others alone. `destroy` stops exactly these processes and removes their files; they
     are in $XDG_STATE_HOME/piray/<stack> (else ~/.local/state/piray/<stack>).
 
+    Args:
+        name: Name of the component; its resources are called after it.
+        ray: The Ray to run; image and memory mean nothing here.
+        workers: Number of Ray workers, the head not counted.
+        opts: Options of the component.
+
     Attributes:
         token: Ray's bearer token. Secret.
         dashboard_url: Where the dashboard and the Jobs API listen.
@@ -53,28 +38,28 @@ class LocalRay(pulumi.ComponentResource):
     token: pulumi.Output[str]
     dashboard_url: pulumi.Output[str]
 
-    def __init__(self, name: str, config: StackConfig, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, ray: RayConfig, workers: int, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__(LOCAL_RAY_TYPE, name, None, opts)
         self.token = ray_token(f"{name}-token", pulumi.ResourceOptions(parent=self))
-        # No path of this machine is among them: on another one the same inputs must mean the same.
-        variables = {
-            "HOST": _HOST,
-            "STACK": pulumi.get_stack(),
+        stack = pulumi.get_stack()
+        wanted = partial(
+            Wanted,
+            stack=stack,
             # Pulumi runs a Command only when an input has changed: a node that died has to be one.
-            "GENERATION": run_script("generation", pulumi.get_stack()).strip() or "0",
-            "RAY_VERSION": config.ray.version,
-            "WORKERS": str(config.workers),
-            "HEAD_CPUS": str(config.ray.head_cpus),
-            "WORKER_CPUS": str(config.ray.worker_cpus),
-        }
-        stdin: pulumi.Output[str] = self.token.apply(
-            lambda token: render_stdin([_SCRIPT], {**variables, "TOKEN": token})
+            generation=generation(stack),
+            ray_version=ray.version,
+            workers=workers,
+            head_cpus=ray.head_cpus,
+            worker_cpus=ray.worker_cpus,
         )
+        stdin: pulumi.Output[str] = self.token.apply(lambda token: wanted(token=token).to_json())
         command = local.Command(
             f"{name}-local",
-            create="bash -s -- apply",
-            update="bash -s -- apply",
-            delete="bash -s -- undo",
+            create=f"{RUN} apply",
+            update=f"{RUN} apply",
+            delete=f"{RUN} undo",
             stdin=stdin,
             logging=local.Logging.NONE,
             add_previous_output_in_env=False,

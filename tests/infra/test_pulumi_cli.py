@@ -14,6 +14,7 @@ import pytest
 from pulumi.automation import PulumiCommand
 
 from infra import pulumi_cli
+from infra.local.wanted import LocalRayError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -178,6 +179,18 @@ def test_down_removes_what_an_interrupted_up_has_left(project: Path, pulumi: Pat
     (project / "Pulumi.local.yaml").write_text("config: {piray:platform: local}\n")
     assert pulumi_cli.main(["down", "local"]) == 0
     assert not left.exists()
+
+
+def test_what_down_cannot_remove_is_told(
+    project: Path, pulumi: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuses(stack: str) -> None:
+        raise LocalRayError("a Ray process cannot be ended", "it hangs in the kernel", "restart this machine")
+
+    monkeypatch.setattr(pulumi_cli, "undo", refuses)
+    (project / "Pulumi.local.yaml").write_text("config: {piray:platform: local}\n")
+    assert pulumi_cli.main(["down", "local"]) == 2
+    assert "restart this machine" in capfd.readouterr().err
 
 
 def test_an_interrupt_lets_pulumi_finish_what_it_has_begun(project: Path, pulumi: Path) -> None:

@@ -1,102 +1,57 @@
-"""The local platform: the component under mocks, and its script with real Ray processes."""
+"""`python -m infra.local` with real Ray processes, and what it says where it can start none."""
 
+import importlib.metadata
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+import venv
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ray.job_submission import JobSubmissionClient
 
-from infra.remote.command import render_stdin
-from sandbox.engine.mocks import RAY_TOKEN, Program, Secret, command_answer, plain_texts, reveal, run_program
-from sandbox.engine.stack_files import stack_config
+from infra.local import nodes
+from infra.local.__main__ import main
+from infra.local.component import RUN
+from infra.local.wanted import Wanted
 
 ROOT = Path(__file__).resolve().parents[3]
-URL = "http://127.0.0.1:8265"
-
-
-def answer(args: Any) -> dict[str, Any]:
-    if args.name == "ray-local":
-        return {"stdout": json.dumps({"dashboardUrl": URL}), "stderr": ""}
-    return dict(command_answer(args))
-
-
-def program(*, preview: bool = False, config: Mapping[str, str] | None = None) -> Program:
-    settings = {**stack_config("local"), **(config or {})}
-    return run_program(settings, stack="local", preview=preview, answer=answer)
-
-
-@pytest.mark.parametrize("preview", [True, False])
-def test_the_token_travels_on_stdin_and_nowhere_in_clear(preview: bool) -> None:
-    made = program(preview=preview)
-    command = made.named("ray-local")
-    if not preview:
-        assert isinstance(command.inputs["stdin"], Secret)
-        assert RAY_TOKEN in reveal(command.inputs["stdin"])
-    for resource in made.resources:
-        assert RAY_TOKEN not in " ".join(plain_texts(resource.inputs))
-    assert isinstance(made.outputs["rayToken"], Secret)
-
-
-def test_nothing_of_this_machine_is_among_the_inputs() -> None:
-    """Else another machine would run everything again, and a stack file would not be portable."""
-    inputs = json.dumps(reveal(program().named("ray-local").inputs))
-    for text in {str(ROOT), str(Path.home()), socket.gethostname()} - {"/"}:
-        assert text not in inputs
-
-
-def test_another_number_of_workers_updates_the_command_and_does_not_replace_it() -> None:
-    one, two = (program(config={"piray:workers": n}).named("ray-local") for n in ("1", "2"))
-    assert one.inputs["create"] == one.inputs["update"] == two.inputs["update"]
-    assert one.inputs["stdin"] != two.inputs["stdin"]
-    assert "triggers" not in two.inputs
-    assert one.inputs["delete"] == "bash -s -- undo"
-
-
-def test_the_runner_is_told_where_the_jobs_api_is_and_that_nothing_is_missing() -> None:
-    outputs = program().outputs
-    assert outputs["dashboardUrl"] == URL
-    assert outputs["runtimePackages"] == []
-    assert not {"kubeconfig", "namespace", "headService", "piJob"} & set(outputs)
 
 
 @dataclass
 class Machine:
-    """A place for the script to work in, with its own state directory and a passphrase to keep to itself."""
+    """A place to work in, with a state directory of its own and a passphrase to keep to itself."""
 
     home: Path
     token: str = "7e" * 32
     ray_version: str = "2.60.0"
-    directory: Path = ROOT
-    generation: str = "0"
+    generation: int = 0
     seen: set[int] = field(default_factory=set)
 
+    def wanted(self, workers: int = 1, worker_cpus: int = 1) -> Wanted:
+        return Wanted(
+            stack="test",
+            token=self.token,
+            generation=self.generation,
+            ray_version=self.ray_version,
+            workers=workers,
+            head_cpus=1,
+            worker_cpus=worker_cpus,
+        )
+
     def run(self, action: str, workers: int = 1, worker_cpus: int = 1) -> subprocess.CompletedProcess[str]:
-        """Run the script as Pulumi does, pipes and all, and remember every process it has on record."""
-        variables = {
-            "HOST": "this machine",
-            "STACK": "test",
-            "RAY_VERSION": self.ray_version,
-            "WORKERS": str(workers),
-            "HEAD_CPUS": "1",
-            "WORKER_CPUS": str(worker_cpus),
-            "TOKEN": self.token,
-            "GENERATION": self.generation,
-        }
+        """Run it as Pulumi does, pipes and all, and remember every process it has on record."""
         done = subprocess.run(
-            ["bash", "-s", "--", action],
-            input=render_stdin(["local/local-ray.sh"], variables),
+            [sys.executable, "-m", "infra.local", action],
+            input=self.wanted(workers, worker_cpus).to_json(),
             env={**os.environ, "XDG_STATE_HOME": str(self.home), "PULUMI_CONFIG_PASSPHRASE": "do not tell"},
-            cwd=self.directory,
+            cwd=ROOT,
             capture_output=True,
             text=True,
             timeout=240,
@@ -113,7 +68,7 @@ class Machine:
         return url
 
     def nodes(self) -> dict[str, int]:
-        """Return name → process number as the script has them on record."""
+        """Return name → process number as they are on record."""
         return {
             file.name: int(file.read_text().split("pid=")[1].split()[0])
             for file in (self.home / "piray/test/nodes").glob("*")
@@ -196,8 +151,9 @@ LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F"}
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     machine = Machine(tmp_path / "state")
+    monkeypatch.setenv("XDG_STATE_HOME", str(machine.home))
     try:
         yield machine
     finally:
@@ -237,15 +193,13 @@ def test_the_life_of_a_local_cluster(machine: Machine) -> None:
     assert {name: second[name] for name in first} == first, "one more worker leaves the others alone"
     assert alive(url, machine.token) == ["head", "worker-1", "worker-2"]
 
-    assert machine.run("generation").stdout == "0\n"
+    assert nodes.generation("test") == 0
     for pid in group(second["worker-2"]):
         os.kill(pid, 9)
-    machine.generation = machine.run("generation").stdout.strip()
-    assert machine.generation == "1", (
-        "a dead node is a changed input, so that `pulumi up` has something to do"
-    )
+    machine.generation = nodes.generation("test")
+    assert machine.generation == 1, "a dead node is a changed input, so that `pulumi up` has something to do"
     machine.apply(workers=2)
-    assert machine.run("generation").stdout == "1\n", "and no further change follows from its repair"
+    assert nodes.generation("test") == 1, "and no further change follows from its repair"
     third = machine.nodes()
     assert {name for name in third if third[name] != second[name]} == {"worker-2"}, (
         "only the dead is replaced"
@@ -293,9 +247,11 @@ def test_another_process_with_a_recorded_number_is_left_alone(machine: Machine) 
     """Numbers of processes are used again, after a restart of the machine above all."""
     with subprocess.Popen(["sleep", "600"], start_new_session=True) as stranger:
         try:
-            nodes = machine.home / "piray/test/nodes"
-            nodes.mkdir(parents=True)
-            (nodes / "head").write_text(f"pid={stranger.pid}\nstarted=an-older-boot 12345\nstart=1-1\nas=x\n")
+            records = machine.home / "piray/test/nodes"
+            records.mkdir(parents=True)
+            (records / "head").write_text(
+                f"pid={stranger.pid}\nstarted=an-older-boot 12345\nstart=1-1\nas=x\n"
+            )
             assert machine.run("undo").returncode == 0
             time.sleep(0.5)
             assert stranger.poll() is None
@@ -304,14 +260,29 @@ def test_another_process_with_a_recorded_number_is_left_alone(machine: Machine) 
             stranger.kill()
 
 
-def test_without_ray_one_line_says_what_to_do(machine: Machine, tmp_path: Path) -> None:
-    machine.directory = tmp_path
+def test_without_ray_one_line_says_what_to_do(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_package(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", no_package)
+    assert main(["apply"], machine.wanted().to_json()) != 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "make up STACK=test" in line
+    assert not machine.home.exists()
+
+
+@pytest.mark.parametrize(("action", "target"), [("apply", "up"), ("undo", "down")])
+def test_a_python_without_our_libraries_is_refused_in_one_line(
+    machine: Machine, tmp_path: Path, action: str, target: str
+) -> None:
+    """Where .venv has been removed, the command that Pulumi knows finds whatever Python is on PATH."""
+    venv.create(tmp_path / "bare")
     done = subprocess.run(
-        ["bash", "-s", "--", "apply"],
-        input=render_stdin(
-            ["local/local-ray.sh"], {"HOST": "this machine", "STACK": "test", "RAY_VERSION": "2.60.0"}
-        ),
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "XDG_STATE_HOME": str(machine.home)},
+        ["sh", "-c", f"{RUN} {action}"],
+        input=machine.wanted().to_json(),
+        env={"PATH": f"{tmp_path}/bare/bin:/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -319,8 +290,29 @@ def test_without_ray_one_line_says_what_to_do(machine: Machine, tmp_path: Path) 
     )
     assert done.returncode != 0
     (line,) = done.stderr.splitlines()
-    assert "make up STACK=test" in line
-    assert not machine.home.exists()
+    assert f"{tmp_path}/bare/bin/python3 has no psutil" in line
+    assert f"make {target} STACK=test" in line
+
+
+def test_the_python_of_the_project_comes_before_that_of_the_path(tmp_path: Path) -> None:
+    python = tmp_path / ".venv" / "bin" / "python3"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o755)
+    said = subprocess.run(
+        ["sh", "-c", f"{RUN} apply"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "-m infra.local apply\n"
+
+
+def test_files_that_cannot_be_written_are_told_in_one_line(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", os.devnull)
+    assert main(["apply"], machine.wanted().to_json()) != 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{os.devnull}/piray/test" in line
+    assert main(["undo"], machine.wanted().to_json()) == 0, "nothing was there, so nothing is left"
 
 
 def test_another_version_of_ray_is_refused_before_anything_starts(machine: Machine) -> None:
@@ -331,50 +323,3 @@ def test_another_version_of_ray_is_refused_before_anything_starts(machine: Machi
     assert "2.60.0" in line
     assert "2.59.0" in line
     assert not machine.home.exists()
-
-
-STARTS_AGAIN = """
-ROOT= STACK=test HOST='this machine'
-. infra/remote/lib.sh
-. infra/local/local-ray.sh
-DIR=$FOLDER
-mkdir -p "$DIR/nodes" "$DIR/logs"
-FRESH=0 starts=0
-alive_nodes() { if ((starts == 4)); then echo "$NODE 4"; else return 1; fi; }
-running() { ((starts == 4)); }
-stop_nodes() { :; }
-start_node() {
-  starts=$((starts + 1))
-  echo "$SAID" >"$DIR/logs/$1.log"
-  echo "start=$starts" >"$DIR/nodes/$1"
-}
-start_node "$NODE"
-await "$NODE"
-echo "$starts"
-"""
-
-
-def starts_again(folder: Path, node: str, said: str) -> subprocess.CompletedProcess[str]:
-    """Let the script wait for a node that ends three times, each time with these last words."""
-    return subprocess.run(
-        ["bash", "-euc", STARTS_AGAIN],
-        env={**os.environ, "FOLDER": str(folder), "NODE": node, "SAID": said},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-@pytest.mark.parametrize("node", ["head", "worker-1"])
-def test_a_node_that_was_too_slow_for_ray_is_started_again(tmp_path: Path, node: str) -> None:
-    done = starts_again(tmp_path, node, "Exception: The current node timed out during startup. This could")
-    assert (done.returncode, done.stdout) == (0, "4\n"), done.stderr
-
-
-def test_a_node_that_ends_twice_for_another_reason_is_given_up_with_its_last_words(tmp_path: Path) -> None:
-    done = starts_again(tmp_path, "worker-1", "Address already in use")
-    assert done.returncode == 1
-    assert "worker-1 did not start" in done.stderr
-    assert "Address already in use" in done.stderr
