@@ -6,7 +6,7 @@ import platform
 from typing import Any
 
 from workloads.mandelbrot.draw import Band, Plan, View, check_kernel, compute_band, compute_tile
-from workloads.pi.pod import count_inside
+from workloads.pi.kernel import count_inside
 
 # The write-up's picture with odd sizes, and a view where pixels escape late.
 PLANS = (
