@@ -80,8 +80,6 @@ class Tile:
     Attributes:
         row: Index of the tile along y, from 0.
         col: Index of the tile along x, from 0.
-        y0: First row of the picture that the tile fills.
-        x0: First column of the picture that the tile fills.
         height: Rows of pixels.
         width: Columns of pixels.
         x_begin: Real part of the tile's first column.
@@ -92,14 +90,20 @@ class Tile:
 
     row: int
     col: int
-    y0: int
-    x0: int
     height: int
     width: int
     x_begin: float
     x_end: float
     y_begin: float
     y_end: float
+
+    def x_samples(self) -> NDArray[np.float64]:
+        """Return the real parts of the tile's columns, inclusive at both ends, shape (width,)."""
+        return np.linspace(self.x_begin, self.x_end, self.width)
+
+    def y_samples(self) -> NDArray[np.float64]:
+        """Return the imaginary parts of the tile's rows, inclusive at both ends, shape (height,)."""
+        return np.linspace(self.y_begin, self.y_end, self.height)
 
 
 @dataclass(frozen=True)
@@ -173,12 +177,6 @@ class Plan:
         """Return the imaginary parts of the picture's rows, shape (height,)."""
         return _samples(self.view.y_min, self.view.y_max, self.y_grids, self.grid_height)
 
-    def tiles(self) -> Iterator[Tile]:
-        """Yield every tile, column by column, as the write-up does."""
-        for col in range(self.x_grids):
-            for row in range(self.y_grids):
-                yield self.tile(row, col)
-
     def tile(self, row: int, col: int) -> Tile:
         """Return one tile."""
         xs = np.linspace(self.view.x_min, self.view.x_max, self.x_grids + 1)
@@ -186,8 +184,6 @@ class Plan:
         return Tile(
             row=row,
             col=col,
-            y0=row * self.grid_height,
-            x0=col * self.grid_width,
             height=self.grid_height,
             width=self.grid_width,
             x_begin=float(xs[col]),
