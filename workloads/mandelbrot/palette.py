@@ -12,7 +12,7 @@ from workloads.mandelbrot.plan import Plan
 
 COLOURS = 256
 # The nearer |z| of a pixel that never escapes is to 0, the further its value is above the last iteration
-# index. The largest value of the article's picture is 43.01, 12 above the index; any |z| below about 2e-4 gets
+# index. The largest value of the article's picture is 43.01, 12 above the index; any |z| below about 2e-4 has
 # the last colour.
 HEADROOM = 12.0
 

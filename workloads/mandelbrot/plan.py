@@ -1,8 +1,9 @@
 """Decides what the Mandelbrot picture is made of: view, tiles, limits; needs neither numba nor Ray.
 
-A picture is a grid of tiles. Each tile is sampled inclusively at both of its edges, as in the first write-up,
-so neighbouring tiles hold the same points along the edge they share: that belongs to the problem. The work is
-shared by bands: any rows of the picture, in its whole width or a part of it, whatever tiles they cut.
+A picture is a grid of tiles. Each tile is sampled inclusively at both of its edges, as in the 2020 article,
+so neighbouring tiles hold the same points along the edge that they share: that belongs to the problem. The
+work is shared out by bands: any rows of the picture, in its whole width or a part of it, whatever tiles they
+cut.
 """
 
 import math
@@ -25,7 +26,8 @@ MAX_THRESHOLD = 1e6
 MAX_COORDINATE = 1e3
 # Closer than this many rounding units, neighbouring samples start to coincide.
 MIN_STEP_UNITS = 8.0
-# The kernel computes blocks of eight rows, and as long for a part of them.
+# A strip is the least that the work is cut into: the kernel computes blocks of up to eight rows, and takes as
+# long for a part of one.
 STRIP_ROWS = 8
 
 
@@ -48,7 +50,7 @@ class View:
 
 @dataclass(frozen=True)
 class Band:
-    """Some rows of the picture, over its whole width if it can be; the unit of work.
+    """Some rows of the picture, over its whole width if possible; the unit of work.
 
     Attributes:
         first: First row.
@@ -108,7 +110,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Plan:
-    """The whole problem; the defaults are the first write-up's.
+    """The whole problem; the defaults are the 2020 article's.
 
     Attributes:
         x_grids: Tiles along x.

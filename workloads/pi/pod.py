@@ -1,7 +1,7 @@
 """The program of one index of the π Job: counts the index's own stream and leaves the count for Kubernetes.
 
 Runs in a pod beside an interpreter and NumPy, with those modules of this project that `infra.pi_job` mounts
-there. Where there is no Numba, as in Ray's official image, NumPy counts the same, only more slowly.
+there. Where there is no Numba, NumPy counts the same, only more slowly.
 """
 
 import json
@@ -18,6 +18,7 @@ from workloads.pi.philox import MAX_KEY, MAX_SAMPLES, Count, count_arrays, count
 try:
     from workloads.pi import codegen
 except ImportError:
+    # Ray's official image has no Numba.
     codegen = None  # type: ignore[assignment]  # a module's type has no "absent"
 
 # Kubernetes truncates a longer message, which would no longer be JSON.

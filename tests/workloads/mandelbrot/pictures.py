@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numba import njit
 from numpy.typing import NDArray
 
-from bench.peers.write_up import write_up_values
+from bench.peers.write_up import write_up_values as article_values
 from workloads.mandelbrot.kernel import MODULUS_FLOOR
 from workloads.mandelbrot.plan import Plan, Tile, View
 from workloads.mandelbrot.reference import compute_tile
@@ -70,7 +70,7 @@ def article_picture(n_xg: int, n_yg: int, gw: int, gh: int) -> NDArray[np.float6
     for (xb, xe), (yb, ye) in itertools.product(xs, ys):
         x, y = np.meshgrid(np.linspace(xb, xe, gw), np.linspace(yb, ye, gh))
         c = x + 1j * y
-        res.append(write_up_values(c))
+        res.append(article_values(c))
     return np.concatenate(np.concatenate(np.array(res).reshape(n_yg, n_xg, gh, gw), axis=2), axis=0)
 
 

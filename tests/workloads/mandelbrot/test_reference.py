@@ -122,7 +122,7 @@ def test_the_preview_is_wrong_only_near_the_border(threshold: float) -> None:
         Shape(8, 8),
         Shape(8, 2),
         Shape(8, 8, adders=True),
-        Shape(8, 8, blind_steps=6),
+        Shape(8, 8, blind_updates=6),
     ],
 )
 def test_every_shape_of_blocks_gives_the_same_picture(shape: Shape) -> None:
