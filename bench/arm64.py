@@ -35,7 +35,7 @@ TEST = (
     "cmhs {}.2d, v30.2d, v31.2d",
     "sub {}.2d, v30.2d, v31.2d",
 )
-# Of the first two rounds, half is the same for all blocks.
+# Of the first two rounds, half is the same for all counters.
 EQUAL_ROUNDS = 2
 FULL_ROUNDS = philox.ROUNDS - EQUAL_ROUNDS // 2
 

@@ -30,7 +30,8 @@ def rainbow() -> NDArray[np.uint8]:
     """
     x = np.linspace(0.0, 1.0, COLOURS)
     parts = np.abs(2.0 * x - 0.5), np.sin(np.pi * x), np.cos(np.pi / 2.0 * x)
-    return (255.0 * np.clip(np.stack(parts, axis=1), 0.0, 1.0)).astype(np.uint8)
+    colours: NDArray[np.uint8] = (255.0 * np.clip(np.stack(parts, axis=1), 0.0, 1.0)).astype(np.uint8)
+    return colours
 
 
 # NumPy would go through the memory four times, which takes as long as the kernel itself.

@@ -45,7 +45,7 @@ class Layout:
 
     @property
     def samples(self) -> int:
-        """Samples of all vectors in flight; a block holds two."""
+        """Samples of all vectors in flight; a counter gives two."""
         return 2 * self.lanes * self.vectors
 
     @property
@@ -70,7 +70,7 @@ def layout_here() -> Layout:
 
 @cache
 def compile_count(layout: Layout, compiler: Compiler = compile_at_once) -> Count:
-    """Return what counts as `philox.count_arrays` does, only blocks whose numbers have the same upper word.
+    """Return what counts as `philox.count_arrays` does, only positions with the same upper word.
 
     Args:
         layout: For the processor of this machine.
@@ -114,13 +114,13 @@ def _entry(layout: Layout) -> Callable[[int, int, int], int]:
 
 
 def define_count(module: Any, name: str, layout: Layout) -> Any:
-    """Add the function that counts the samples of whole vectors of blocks.
+    """Add the function that counts the samples of whole vectors of counters.
 
     Its arguments:
 
-    - the lower word of the first block's number;
-    - how often all vectors in flight are filled with new blocks, at least once;
-    - the address of what all lanes share, each as wide as a lane: the upper word of the blocks' numbers, the
+    - the lower word of the first position;
+    - how often all vectors in flight are filled with new counters, at least once;
+    - the address of what all lanes share, each as wide as a lane: the upper word of the positions, the
       two of the stream, and the keys of each round.
     """
     number = ir.IntType(NUMBER_BITS)
@@ -218,7 +218,7 @@ class _Body:
         b.ret(reduce(b.add, parts))
 
     def _fill(self) -> None:
-        """Fill the counters and do the rounds of which LLVM finds parts that are the same for all blocks."""
+        """Fill the counters, and do the first rounds: LLVM finds what is the same in them for all."""
         b = self.b
         same = [self._shared(ir.Constant(self.number, index)) for index in range(3)]
         for variables in self.counters:

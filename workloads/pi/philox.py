@@ -1,9 +1,9 @@
 """Decides which samples a stream has, by Philox4x32-10, and counts them with NumPy; knows nothing of Numba.
 
-Philox is counter-based: streams are different parts of one sequence of 2**128 blocks, with nothing to
-coordinate. A block is four random words of 32 bits, which are two samples. The samples of a stream depend on
-the seed and on the stream's index only, never on how many streams there are, where they run, or what runs at
-the same time.
+Philox turns a counter of four words of 32 bits into four random words, which are two samples. Two words of
+the counter are the stream, the other two the position in it, and the seed is the key: streams need nothing to
+coordinate them. The samples of a stream depend on the seed and on the stream's index only, never on how many
+streams there are, where they run, or what runs at the same time.
 
 Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (SC11).
 """
@@ -18,7 +18,7 @@ BATCH_SAMPLES = 2**26
 # Arrays of 256 KiB: about what the second-level cache of a Pi 4 holds of them.
 ARRAY_SAMPLES = 2**16
 MAX_SAMPLES = 10**12
-# Two words of Philox's counter are the stream, the other two the position in it; its key is the seed.
+# Of a seed and of the index of a stream.
 MAX_KEY = 2**64 - 1
 ROUNDS = 10
 LOW = np.uint64(0xFFFFFFFF)
@@ -52,7 +52,7 @@ def count_inside(samples: int, seed: int, stream: int, count: Count = count_arra
         ValueError: If an argument is out of range.
     """
     check_arguments(samples, seed, stream)
-    # A block of Philox holds two samples, so a batch begins with an even one.
+    # A counter gives two samples, so a batch begins with an even one.
     return sum(
         count(first, min(first + BATCH_SAMPLES, samples), seed, stream)
         for first in range(0, samples, BATCH_SAMPLES)
@@ -76,7 +76,7 @@ def check_arguments(samples: int, seed: int, stream: int) -> None:
 
 
 def random_words(counter: Words, seed: int) -> Words:
-    """Return the block of a counter; the upper halves of its words are not cleared."""
+    """Return the four random words of a counter; their upper halves are not cleared."""
     for keys in round_keys(seed):
         counter = philox_round(counter, keys, _multiply)
     return counter
@@ -113,10 +113,10 @@ def words_of(number: Any) -> tuple[Any, Any]:
 
 
 def _count_array(first: int, end: int, seed: int, stream: int) -> int:
-    blocks = np.arange(first // 2, (end + 1) // 2, dtype=np.uint64)
-    x0, y0, x1, y1 = random_words((*words_of(blocks), *words_of(np.uint64(stream))), seed)
+    positions = np.arange(first // 2, (end + 1) // 2, dtype=np.uint64)
+    x0, y0, x1, y1 = random_words((*words_of(positions), *words_of(np.uint64(stream))), seed)
     odd = end % 2
-    return int(np.count_nonzero(_inside(x0, y0)) + np.count_nonzero(_inside(x1, y1)[: blocks.size - odd]))
+    return int(np.count_nonzero(_inside(x0, y0)) + np.count_nonzero(_inside(x1, y1)[: positions.size - odd]))
 
 
 def _multiply(words: Any, factor: int) -> tuple[Any, Any]:

@@ -70,7 +70,7 @@ def test_vectors_are_those_that_numba_is_told_to_compile_for() -> None:
     assert done.stdout == f"{Layout(4, 32)} {count_inside(3001, 5, 6)}\n"
 
 
-def test_no_batch_holds_blocks_whose_numbers_differ_in_the_upper_word() -> None:
+def test_no_batch_holds_positions_that_differ_in_the_upper_word() -> None:
     assert 2**33 % BATCH_SAMPLES == 0
     with pytest.raises(AssertionError):
         compile_count(layout_here())(2**33 - 2, 2**33 + 2, 0, 0)

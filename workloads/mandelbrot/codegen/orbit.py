@@ -20,7 +20,7 @@ class Orbits:
     """The variables of a block; they are on the stack, from where LLVM moves them to registers.
 
     n counts the updates done, so that z is z_n. As long as updates are watched, a pixel that has escaped
-    stays where it is. Before the others go on unwatched it is parked: z = c = 0, and a limit below every |z|**2.
+    stays where it is. Before the others go on unwatched, it is parked: z = c = 0, and its limit is negative.
 
     Attributes:
         b: Where code is added.
