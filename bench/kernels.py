@@ -17,7 +17,9 @@ from bench.figures import Figure, WrongAnswer
 from bench.peers.write_up import write_up_values
 from bench.timing import best_sums
 from workloads.mandelbrot import kernel
-from workloads.pi import pod
+from workloads.pi import kernel as pi_kernel
+from workloads.pi.estimate import Estimate
+from workloads.pi.reference import count_inside_python
 
 SIDE = 3200
 ITERATIONS, THRESHOLD = 32, 200.0
@@ -114,17 +116,17 @@ def mandelbrot() -> list[Figure]:
 
 def monte_carlo() -> list[Figure]:
     """Compare π with the fifth write-up's pure Python."""
-    pod.warm_up()
+    pi_kernel.warm_up()
     many, few = 2_000_000, 20_000
-    estimate = pod.Estimate(many, pod.count_inside(many, 1, 0))
+    estimate = Estimate(many, pi_kernel.count_inside(many, 1, 0))
     if estimate.deviation > MAX_DEVIATION:
         raise WrongAnswer(
             f"pi came out as {estimate.estimate}: {estimate.deviation:.1f} standard errors off."
         )
     seconds = best_sums(
         {
-            "ours": [partial(pod.count_inside, many, 1, 0)],
-            "python": [partial(pod.count_inside_python, few, 1, 0)],
+            "ours": [partial(pi_kernel.count_inside, many, 1, 0)],
+            "python": [partial(count_inside_python, few, 1, 0)],
         },
         repeats=30,
     )

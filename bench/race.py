@@ -22,8 +22,9 @@ from workloads.driver import cluster_costs, nodes
 from workloads.driver.actors import Crew
 from workloads.driver.sweep import problems
 from workloads.mandelbrot.canvas import Canvas
-from workloads.mandelbrot.draw import check_kernel, compute_band, draw, warm_up
+from workloads.mandelbrot.draw import compute_band, draw, warm_up
 from workloads.mandelbrot.plan import Band, Plan
+from workloads.mandelbrot.reference import check_kernel
 from workloads.scaling.row_work import kernel_speed, row_work
 
 # The usual advice: enough parts for an even end, few enough to cost nothing.

@@ -10,7 +10,7 @@ from infra import outputs as exported
 from infra.config.fields import MAX_SAMPLES
 from sandbox.engine.mocks import RAY_TOKEN, command_answer, reveal, run_program
 from sandbox.engine.stack_files import stack_config
-from workloads.pi import pod
+from workloads.pi import philox
 from workloads.runner import stack_outputs as read
 
 # Version 1 of the contract. A field that goes, or means something else, is a new version on both sides.
@@ -71,4 +71,4 @@ def test_nothing_is_exported_that_the_contract_does_not_name(stack: str) -> None
 
 
 def test_the_config_accepts_as_many_samples_as_the_pod_does() -> None:
-    assert MAX_SAMPLES == pod.MAX_SAMPLES
+    assert MAX_SAMPLES == philox.MAX_SAMPLES

@@ -11,8 +11,8 @@ from infra.config.load import StackConfig
 from infra.names import PI_JOB_TYPE
 from infra.pi_job import manifest
 
-# Read as text: the two halves of the project never import each other.
-_PROGRAM = Path(__file__).resolve().parents[2] / "workloads/pi/pod.py"
+# The program is read as text: the two halves of the project never import each other.
+_ROOT = Path(__file__).resolve().parents[2]
 
 # Beyond the Job's own deadline, so that it is Kubernetes that says what is wrong.
 _TIMEOUT_MARGIN_S = 300
@@ -41,13 +41,13 @@ class PiJob(pulumi.ComponentResource):
     ) -> None:
         super().__init__(PI_JOB_TYPE, name, None, opts)
         child = pulumi.ResourceOptions(parent=self, provider=provider)
-        script = kubernetes.core.v1.ConfigMap(
-            f"{name}-script",
+        program = kubernetes.core.v1.ConfigMap(
+            f"{name}-program",
             metadata={"namespace": namespace, "labels": manifest.PI_LABELS},
-            data={manifest.SCRIPT: _PROGRAM.read_text(encoding="utf-8")},
+            data=_program_data(),
             opts=child,
         )
-        job_manifest = manifest.pi_job(config, namespace, script.metadata.name)
+        job_manifest = manifest.pi_job(config, namespace, program.metadata.name)
         timeout = f"{job_manifest['spec']['activeDeadlineSeconds'] + _TIMEOUT_MARGIN_S}s"
         job = kubernetes.batch.v1.Job(
             f"{name}-job",
@@ -70,3 +70,14 @@ class PiJob(pulumi.ComponentResource):
             "seed": settings.seed,
         }
         self.register_outputs({"summary": self.summary})
+
+
+def _program_data() -> dict[str, str]:
+    """Return the program's files, by key of the ConfigMap.
+
+    A change of any of them makes a new ConfigMap, and so a new Job.
+    """
+    return {
+        manifest.config_map_key(file): (_ROOT / file).read_text(encoding="utf-8")
+        for file in manifest.PROGRAM_FILES
+    }

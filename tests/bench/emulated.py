@@ -5,10 +5,12 @@ import json
 import platform
 from typing import Any
 
-from workloads.mandelbrot.draw import Band, Plan, View, check_kernel, compute_band, compute_tile
-from workloads.pi.pod import count_inside
+from workloads.mandelbrot.draw import compute_band
+from workloads.mandelbrot.plan import Band, Plan, View
+from workloads.mandelbrot.reference import check_kernel, compute_tile
+from workloads.pi.kernel import count_inside
 
-# The write-up's picture with odd sizes, and a view where pixels escape late.
+# The 2020 article's picture with odd sizes, and a view where pixels escape late.
 PLANS = (
     Plan(grid_width=29, grid_height=27),
     Plan(2, 2, 67, 61, View(-0.7463, -0.7453, 0.1102, 0.1110), max_iterations=900, threshold=2.5),

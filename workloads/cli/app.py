@@ -13,7 +13,8 @@ from rich.table import Table
 from workloads.mandelbrot.canvas import Canvas
 from workloads.mandelbrot.plan import Plan
 from workloads.pi.kernel import count_inside, warm_up
-from workloads.pi.pod import MAX_SAMPLES, count_inside_python
+from workloads.pi.philox import MAX_SAMPLES
+from workloads.pi.reference import count_inside_python
 from workloads.protocol import machine
 from workloads.protocol.events import EventError
 from workloads.results import tables

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from workloads.driver.nodes import ANSWER_TIMEOUT_S, LOSSES, Node, WorkloadError, alive_ids, pinned
 from workloads.kernels import disk_cache
 from workloads.mandelbrot.canvas import Canvas
-from workloads.mandelbrot.draw import check_kernel, compute_band, draw_band, warm_up
+from workloads.mandelbrot.draw import compute_band, draw_band, warm_up
 from workloads.mandelbrot.plan import Band, Plan
+from workloads.mandelbrot.reference import check_kernel
 from workloads.scaling.row_work import kernel_speed, row_work
 from workloads.scaling.schedule import CALLS_IN_HAND, Schedule
 

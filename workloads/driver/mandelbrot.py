@@ -15,8 +15,9 @@ from workloads.driver.actors import Crew, Rendering
 from workloads.driver.nodes import Node, WorkloadError
 from workloads.kernels import disk_cache
 from workloads.mandelbrot.canvas import Canvas
-from workloads.mandelbrot.draw import KernelMismatch, check_kernel, draw, warm_up
+from workloads.mandelbrot.draw import draw, warm_up
 from workloads.mandelbrot.plan import Plan
+from workloads.mandelbrot.reference import KernelMismatch, check_kernel
 from workloads.protocol.events import Emit, Event, picture_events
 
 PROGRESS_INTERVAL_S = 0.2

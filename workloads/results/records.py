@@ -16,7 +16,7 @@ from types import NoneType, UnionType
 from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 from workloads.mandelbrot.plan import Plan
-from workloads.pi.pod import Estimate
+from workloads.pi.estimate import Estimate
 from workloads.results.files import replace_file
 
 FORMAT = "piray-result"

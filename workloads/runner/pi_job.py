@@ -9,7 +9,7 @@ from typing import Any
 
 from kr8s.asyncio.objects import Job, Pod
 
-from workloads.pi.pod import Estimate
+from workloads.pi.estimate import Estimate
 from workloads.results.tables import PiPart
 from workloads.runner.port_forward import KubernetesError, connect, private_kubeconfig, run_on
 from workloads.runner.stack_outputs import PiJobOutputs

@@ -14,7 +14,7 @@ import pytest
 
 from tests.drawing import picture
 from workloads.mandelbrot.plan import Plan
-from workloads.pi.pod import count_inside
+from workloads.pi.kernel import count_inside
 
 ROOT = Path(__file__).resolve().parents[3]
 PIRAY = [sys.executable, "-m", "workloads.cli"]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from workloads.mandelbrot.draw import Plan
+from workloads.mandelbrot.plan import Plan
 from workloads.results.files import FileError
 from workloads.results.tables import (
     PiPart,

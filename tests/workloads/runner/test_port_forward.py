@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from workloads.pi.pod import count_inside
+from workloads.pi.kernel import count_inside
 from workloads.runner.pi_job import read
 from workloads.runner.port_forward import KubernetesError, forward, private_kubeconfig
 from workloads.runner.stack_outputs import PiJobOutputs
