@@ -4,15 +4,14 @@ No folder, a folder that cannot be written, a file that is broken: nothing of th
 that there is nothing to find.
 """
 
-import fcntl
 import hashlib
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+
+from filelock import BaseFileLock, FileLock
 
 # A folder that came with the image; never written to.
 ENV_IMAGE = "PIRAY_KERNELS"
@@ -83,27 +82,25 @@ def keep(name: str, version: str, content: bytes) -> None:
             old.unlink(missing_ok=True)
 
 
-def lock(name: str) -> BinaryIO | None:
+def lock(name: str) -> BaseFileLock | None:
     """Wait until nobody else on this machine compiles a kernel.
 
     Args:
         name: Of the kernel.
 
     Returns:
-        To be closed afterwards; None where there can be no lock, or after WAIT_LIMIT_S.
+        To be released afterwards; None where there can be no lock, or after WAIT_LIMIT_S.
     """
     folder = writable_folder()
     if folder is None:
         return None
-    limit = time.monotonic() + WAIT_LIMIT_S
-    with suppress(OSError):
+    held = FileLock(folder / f".{name}.lock", timeout=WAIT_LIMIT_S, thread_local=False)
+    # Waiting in vain ends in an OSError, too. NotImplementedError is what an older filelock, as in other
+    # people's Ray images, raises on a file system without locks.
+    with suppress(OSError, NotImplementedError):
         folder.mkdir(parents=True, exist_ok=True)
-        held = (folder / f".{name}.lock").open("wb")
-        while time.monotonic() < limit:
-            with suppress(BlockingIOError):
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return held
-            time.sleep(WAIT_STEP_S)
+        held.acquire(poll_interval=WAIT_STEP_S)
+        return held
     return None
 
 
