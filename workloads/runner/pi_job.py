@@ -11,7 +11,7 @@ from kr8s.asyncio.objects import Job, Pod
 
 from workloads.pi.pod import Estimate
 from workloads.results.tables import PiPart
-from workloads.runner.port_forward import KubernetesError, connect, private_kubeconfig, run_on
+from workloads.runner.kubernetes_api import KubernetesError, connect, private_kubeconfig, run_on
 from workloads.runner.stack_outputs import PiJobOutputs
 
 # Labels and annotations of the Job controller.
