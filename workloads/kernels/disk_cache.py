@@ -1,8 +1,8 @@
 """Compiles kernels once: a second process on a machine, or a later job, loads what the first one compiled.
 
 A compiled kernel is filed under all that it is made from. Numba's own cache cannot do that here: it files by
-the path of the source, fails on a folder that it cannot write and on an index that it cannot read, and hashes
-what a function encloses, where an intrinsic has another id in each process.
+the path of the source, fails on a folder that it cannot write to and on an index that it cannot read, and
+hashes what a function encloses, where an intrinsic has another id in each process.
 """
 
 import os
