@@ -1,1 +1,1 @@
-"""Decides how a driver is started from the user's machine, on a cluster or here, and followed; prints no table."""
+"""Decides how a driver is started from the user's machine, on a cluster or here, and followed."""
