@@ -201,7 +201,7 @@ def test_an_interrupt_lets_pulumi_finish_what_it_has_begun(project: Path, pulumi
     # A shell's background job, as CI may be, ignores SIGINT, and so would its children.
     program = "import signal, sys; from pathlib import Path; from infra import engine\n"
     program += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    program += f"engine.PROJECT_DIR = Path({str(project)!r}); sys.exit(engine.main(['up', 'dev']))"
+    program += f"pulumi_cli.PROJECT_DIR = Path({str(project)!r}); sys.exit(pulumi_cli.main(['up', 'dev']))"
     with subprocess.Popen(
         [sys.executable, "-c", program],
         cwd=ROOT,

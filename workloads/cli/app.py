@@ -23,8 +23,8 @@ from workloads.results.png import write_png
 from workloads.runner import pi_job, stack_outputs
 from workloads.runner.embedded import EmbeddedError
 from workloads.runner.follow import Outcome, RunError, watch
-from workloads.runner.jobs_api import ClusterError
-from workloads.runner.port_forward import KubernetesError
+from workloads.runner.jobs_api.dashboard import ClusterError
+from workloads.runner.kubernetes_api import KubernetesError
 from workloads.runner.signals import SIGNALS, interruptible
 from workloads.runner.stack_outputs import StackError, StackOutputs
 from workloads.runner.target import Cluster, Embedded, Target

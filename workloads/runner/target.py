@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from workloads.protocol.events import Event, encode
 from workloads.runner import embedded
-from workloads.runner.jobs_api import ClusterError, Jobs, new_id
+from workloads.runner.jobs_api.dashboard import ClusterError
+from workloads.runner.jobs_api.jobs import Jobs, new_id
 from workloads.runner.port_forward import forward
 from workloads.runner.signals import uninterrupted
 from workloads.runner.stack_outputs import StackOutputs

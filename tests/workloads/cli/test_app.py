@@ -170,7 +170,7 @@ def test_a_pi_stack_is_reached_through_a_port_forward(head: Head, tmp_path: Path
     (tmp_path / "objects.json").write_text(json.dumps({"services": [service], "pods": [pod]}))
     kubernetes = subprocess.Popen(
         [
-            *(sys.executable, str(ROOT / "tests/workloads/runner/kubernetes_api.py")),
+            *(sys.executable, str(ROOT / "tests/workloads/runner/fake_kubernetes.py")),
             *(str(tmp_path / "objects.json"), head.url.rpartition(":")[2]),
         ],
         stdout=subprocess.PIPE,

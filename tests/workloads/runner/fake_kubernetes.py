@@ -1,14 +1,20 @@
 """A small Kubernetes API server for tests: the objects it is given, and port-forwards by web socket.
 
-Run as `python kubernetes_api.py OBJECTS.json TARGET_PORT`; prints its port. Objects are {"services": […], …}.
-Connections to pods go to TARGET_PORT of this machine, whatever the pod. Requests need the token "kubernetes".
+Run as `python fake_kubernetes.py OBJECTS.json TARGET_PORT`; prints its port.
+The objects, {"services": […], …}, are read again for every request. Connections to pods go to TARGET_PORT of
+this machine, whatever the pod. Requests need the token "kubernetes".
 """
 
 import asyncio
 import json
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import yaml
 from aiohttp import WSMsgType, web
 from aiohttp.typedefs import Handler
 
@@ -16,6 +22,45 @@ TOKEN = "kubernetes"
 MISSING = {"message": "not found", "reason": "NotFound"}
 # A kubelet copies at most so many bytes into one message.
 FRAME_BYTES = 32_768
+POD: dict[str, Any] = {
+    "metadata": {"name": "ray-head-1", "namespace": "ray", "labels": {"app": "ray-head"}},
+    "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+}
+OBJECTS: dict[str, Any] = {
+    "namespaces": [{"metadata": {"name": "ray"}}],
+    "services": [
+        {"metadata": {"name": "ray-head", "namespace": "ray"}, "spec": {"selector": {"app": "ray-head"}}}
+    ],
+    "pods": [POD],
+}
+
+
+def kubeconfig(server: str, **user: str) -> str:
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "c", "cluster": {"server": server}}],
+            "users": [{"name": "u", "user": user or {"token": TOKEN}}],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+            "current-context": "x",
+        }
+    )
+
+
+@contextmanager
+def kubernetes(objects: Path, target: int) -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, __file__, str(objects), str(target)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @web.middleware
