@@ -13,21 +13,17 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from workloads.mandelbrot.draw import Plan
-from workloads.results.files import FileError
-from workloads.results.tables import (
-    PiPart,
-    PiResult,
-    ReportError,
-    Result,
-    Row,
-    from_dict,
-    load_json,
-    print_result,
-    record,
-    write_json,
-)
+from workloads.results.files import FileError, from_dict, load_json, write_json
+from workloads.results.pi_records import PiPart, PiResult
+from workloads.results.records import ReportError, Result, Row, record
+from workloads.results.tables import print_result
 
 MACHINE = {"model": "Raspberry Pi 4 Model B Rev 1.4", "throttled": "0x0"}
+
+
+def row(workers: int, nodes: int, *values_s: float, **changes: Any) -> Row:
+    values: dict[str, Any] = {"cores": None, "busy_s": (), **changes}
+    return Row(workers=workers, nodes=nodes, values_s=values_s, **values)
 
 
 def mandelbrot_result(*rows: Row, **changes: Any) -> Result:
@@ -36,12 +32,18 @@ def mandelbrot_result(*rows: Row, **changes: Any) -> Result:
         "plan": Plan().to_dict(),
         "rows": rows
         or (
-            Row(workers=2, nodes=3, values_s=(20.0, 22.0, 21.0)),
-            Row(workers=0, nodes=1, values_s=(40.0, 42.0, 44.0)),
-            Row(workers=1, nodes=2, values_s=(30.0, 28.0)),
+            row(2, 3, 20.0, 22.0, 21.0),
+            row(0, 1, 40.0, 42.0, 44.0),
+            row(1, 2, 30.0, 28.0),
         ),
         "machine": MACHINE,
+        "nodes": (),
+        "unit": "node",
         "warm_up_s": 1.5,
+        "kernels_compiled": None,
+        "start_s": None,
+        "call_s": None,
+        "image_sha256": None,
         **changes,
     }
     return Result(**values)
@@ -65,6 +67,8 @@ def pi_result(**changes: Any) -> PiResult:
         "wall_s": 2.0,
         "single_core_s": 3.0,
         "machine": MACHINE,
+        "nodes": (),
+        "python_s": None,
         **changes,
     }
     return PiResult(**values)
@@ -105,7 +109,7 @@ def test_a_mandelbrot_result_survives_json(
     measured: dict[int, tuple[int, list[float]]], warm_up_s: float | None
 ) -> None:
     result = mandelbrot_result(
-        *(Row(workers=k, nodes=nodes, values_s=tuple(values)) for k, (nodes, values) in measured.items()),
+        *(row(k, nodes, *values) for k, (nodes, values) in measured.items()),
         warm_up_s=warm_up_s,
         unit="core",
     )
@@ -214,7 +218,7 @@ def test_all_problems_of_a_record_are_listed() -> None:
         ({"wall_s": 0.0}, "every time must be above 0"),
         ({"single_core_s": float("nan")}, "every time must be above 0"),
         (
-            {"parts": (PiPart(index=0, samples=5, num_inside=6, wall_s=1.0, node="a"),)},
+            {"parts": (PiPart(index=0, samples=5, num_inside=6, wall_s=1.0, node="a", pod=None),)},
             "6 of 5 samples inside",
         ),
     ],
@@ -256,7 +260,7 @@ def test_the_table_stands_beside_the_write_ups() -> None:
 
 
 def test_more_workers_than_the_write_up_had_are_compared_with_nothing() -> None:
-    text = shown(mandelbrot_result(Row(workers=4, nodes=5, values_s=(20.0,))))
+    text = shown(mandelbrot_result(row(4, 5, 20.0)))
     assert ["4", "5", "20.00", "20.00", "20.00", "1.00", "-", "-"] in [
         line.split() for line in text.splitlines()
     ]
@@ -266,8 +270,8 @@ def test_more_workers_than_the_write_up_had_are_compared_with_nothing() -> None:
 def compared(alone_s: float, together_s: float, **changes: Any) -> Result:
     """Return a result of one core and of four that computed as long altogether."""
     return mandelbrot_result(
-        Row(workers=0, nodes=1, values_s=(alone_s,), cores=1, busy_s=(alone_s,)),
-        Row(workers=3, nodes=4, values_s=(together_s,), cores=4, busy_s=(alone_s,)),
+        row(0, 1, alone_s, cores=1, busy_s=(alone_s,)),
+        row(3, 4, together_s, cores=4, busy_s=(alone_s,)),
         **{"start_s": 6.0, "call_s": 0.0005, **changes},
     )
 
@@ -308,10 +312,10 @@ def test_nothing_is_said_of_size_where_computing_was_not_measured() -> None:
     assert "Workers pay" not in flat(shown(mandelbrot_result()))
 
 
-@pytest.mark.parametrize("row", [{"cores": 0}, {"busy_s": (-1.0,)}])
-def test_cores_and_computing_times_have_to_be_possible(row: dict[str, Any]) -> None:
+@pytest.mark.parametrize("change", [{"cores": 0}, {"busy_s": (-1.0,)}])
+def test_cores_and_computing_times_have_to_be_possible(change: dict[str, Any]) -> None:
     with pytest.raises(ReportError, match="at least 1 core, and every time above 0"):
-        Row(workers=0, nodes=1, values_s=(1.0,), **row)
+        row(0, 1, 1.0, **change)
 
 
 def test_throttled_machines_are_warned_of() -> None:
@@ -334,7 +338,7 @@ def test_pi_is_shown_with_its_error_and_its_pods() -> None:
 
 
 def test_without_pods_there_is_no_column_for_them() -> None:
-    parts = (PiPart(index=0, samples=100, num_inside=78, wall_s=0.1, node="laptop"),)
+    parts = (PiPart(index=0, samples=100, num_inside=78, wall_s=0.1, node="laptop", pod=None),)
     text = shown(pi_result(parts=parts))
     assert "Pod" not in text
     assert "1 stream on 1 node:" in flat(text)
@@ -351,7 +355,7 @@ def test_a_narrow_terminal_gets_fewer_columns_and_whole_numbers(width: int) -> N
 
 
 def test_a_single_call_has_no_median() -> None:
-    text = flat(shown(mandelbrot_result(Row(workers=0, nodes=1, values_s=(42.0,)))))
+    text = flat(shown(mandelbrot_result(row(0, 1, 42.0))))
     assert "Seconds are one call each." in text
 
 
@@ -362,7 +366,7 @@ LONG = "raspberrypi-in-the-third-row-of-the-classroom-next-to-the-window.example
     "result",
     [
         mandelbrot_result(),
-        mandelbrot_result(Row(workers=1000, nodes=1000, values_s=(12345.0, 0.001))),
+        mandelbrot_result(row(1000, 1000, 12345.0, 0.001)),
         mandelbrot_result(target=f"stack [red]{LONG}"),
         pi_result(),
         pi_result(
