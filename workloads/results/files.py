@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, BinaryIO, get_args, get_origin, get_type_hints
@@ -106,7 +107,7 @@ def from_dict(values: object) -> Result | PiResult:
     problems = [] if "created" in values else ["created is missing."]
     try:
         # As text: only then pydantic takes lists for tuples and nothing else for what it is not.
-        result = TypeAdapter(kind).validate_json(json.dumps(values), strict=True)
+        result = _checker(kind).validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
         problems = [*(_in_words(one, kind) for one in error.errors()), *problems]
     if problems:
@@ -132,6 +133,11 @@ def _kind(values: Mapping[str, Any]) -> type[Result] | type[PiResult]:
     if not isinstance(workload, str) or workload not in KINDS:
         raise ReportError(f"workload is {workload!r}: it must be one of {', '.join(KINDS)}.")
     return KINDS[workload]
+
+
+@cache
+def _checker(kind: type[Result] | type[PiResult]) -> TypeAdapter[Result | PiResult]:
+    return TypeAdapter(kind)
 
 
 def _in_words(problem: ErrorDetails, kind: Any) -> str:

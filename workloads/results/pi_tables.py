@@ -36,7 +36,8 @@ def times_table(result: PiResult) -> Table:
     table = empty_table("Where the time went")
     table.add_column("")
     table.add_column("Seconds", justify="right", overflow="fold", no_wrap=True)
-    table.add_row(f"Computing, {_parts(result)}", seconds_text(run.computing_s))
+    count = len(result.parts)
+    table.add_row(f"Computing, {count} {_noun(result)}{'s' * (count != 1)}", seconds_text(run.computing_s))
     if run.cores > 1:
         table.add_row(f"Computing, the busiest of {run.cores} cores", seconds_text(run.busiest_core_s))
     table.add_row("Starting and waiting", seconds_text(run.overhead_s))
@@ -69,10 +70,12 @@ def times_note(result: PiResult) -> str:
 def size_note(result: PiResult) -> str:
     """Say from how many samples on the parts beat one core of this machine, or why they never do."""
     run, samples, pays_from = result.run, result.total.samples, result.pays_from_samples
-    one = len(result.parts) == 1
-    who, count = (f"this {_parts(result)}", "it counts") if one else (f"these {_parts(result)}", "they count")
+    count, noun = len(result.parts), _noun(result)
+    who, be, do = f"this {noun}", "is", "it counts"
+    if count > 1:
+        who, be, do = f"these {count} {noun}s", "are", "they count"
     rates = (
-        f"{count} {count_text(samples / run.busiest_core_s)} samples a second, that core "
+        f"{do} {count_text(samples / run.busiest_core_s)} samples a second, that core "
         f"{count_text(samples / run.alone_s)}"
     )
     if pays_from is None:
@@ -81,7 +84,7 @@ def size_note(result: PiResult) -> str:
             return f"{text} About {run.cores_to_pay} such cores would be, all computing at once."
         return f"{text} The slowest of them keeps the others waiting."
     text = (
-        f"From about {count_text(pays_from)} samples on, {who} {'is' if one else 'are'} faster than one core "
+        f"From about {count_text(pays_from)} samples on, {who} {be} faster than one core "
         f"of this machine: {rates}; starting and waiting takes {seconds_text(run.overhead_s)} s here."
     )
     if pays_from <= samples:
@@ -103,9 +106,7 @@ def _advice(result: PiResult, pays_from: int) -> str:
     )
 
 
-def _parts(result: PiResult) -> str:
-    """Return what the parts are, each in a pod of its own or a task, and how many if there are several."""
-    count = len(result.parts)
+def _noun(result: PiResult) -> str:
+    """Return what a part is: a pod if each has one of its own, or else a task."""
     pods = {part.pod for part in result.parts}
-    noun = "task" if None in pods or len(pods) < count else "pod"
-    return noun if count == 1 else f"{count} {noun}s"
+    return "task" if None in pods or len(pods) < len(result.parts) else "pod"
