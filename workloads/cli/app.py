@@ -357,9 +357,9 @@ def sweep(
     console.print()
     sweep_tables.print_sweep(problems, console)
     many = sweep_tables.more_nodes(found)
-    sweep_tables.print_limits(many, costs, console)
+    sweep_tables.print_forecasts(many, costs, console)
     _print_notes(outcome, console)
-    body["more_nodes"] = [limit.to_dict() for limit in many]
+    body["more_nodes"] = [forecast.to_dict() for forecast in many]
     tables.write_json(folder / "sweep.json", tables.record("sweep", body))
     _print_files(console, folder / "sweep.json")
 
