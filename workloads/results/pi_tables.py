@@ -83,8 +83,11 @@ def size_note(result: PiResult) -> str:
         if run.cores_to_pay > run.cores:
             return f"{text} About {run.cores_to_pay} such cores would be, all computing at once."
         return f"{text} The slowest of them keeps the others waiting."
+    first = (
+        "With any number of samples" if pays_from == 1 else f"From about {count_text(pays_from)} samples on"
+    )
     text = (
-        f"From about {count_text(pays_from)} samples on, {who} {be} faster than one core "
+        f"{first}, {who} {be} faster than one core "
         f"of this machine: {rates}; starting and waiting takes {seconds_text(run.overhead_s)} s here."
     )
     if pays_from <= samples:
