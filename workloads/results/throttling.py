@@ -12,6 +12,8 @@ THROTTLED, TEMPERATURE_LIMIT = "throttled", "temperature limit"
 # By bit: 0 to 3 for this moment, 16 to 19 for any since the Pi was started.
 _EVENTS = (UNDER_VOLTAGE, FREQUENCY_CAPPED, THROTTLED, TEMPERATURE_LIMIT)
 _SINCE_BOOT = 16
+# As a stack's outputs spell them.
+_BY_NAME = {event.replace(" ", "-"): event for event in _EVENTS}
 _POWER, _COOLING = "a better power supply and cable", "better cooling"
 _REMEDIES = {UNDER_VOLTAGE: _POWER, TEMPERATURE_LIMIT: _COOLING}
 
@@ -85,7 +87,7 @@ def _flags(said: object) -> Flags | None:
         )
         return Flags(now, since_boot)
     assert isinstance(said, list | tuple)
-    return Flags(frozenset(), frozenset(map(str, said)))
+    return Flags(frozenset(), frozenset(_BY_NAME.get(name, name) for name in map(str, said)))
 
 
 def _listed(events: Iterable[str]) -> str:
