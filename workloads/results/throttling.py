@@ -43,14 +43,14 @@ def warnings(facts: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _warning(machine: Mapping[str, Any]) -> str | None:
-    before, after = _flags(machine.get("throttled")), _flags(machine.get("throttled_after"))
-    then = _when(before, after)
+    said = [machine.get(key) for key in ("throttled", "throttled_after")]
+    looks = [text for text in said if isinstance(text, str)]
+    # A list is what the stack knew when it was made, perhaps weeks before the run.
+    then = _when(*map(_flags, said), both_by_the_run=len(looks) == len(said))
     if not then:
         return None
     name = machine.get("name") or "This machine"
-    raw = " and then ".join(
-        text for key in ("throttled", "throttled_after") if isinstance(text := machine.get(key), str)
-    )
+    raw = " and then ".join(looks)
     what = "; ".join(f"{_listed(events)} {moment}" for moment, events in then.items())
     events = frozenset[str]().union(*then.values())
     remedies = sorted({_REMEDIES[one] for one in events if one in _REMEDIES} or {_POWER, _COOLING})
@@ -60,18 +60,18 @@ def _warning(machine: Mapping[str, Any]) -> str | None:
     )
 
 
-def _when(before: Flags | None, after: Flags | None) -> dict[str, frozenset[str]]:
+def _when(before: Flags | None, after: Flags | None, *, both_by_the_run: bool) -> dict[str, frozenset[str]]:
     """Return what happened, by when it did; moments at which nothing happened are left out."""
     nothing: frozenset[str] = frozenset()
     old = nothing if before is None else before.now | before.since_boot
     new = nothing if after is None else after.now | after.since_boot
-    if before is None or after is None:
-        # A single look does not tell when; what slows the Pi down at the end did so during the run.
-        during = nothing if after is None else after.now
-        moments = {"during this run": during, "before or during this run": (old | new) - during}
-    else:
-        during = after.now | (after.since_boot - old)
+    # What slows the Pi down at the end did so during the run, whenever it began.
+    during = nothing if after is None else after.now
+    if both_by_the_run:
+        during |= new - old
         moments = {"during this run": during, "before this run, and perhaps again": old - during}
+    else:
+        moments = {"during this run": during, "before or during this run": (old | new) - during}
     return {moment: events for moment, events in moments.items() if events}
 
 

@@ -63,8 +63,8 @@ def test_a_single_look_does_not_tell_when(facts: dict[str, Any]) -> None:
 def test_what_the_stack_knows_of_a_host_is_named_too() -> None:
     text = warned(throttled=["under-voltage", "frequency-capped"], throttled_after=None)
     assert "pi2 reports throttling: under-voltage, frequency capped before or during this run." in text
-    text = warned(throttled=["under-voltage", "temperature-limit"], throttled_after="0xd0000")
-    assert "throttled during this run; under-voltage, temperature limit before this run" in text
+    text = warned(throttled=["under-voltage", "temperature-limit"], throttled_after="0xc0004")
+    assert "(0xc0004): throttled during this run; under-voltage, temperature limit before or during" in text
     assert "the moon before" in warned(throttled=["the moon"])
 
 
