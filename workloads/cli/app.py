@@ -247,7 +247,7 @@ def pi(
                 "stack's config and `make up`, or leave the options out."
             )
         done = pi_job.read(outputs.kubeconfig, outputs.namespace, job)
-        parts, wall_s, root = done.parts, done.wall_s, job.seed
+        parts, wall_s, root, at_once = done.parts, done.wall_s, job.seed, job.parallelism
         outcome = Outcome()
     else:
         defaults = (job.completions, job.samples, job.seed) if job is not None else (3, 10_000_000, 0)
@@ -259,6 +259,7 @@ def pi(
         outcome = watch(target.run("pi", spec), "streams", _errors())
         parts = tuple(tables.PiPart(**part) for part in outcome.result["parts"])
         wall_s, root = outcome.result["wall_s"], chosen[2]
+        at_once = sum(node["cpus"] for node in outcome.nodes)
     result = tables.PiResult(
         target=target.name,
         seed=root,
@@ -266,6 +267,7 @@ def pi(
         wall_s=wall_s,
         single_core_s=_count_again(parts, root),
         python_s=_python_seconds(sum(part.samples for part in parts), root),
+        at_once=at_once,
         machine=machine.machine_facts(),
         nodes=_facts(target, outcome),
     )
