@@ -1,15 +1,84 @@
-"""Describes the machine on which something was measured; uses only the standard library."""
+"""Measures wall time and describes the machine it was measured on; uses only the standard library.
+
+The words are pyperf's: a *value* is the time of one call (of `loops` calls, divided by their number), a
+*warmup* is a value kept apart because caches and compilers were cold, a *run* is all of them together.
+"""
 
 import importlib.metadata
 import os
 import platform
 import re
+import statistics
 import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 MEASURED_PACKAGES = ("numpy", "numba", "ray")
 VCGENCMD_TIMEOUT_S = 5
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Wall times of one run.
+
+    Attributes:
+        values: Seconds of each call, in order; at least one.
+        warmups: Seconds of the calls before, in order.
+        loops: Calls that each value and each warmup is the mean of.
+        unit: Always "second".
+
+    Raises:
+        ValueError: If there is no value.
+    """
+
+    values: tuple[float, ...]
+    warmups: tuple[float, ...] = ()
+    loops: int = 1
+    unit: str = "second"
+
+    def __post_init__(self) -> None:
+        """Refuse a run without a value: it has no median."""
+        if not self.values:
+            raise ValueError("A measurement without a value has no median: measure at least one.")
+
+    @property
+    def median(self) -> float:
+        """Median of the values, in seconds."""
+        return statistics.median(self.values)
+
+    @property
+    def min(self) -> float:
+        """Smallest value, in seconds."""
+        return min(self.values)
+
+    @property
+    def max(self) -> float:
+        """Largest value, in seconds."""
+        return max(self.values)
+
+
+def repeat(function: Callable[[], object], values: int, warmups: int = 1, loops: int = 1) -> Measurement:
+    """Call a function again and again and time each call by the wall clock.
+
+    Args:
+        function: What is measured; its result is dropped.
+        values: How many values to take, at least 1.
+        warmups: How many values to take and keep apart before them.
+        loops: How many calls make one value, for functions too short for the clock.
+
+    Raises:
+        ValueError: If a number is too small.
+    """
+    if values < 1 or warmups < 0 or loops < 1:
+        raise ValueError(
+            f"values is {values}, warmups is {warmups}, loops is {loops}: "
+            "choose at least 1 value, 0 warmups and 1 loop."
+        )
+    warmup_times = tuple(_time(function, loops) for _ in range(warmups))
+    return Measurement(tuple(_time(function, loops) for _ in range(values)), warmup_times, loops)
 
 
 def machine_facts(root: Path = Path("/")) -> dict[str, Any]:
@@ -39,6 +108,13 @@ def machine_facts(root: Path = Path("/")) -> dict[str, Any]:
         "load_average": _load_average(),
         "throttled": _throttled(),
     }
+
+
+def _time(function: Callable[[], object], loops: int) -> float:
+    begin = time.perf_counter()
+    for _ in range(loops):
+        function()
+    return (time.perf_counter() - begin) / loops
 
 
 def _model(root: Path) -> str | None:

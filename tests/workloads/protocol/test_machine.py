@@ -1,4 +1,4 @@
-"""What is said of a machine."""
+"""What a value is, and what is said of a machine."""
 
 import getpass
 import json
@@ -9,7 +9,39 @@ from pathlib import Path
 
 import pytest
 
-from workloads.protocol.machine import machine_facts
+from workloads.protocol.machine import Measurement, machine_facts, repeat
+
+
+def test_every_call_is_a_warmup_or_a_value() -> None:
+    calls: list[None] = []
+    measurement = repeat(lambda: calls.append(None), values=5, warmups=2, loops=3)
+    assert len(calls) == (5 + 2) * 3
+    assert (len(measurement.values), len(measurement.warmups), measurement.loops) == (5, 2, 3)
+    assert all(value > 0 for value in (*measurement.values, *measurement.warmups))
+    assert measurement.unit == "second"
+
+
+def test_a_value_is_wall_time_divided_by_the_loops(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 8.0, 10.0, 12.0, 20.0, 26.0])
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    measurement = repeat(lambda: None, values=2, warmups=1, loops=2)
+    assert measurement == Measurement(values=(1.0, 3.0), warmups=(4.0,), loops=2)
+
+
+def test_warmups_do_not_count() -> None:
+    measurement = Measurement(values=(3.0, 1.0, 2.0, 10.0), warmups=(99.0,))
+    assert (measurement.median, measurement.min, measurement.max) == (2.5, 1.0, 10.0)
+
+
+@pytest.mark.parametrize(("values", "warmups", "loops"), [(0, 1, 1), (1, -1, 1), (1, 0, 0)])
+def test_too_few_calls_are_refused(values: int, warmups: int, loops: int) -> None:
+    with pytest.raises(ValueError, match="choose at least 1 value, 0 warmups and 1 loop"):
+        repeat(lambda: None, values, warmups, loops)
+
+
+def test_a_measurement_without_a_value_is_refused() -> None:
+    with pytest.raises(ValueError, match="measure at least one"):
+        Measurement(values=())
 
 
 def test_this_machine_is_described_in_json() -> None:
