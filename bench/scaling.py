@@ -14,12 +14,11 @@ from bench.figures import Figure, WrongAnswer
 from sandbox.__main__ import STACK_FILE, engine
 from sandbox.stack import STACK
 from workloads.mandelbrot.plan import Plan
-from workloads.scaling.forecast import Costs, predict
+from workloads.scaling.forecast import ARTICLE_PROBLEM, Costs, predict
 
 SECONDS, REPEATS = 1, 5
 # On simulated Pis, which have to share this machine's cores.
 PI_SECONDS, PI_REPEATS = 2, 3
-WRITE_UP = "the write-up's"
 TIMEOUT_S = 600.0
 # Of what independent processes reach; a sweep has fewer rounds than the race.
 EFFICIENCY_GOAL = 0.9
@@ -137,4 +136,4 @@ def _sweep(folder: Path, *options: str, env: Mapping[str, str]) -> list[dict[str
     if done.returncode != 0:
         raise WrongAnswer(f"the sweep: {done.stderr.strip()}")
     problems = json.loads((folder / "sweep.json").read_text())["problems"]
-    return [problem for problem in problems if problem["name"] != WRITE_UP]
+    return [problem for problem in problems if problem["name"] != ARTICLE_PROBLEM]

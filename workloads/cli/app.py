@@ -248,7 +248,7 @@ def pi(
                 "stack's config and `make up`, or leave the options out."
             )
         done = pi_job.read(outputs.kubeconfig, outputs.namespace, job)
-        parts, wall_s, root = done.parts, done.wall_s, job.seed
+        parts, wall_s, root, at_once = done.parts, done.wall_s, job.seed, job.parallelism
         outcome = Outcome()
     else:
         defaults = (job.completions, job.samples, job.seed) if job is not None else (3, 10_000_000, 0)
@@ -260,6 +260,7 @@ def pi(
         outcome = watch(target.run("pi", spec), "streams", _errors())
         parts = tuple(tables.PiPart(**part) for part in outcome.result["parts"])
         wall_s, root = outcome.result["wall_s"], chosen[2]
+        at_once = sum(node["cpus"] for node in outcome.nodes)
     result = tables.PiResult(
         target=target.name,
         seed=root,
@@ -267,6 +268,7 @@ def pi(
         wall_s=wall_s,
         single_core_s=_count_again(parts, root),
         python_s=_python_seconds(sum(part.samples for part in parts), root),
+        at_once=at_once,
         machine=machine.machine_facts(),
         nodes=_facts(target, outcome),
     )
@@ -358,9 +360,9 @@ def sweep(
     console.print()
     sweep_tables.print_sweep(problems, console)
     many = sweep_tables.more_nodes(found)
-    sweep_tables.print_limits(many, costs, console)
+    sweep_tables.print_forecasts(many, costs, console)
     _print_notes(outcome, console)
-    body["more_nodes"] = [limit.to_dict() for limit in many]
+    body["more_nodes"] = [forecast.to_dict() for forecast in many]
     tables.write_json(folder / "sweep.json", tables.record("sweep", body))
     _print_files(console, folder / "sweep.json")
 

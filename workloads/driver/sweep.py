@@ -26,6 +26,7 @@ from workloads.driver.nodes import WorkloadError
 from workloads.mandelbrot.canvas import Canvas
 from workloads.mandelbrot.plan import MAX_GRIDS, MAX_ITERATIONS, MAX_PIXELS, Plan, View
 from workloads.protocol.events import Emit, Event
+from workloads.scaling.forecast import ARTICLE_PROBLEM
 from workloads.scaling.row_work import kernel_speed, row_work
 
 # The border of the set in a valley of its boundary, 3000 times enlarged: work is very uneven there.
@@ -72,7 +73,7 @@ def problems(seconds: float, speed: float) -> list[Problem]:
     )
     more = _sized(lambda most: Plan(max_iterations=most), MAX_ITERATIONS, work)
     return [
-        Problem("the write-up's", "strong", Plan()),
+        Problem(ARTICLE_PROBLEM, "strong", Plan()),
         Problem("more pixels", "strong", grid),
         Problem("more iterations", "strong", more),
         Problem("deep zoom, uneven", "strong", deep),

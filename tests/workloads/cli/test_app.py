@@ -277,6 +277,8 @@ def test_pi_on_ray_counts_what_every_stream_counts_anywhere(head: Head, tmp_path
     values = json.loads((tmp_path / "pi.json").read_text())
     assert [part["num_inside"] for part in values["parts"]] == [count_inside(200_000, 7, i) for i in range(3)]
     assert values["deviation"] < 5
+    # Three streams take turns on the head's two cores.
+    assert values["at_once"] == 2
 
 
 @pytest.mark.ray

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.workloads.runner.fake_kubernetes import OBJECTS, kubeconfig, kubernetes
-from workloads.pi.pod import count_inside
+from workloads.pi.kernel import count_inside
 from workloads.runner.kubernetes_api import KubernetesError
 from workloads.runner.pi_job import read
 from workloads.runner.stack_outputs import PiJobOutputs
