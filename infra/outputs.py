@@ -12,7 +12,8 @@ from functools import partial
 from typing import Any
 
 import pulumi
-from pydantic.alias_generators import to_camel
+
+from infra.names import camel_case
 
 CONTRACT_VERSION = 1
 
@@ -54,7 +55,7 @@ def export(outputs: StackOutputs) -> None:
     values = {field.name: getattr(outputs, field.name) for field in fields(outputs)}
     for name, value in values.items():
         if value is not None:
-            pulumi.export(to_camel(name), list(value) if isinstance(value, tuple) else value)
+            pulumi.export(camel_case(name), list(value) if isinstance(value, tuple) else value)
     with suppress(pulumi.RunError):  # Pulumi's mocks end a program with its module.
         pulumi.run(partial(_wait, pulumi.Output.all(**values)))
 

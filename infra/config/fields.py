@@ -14,6 +14,7 @@ from pydantic import BeforeValidator
 
 from infra.config.problems import InvalidValueError
 from infra.config.ssh_keys import parse_host_key
+from infra.versions import K3S, NUMBA, RAY
 
 # Kubernetes counts replicas and completions with 32 bits.
 MAX_INT32 = 2**31 - 1
@@ -170,7 +171,7 @@ def _mirror(value: str) -> str:
 
 
 def _image(value: str) -> str:
-    remedy = "Give a reference with a fixed tag or digest, as in registry.example/ray:2.60.0-1."
+    remedy = f"Give a reference with a fixed tag or digest, as in registry.example/ray:{RAY}-1."
     match = _IMAGE.fullmatch(value) if len(value) <= _MAX_IMAGE_CHARACTERS else None
     if match is None:
         raise InvalidValueError("is not an image reference", remedy)
@@ -218,13 +219,13 @@ K3sVersion = Annotated[
     str,
     _pattern(
         _K3S_VERSION,
-        "must be a k3s release such as v1.36.3+k3s1",
+        f"must be a k3s release such as {K3S}",
         "Take the tag as https://github.com/k3s-io/k3s/releases writes it, with v and +k3s1.",
     ),
 ]
 RayVersion = Annotated[
     str,
-    _pattern(_RAY_VERSION, "must be a Ray release such as 2.60.0", "Give all three numbers, without v."),
+    _pattern(_RAY_VERSION, f"must be a Ray release such as {RAY}", "Give all three numbers, without v."),
 ]
 Sha256 = Annotated[
     str,
@@ -241,7 +242,7 @@ Requirement = Annotated[
     _pattern(
         _REQUIREMENT,
         "must be a package with a fixed version",
-        "Write it as in numba==0.68.1, so that every run has the same one.",
+        f"Write it as in numba=={NUMBA}, so that every run has the same one.",
     ),
 ]
 Requirements = Annotated[tuple[Requirement, ...], BeforeValidator(_list)]

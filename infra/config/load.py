@@ -24,6 +24,7 @@ from infra.config.reader import decode, read_section
 from infra.config.rules import OFFICIAL_IMAGE, check_rules
 from infra.config.ssh_keys import Secret, parse_private_key, read_key_file
 from infra.names import PROJECT
+from infra.versions import IMAGE_PYTHON, OFFICIAL_IMAGE_LACKS
 
 __all__ = [
     "ConfigError",
@@ -38,11 +39,6 @@ __all__ = [
     "load",
     "parse",
 ]
-
-# The Python of the official image that the default tag names.
-_IMAGE_PYTHON = "py311"
-# What the official image lacks; must be the version in requirements.lock.
-OFFICIAL_IMAGE_LACKS = ("numba==0.68.1",)
 
 _PRIVATE_KEY = "sshPrivateKey"
 
@@ -121,7 +117,7 @@ def _ray_defaults(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of RayConfig, with the image and the packages that depend on other keys."""
     ray = dict(tree["ray"])
     suffix = "-aarch64" if tree["arch"] == "arm64" else ""
-    official = f"{OFFICIAL_IMAGE}:{ray['version']}-{_IMAGE_PYTHON}{suffix}"
+    official = f"{OFFICIAL_IMAGE}:{ray['version']}-py{IMAGE_PYTHON.replace('.', '')}{suffix}"
     own_image = ray["image"] is not None and image_name_and_tag(ray["image"])[0] != OFFICIAL_IMAGE
     ray["image"] = ray["image"] or official
     if ray["runtime_packages"] is None:

@@ -14,16 +14,7 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from infra.config.problems import ABSENT, InvalidValueError, ProblemList
-
-
-def camel_key(name: str) -> str:
-    """Return the key of a field in YAML.
-
-    >>> camel_key("install_script_sha256"), camel_key("k3s")
-    ('installScriptSha256', 'k3s')
-    """
-    first, *rest = name.split("_")
-    return first + "".join(word[:1].upper() + word[1:] for word in rest)
+from infra.names import camel_case
 
 
 def decode(section: type[BaseModel], values: Mapping[str, object]) -> dict[str, object]:
@@ -167,5 +158,5 @@ def _entry_of(section: type[BaseModel], name: str) -> type[BaseModel] | None:
 
 
 def _suggest(key: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(camel_key(key[:64].replace("-", "_")), known, n=1)
+    near = difflib.get_close_matches(camel_case(key[:64].replace("-", "_")), known, n=1)
     return f"Did you mean {near[0]}?" if near else f"Delete it; the keys here are {', '.join(known)}."

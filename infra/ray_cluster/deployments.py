@@ -15,14 +15,11 @@ from infra.names import (
 )
 from infra.pods import labels, pod_spec, spread_over_hosts
 from infra.ray_cluster.container import START_LIMIT_S, head_container, object_store_mib, worker_container
+from infra.versions import POD_SECURITY
 
 RAY_APP = "ray"
 HEAD_LABELS = labels(RAY_APP, "head")
 WORKER_LABELS = labels(RAY_APP, "worker")
-
-# Named, so that a newer Kubernetes does not tighten the rules of a running stack.
-# https://kubernetes.io/docs/concepts/security/pod-security-standards/
-_POD_SECURITY_VERSION = "v1.36"
 
 # Ray ends within five seconds of SIGTERM.
 _GRACE_S = 15
@@ -35,7 +32,7 @@ def namespace(config: StackConfig) -> dict[str, Any]:
             "name": config.namespace,
             "labels": {
                 "pod-security.kubernetes.io/enforce": "restricted",
-                "pod-security.kubernetes.io/enforce-version": _POD_SECURITY_VERSION,
+                "pod-security.kubernetes.io/enforce-version": POD_SECURITY,
             },
         }
     }

@@ -16,10 +16,10 @@ import pulumi
 import pytest
 from pulumi.runtime import config as pulumi_config
 
-from infra.config.load import OFFICIAL_IMAGE_LACKS, ConfigError, Problem, Secret, load, parse
-from infra.config.model import RAY_VERSION, StackKeys
+from infra.config.load import ConfigError, Problem, Secret, load, parse
+from infra.config.model import StackKeys
 from infra.config.problems import InvalidValueError
-from infra.k3s.release import INSTALL_SCRIPT_SHA256
+from infra.versions import K3S_INSTALL_SCRIPT_SHA256, OFFICIAL_IMAGE_LACKS, RAY
 from sandbox.engine.stack_files import ROOT, project_file, stack_config
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH1BNAnKq+6bI8LNyVt8cB30GzloUqXSXl1nKUDlHZ+i"
@@ -391,7 +391,7 @@ def test_the_dev_stack_is_one_server_and_three_agents_with_three_workers() -> No
     assert config.ssh.private_key is None
     assert config.ray.image == "rayproject/ray:2.60.0-py311-aarch64"
     assert config.ray.runtime_packages == ("numba==0.68.1",)
-    assert config.k3s.install_script_sha256 == INSTALL_SCRIPT_SHA256
+    assert config.k3s.install_script_sha256 == K3S_INSTALL_SCRIPT_SHA256
 
 
 def test_the_local_stack_is_two_workers_of_one_cpu_on_this_machine() -> None:
@@ -431,7 +431,7 @@ def test_the_defaults_of_pulumi_yaml_alone_change_nothing() -> None:
 
 def test_the_versions_are_those_of_the_lock_file() -> None:
     locked = (ROOT / "requirements.lock").read_text().split()
-    assert f"ray[default]=={RAY_VERSION}" in locked or f"ray=={RAY_VERSION}" in locked
+    assert f"ray[default]=={RAY}" in locked or f"ray=={RAY}" in locked
     assert set(OFFICIAL_IMAGE_LACKS) <= set(locked)
 
 

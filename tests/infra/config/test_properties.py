@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from infra.config.load import ConfigError, StackConfig, parse
 from infra.config.model import StackKeys
-from infra.config.reader import camel_key
+from infra.names import camel_case
 
 # The machine may be busy: how long an example takes says nothing.
 UNTIMED = settings(deadline=None)
@@ -117,7 +117,7 @@ def test_the_configuration_says_what_the_file_says(values: dict[str, Any]) -> No
     assert config.pi_job.samples == values.get("piJob", {}).get("samples", 10_000_000)
 
 
-KEYS = [camel_key(name) for name in StackKeys.model_fields]
+KEYS = [camel_case(name) for name in StackKeys.model_fields]
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
