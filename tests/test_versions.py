@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from semver import VersionInfo
 
 from infra import versions
-from infra.config.load import parse
+from infra.config.parse import parse
 from sandbox import release
 
 ROOT = Path(__file__).resolve().parent.parent

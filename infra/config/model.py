@@ -154,15 +154,10 @@ class StackConfig(_StackSettings):
 
     @property
     def servers(self) -> tuple[HostConfig, ...]:
-        """The hosts that run the control plane, the first one first."""
+        """The hosts that run the control plane; the first one starts the cluster, the others join it."""
         return tuple(host for host in self.hosts if host.role == "server")
 
     @property
     def agents(self) -> tuple[HostConfig, ...]:
         """The hosts that only run pods."""
         return tuple(host for host in self.hosts if host.role == "agent")
-
-    @property
-    def first_server(self) -> HostConfig:
-        """The server that starts the cluster, which the others join; there is one on platform pi."""
-        return self.servers[0]

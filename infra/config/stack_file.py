@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from infra.config.load import ConfigError, parse
+from infra.config.parse import parse
+from infra.config.problems import ConfigError
 from infra.names import PROJECT
 
 

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from infra.config.load import PiJobConfig, StackConfig
+from infra.config.model import PiJobConfig
 from infra.names import ENV_PI_SAMPLES, ENV_PI_SEED
 from infra.pods import environment, labels, pod_spec, resources, spread_over_hosts
 
@@ -26,21 +26,24 @@ _SLOWEST_SAMPLES_PER_S = 1_000_000
 _RETRIES = 4
 
 
-def pi_job(config: StackConfig, namespace_name: Any, script_config_map: Any) -> dict[str, Any]:
+def pi_job(
+    job: PiJobConfig, image: str, arch: str, namespace_name: Any, script_config_map: Any
+) -> dict[str, Any]:
     """Return an Indexed Job in which each index draws its own stream of samples.
 
     It has no name: Pulumi makes one, so that a change of samples starts a new Job before the old one goes. It
     has no ttlSecondsAfterFinished: a Job that deletes itself would be made again after the next refresh.
 
     Args:
-        config: Image, completions, parallelism, samples and seed.
+        job: Completions, parallelism, samples and seed.
+        image: A Ray image, which has NumPy at least.
+        arch: "arm64" or "amd64", which the node must have.
         namespace_name: The Namespace; text or what will become text.
         script_config_map: Name of the ConfigMap that has SCRIPT; text or what will become text.
     """
-    job = config.pi_job
     container = {
         "name": "pi",
-        "image": config.ray.image,
+        "image": image,
         "command": ["python", f"{_SCRIPT_DIR}/{SCRIPT}"],
         # JOB_COMPLETION_INDEX comes from Kubernetes.
         "env": environment({ENV_PI_SAMPLES: str(job.samples), ENV_PI_SEED: str(job.seed)}),
@@ -50,7 +53,7 @@ def pi_job(config: StackConfig, namespace_name: Any, script_config_map: Any) -> 
         "terminationMessagePath": "/dev/termination-log",
     }
     spec = pod_spec(
-        config.arch,
+        arch,
         container,
         volumes=[{"name": "script", "configMap": {"name": script_config_map}}],
         mounts=[{"name": "script", "mountPath": _SCRIPT_DIR, "readOnly": True}],
