@@ -91,4 +91,7 @@ def _options(script: Script) -> pulumi.ResourceOptions:
         additional_secret_outputs=["stdout", "stderr"] if script.secret else None,
         delete_before_replace=script.undo or None,
         custom_timeouts=_TIMEOUT,
+        # A change in lib.sh would fill the screen once for each Command of each host. That stdin has changed
+        # is still in the preview's JSON.
+        hide_diffs=["stdin"],
     )

@@ -93,6 +93,10 @@ def test_a_command_is_a_constant_and_has_an_undo_only_when_asked() -> None:
     assert plain.request.customTimeouts.create == "30m"
 
 
+def test_the_text_of_the_scripts_is_left_out_of_a_diff() -> None:
+    assert list(declared().request.hideDiffs) == ["stdin"]
+
+
 def test_a_secret_script_hides_stdin_and_what_it_prints() -> None:
     command = declared(secret=True)
     assert isinstance(command.inputs["stdin"], Secret)
