@@ -13,8 +13,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pulumi.automation import PulumiCommand
-
 from infra.config.stack_file import StackFileError, check_stack_file
 from infra.local.nodes import undo
 from infra.local.wanted import LocalRayError
@@ -38,6 +36,9 @@ def find_pulumi() -> Path:
     """
     if on_path := shutil.which("pulumi"):
         return Path(on_path)
+    # The SDK takes longer to import than all the rest of this module.
+    from pulumi.automation import PulumiCommand  # noqa: PLC0415
+
     try:
         return Path(PulumiCommand.install().command)
     except (OSError, subprocess.CalledProcessError) as error:
@@ -76,7 +77,7 @@ def pulumi_arguments(action: str, stack: str, options: Sequence[str], *, interac
         "outputs": ["stack", "output", "--json", "--show-secrets"],
     }
     if action not in commands:
-        raise PulumiCliError(f"{action!r} is no action; {USAGE}")
+        raise PulumiCliError(f"{action!r} is not an action; {USAGE}")
     return [*commands[action], "--stack", stack, *options]
 
 

@@ -18,7 +18,7 @@ from infra.versions import K3S, NUMBA, RAY
 
 # Kubernetes counts replicas and completions with 32 bits.
 MAX_INT32 = 2**31 - 1
-# Pulumi's engine and its outputs pass numbers as doubles: larger ones would be rounded silently.
+# Pulumi and its outputs pass numbers as doubles: larger ones would be rounded silently.
 MAX_EXACT_INT = 2**53 - 1
 # Of one pod: hours on a Pi. The pod's program has the same limit; tests/test_contract.py compares them.
 MAX_SAMPLES = 10**12
@@ -102,7 +102,7 @@ def _switch(value: object) -> bool:
 
 def _list(value: object) -> list[object]:
     if not isinstance(value, list | tuple):
-        raise InvalidValueError("must be a list", "Write one entry a line, each after `- `.")
+        raise InvalidValueError("must be a list", "Write one entry per line, each after `- `.")
     return list(value)
 
 
@@ -141,7 +141,7 @@ def _namespace(value: str) -> str:
         raise InvalidValueError(_LABEL_RULE, "Choose a name such as ray.")
     if value == "default" or value.startswith("kube-"):
         raise InvalidValueError(
-            "belongs to Kubernetes itself; the program makes its own namespace and deletes it in the end",
+            "belongs to Kubernetes itself; the program makes its own namespace, and deletes it in the end",
             "Choose a name such as ray.",
         )
     return value

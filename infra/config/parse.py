@@ -75,8 +75,8 @@ def _read_private_key(
             (_PRIVATE_KEY,),
             HIDDEN,
             "is stored in clear, for everyone who sees the stack's file",
-            "Remove it (`pulumi config rm piray:sshPrivateKey`), make a new key pair, and store that with "
-            "`pulumi config set --secret piray:sshPrivateKey < FILE`.",
+            "Remove it (`pulumi config rm piray:sshPrivateKey --stack STACK`), make a new key pair, and "
+            "store that with `pulumi config set --secret piray:sshPrivateKey --stack STACK < FILE`.",
         )
     if text and file is not None:
         problems.add(

@@ -18,7 +18,7 @@ from infra.names import camel_case
 
 
 def decode(section: type[BaseModel], values: Mapping[str, object]) -> dict[str, object]:
-    """Decode the keys that hold lists or objects; Pulumi's engine hands everything over as text.
+    """Decode the keys that hold lists or objects; Pulumi hands everything over as text.
 
     Text that is no JSON is left as it is, for `read_section` to refuse. Empty text, which is how a key with
     no value arrives, becomes None unless it is the default.
@@ -57,7 +57,7 @@ def read_section(
         this one; a list of objects is a list of such dicts, one for each entry, in their order.
     """
     if not isinstance(raw, Mapping):
-        problems.add(path, raw, "must hold keys with values", "Write one `key: value` a line below it.")
+        problems.add(path, raw, "must hold keys with values", "Write one `key: value` per line below it.")
         return {}
     keys = {field.alias or name: name for name, field in section.model_fields.items()}
     for key in raw:
@@ -109,7 +109,7 @@ def _read_field(
         if isinstance(raw, list | tuple):
             values[name] = [read_section(entry, item, (*path, i), problems) for i, item in enumerate(raw)]
         else:
-            problems.add(path, raw, "must be a list", "Write one entry a line, each after `- `.")
+            problems.add(path, raw, "must be a list", "Write one entry per line, each after `- `.")
     else:
         try:
             values[name] = _adapter(section, name).validate_python(raw)

@@ -19,7 +19,9 @@ SCAN_REMEDY = (
 )
 _HOST_KEY_REMEDY = SCAN_REMEDY.format(address="ADDRESS") + "."
 _AGENT_REMEDY = "or leave it out and load the key into your SSH agent (`ssh-add FILE`)."
-_SET_REMEDY = "Store the key itself with `pulumi config set --secret piray:sshPrivateKey < FILE`"
+_SET_REMEDY = (
+    "Store the key itself with `pulumi config set --secret piray:sshPrivateKey --stack STACK < FILE`"
+)
 
 
 class Secret:
@@ -145,7 +147,8 @@ def _check_private_key(text: str) -> None:
 def _passphrase() -> InvalidValueError:
     return InvalidValueError(
         "is a private key with a passphrase, which nobody could type in while Pulumi runs",
-        f"{_SET_REMEDY} (FILE being a copy freed of it by `ssh-keygen -p -N '' -f FILE`), {_AGENT_REMEDY}",
+        f"{_SET_REMEDY} (FILE is a copy without the passphrase: `ssh-keygen -p -N '' -f FILE`), "
+        f"{_AGENT_REMEDY}",
     )
 
 

@@ -8,8 +8,9 @@ import pytest
 from pulumi.runtime import MockResourceArgs
 
 from infra.hosts.prepared import Conflict, PreparedHost, TakenNames
-from sandbox.engine.marks import UNKNOWN
-from sandbox.engine.mocks import command_answer, reveal
+from sandbox.engine.marks import SECRET, SIGNATURE, UNKNOWN
+from sandbox.engine.mocks import command_answer, reveal, run_program
+from sandbox.engine.stack_files import stack_config
 from tests.infra.declared import commands, declare, make_config, pi_hosts, variables
 
 CONFIG = make_config(servers=1, agents=2)
@@ -121,6 +122,36 @@ def test_a_host_is_verified_after_the_preparation_of_those_before_it_and_depends
     order = [resource.name for resource in program.resources]
     assert order.index("pi3-verify") > max(order.index(f"pi{number}-prepare") for number in (1, 2, 3))
     assert program.named("pi3-verify").dependencies == {program.named("pi3-prepare").urn}
+
+
+FACTS = {
+    "arch": "aarch64",
+    "kernel": "6.12.47+rpt-rpi-2712",
+    "model": "Raspberry Pi 5 Model B Rev 1.0",
+    "cores": 4,
+    "memoryMib": 8063,
+    "cgroupVersion": 2,
+    "throttled": ["under-voltage"],
+}
+
+
+@pytest.mark.parametrize("secret", [False, True], ids=["in clear", "as a provider may mark what it prints"])
+def test_the_facts_of_a_host_are_an_output_in_clear(secret: bool) -> None:
+    def answer(args: MockResourceArgs) -> Mapping[str, Any]:
+        found = dict(command_answer(args))
+        if args.name.endswith("-verify"):
+            text = json.dumps({**FACTS, "model": args.name})
+            found["stdout"] = {SIGNATURE: SECRET, "value": text} if secret else text
+        return found
+
+    outputs = run_program(stack_config("dev"), stack="dev", preview=False, answer=answer).outputs
+    assert outputs["hosts"] == {
+        f"pi{number}": {**FACTS, "model": f"pi{number}-verify"} for number in (1, 2, 3, 4)
+    }
+
+
+def test_a_preview_needs_no_facts() -> None:
+    assert run_program(stack_config("dev"), stack="dev", preview=True).outputs["hosts"] == UNKNOWN
 
 
 @pytest.mark.parametrize("step", ["prepare", "verify"])
