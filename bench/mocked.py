@@ -16,7 +16,7 @@ from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.stack import run_pulumi_func
 
-from sandbox.engine.mocks import command_answer
+from sandbox.engine.mocks import answer_version, command_answer
 
 
 class Counting(Mocks):
@@ -43,6 +43,7 @@ def main() -> None:
     asyncio.set_event_loop(loop)
     begin = time.process_time()
     set_mocks(mocks, project="piray", stack="bench", preview=False)
+    answer_version()
     set_all_config(config, [])
 
     def program() -> None:

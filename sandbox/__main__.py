@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from infra.pulumi_cli import EngineError, environment, find_pulumi
+from infra.pulumi_cli import PulumiCliError, environment, find_pulumi
 from sandbox.machine import missing
 from sandbox.process import SandboxError
 from sandbox.progress import Progress
@@ -73,7 +73,7 @@ def engine() -> tuple[Mapping[str, str], str]:
     """Return the environment with the engine to use, and what a user has to put before a command for it."""
     try:
         pulumi = find_pulumi()
-    except EngineError as error:
+    except PulumiCliError as error:
         click.echo(f"piray: {str(error).split(';', maxsplit=1)[0]}: the tests' own engine is used", err=True)
         pulumi = TEST_ENGINE / "pulumi"
     else:

@@ -72,7 +72,7 @@ def kubernetes_objects(program: Program) -> list[Registered]:
     return [resource for resource in program.resources if resource.type.startswith("kubernetes:")]
 
 
-def test_four_pis_get_everything_that_the_write_up_made_by_hand(dev: dict[str, str]) -> None:
+def test_four_pis_get_everything_that_the_2020_article_made_by_hand(dev: dict[str, str]) -> None:
     program = up(dev)
     commands = {resource.name for resource in program.of_type("command:remote:Command")}
     assert commands == {

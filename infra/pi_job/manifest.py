@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from infra.config.load import PiJobConfig, StackConfig
+from infra.config.model import PiJobConfig
 from infra.names import ENV_PI_SAMPLES, ENV_PI_SEED
 from infra.pods import environment, labels, pod_spec, resources, spread_over_hosts
 
@@ -40,21 +40,24 @@ def config_map_key(file: str) -> str:
     return file.replace("/", ".")
 
 
-def pi_job(config: StackConfig, namespace_name: Any, program_config_map: Any) -> dict[str, Any]:
+def pi_job(
+    job: PiJobConfig, image: str, arch: str, namespace_name: Any, program_config_map: Any
+) -> dict[str, Any]:
     """Return an Indexed Job in which each index draws its own stream of samples.
 
     It has no name: Pulumi makes one, so that a change of samples starts a new Job before the old one goes. It
     has no ttlSecondsAfterFinished: a Job that deletes itself would be made again after the next refresh.
 
     Args:
-        config: Image, completions, parallelism, samples and seed.
+        job: Completions, parallelism, samples and seed.
+        image: A Ray image, which has NumPy at least.
+        arch: "arm64" or "amd64", which the node must have.
         namespace_name: The Namespace; text or what will become text.
         program_config_map: Name of the ConfigMap that holds PROGRAM_FILES; text or what will become text.
     """
-    job = config.pi_job
     spec = pod_spec(
-        config.arch,
-        _container(config),
+        arch,
+        _container(job, image),
         volumes=[_program_volume(program_config_map)],
         mounts=[{"name": "program", "mountPath": _PROGRAM_DIR, "readOnly": True}],
     )
@@ -79,12 +82,11 @@ def pi_job(config: StackConfig, namespace_name: Any, program_config_map: Any) ->
     }
 
 
-def _container(config: StackConfig) -> dict[str, Any]:
+def _container(job: PiJobConfig, image: str) -> dict[str, Any]:
     """Return the container of an index; JOB_COMPLETION_INDEX in its environment comes from Kubernetes."""
-    job = config.pi_job
     return {
         "name": "pi",
-        "image": config.ray.image,
+        "image": image,
         "command": ["python", "-m", _PROGRAM],
         # Python looks for the module here first.
         "workingDir": _PROGRAM_DIR,

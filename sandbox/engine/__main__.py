@@ -12,12 +12,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sandbox.engine.marks import VERSION
 from sandbox.engine.stack_files import project_file
 from sandbox.engine.state import STACK_TYPE, State, StateError, state_path
 from sandbox.engine.values import is_secret, plain
 
-# What it passes for: new enough for the project's own check.
-_VERSION = "v3.272.0"
 _FAILED = 255
 
 
@@ -29,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code."""
     options = _parse(arguments)
     if options.command == "version":
-        print(_VERSION)
+        print(f"v{VERSION}")
         return 0
     try:
         if options.command == "stack":
@@ -55,6 +54,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         command.add_argument("--replace", action="append", default=[])
         command.add_argument("--event-log", type=Path)
     actions = commands.add_parser("stack").add_subparsers(dest="action", required=True)
+    init = actions.add_parser("init")
+    init.add_argument("stack")
+    init.add_argument("--no-select", action="store_true")
     select = actions.add_parser("select")
     select.add_argument("stack")
     select.add_argument("--create", "-c", action="store_true")
@@ -73,13 +75,21 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _select(options: argparse.Namespace) -> None:
+def _init(options: argparse.Namespace) -> None:
     path = state_path(os.environ, _project(), options.stack)
-    if not path.exists():
+    if path.exists():
+        raise UsageError(f"stack '{options.stack}' already exists")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    State(path, os.environ).save()
+    if not options.no_select:
+        _selected().write_text(options.stack)
+
+
+def _select(options: argparse.Namespace) -> None:
+    if not state_path(os.environ, _project(), options.stack).exists():
         if not options.create:
             raise UsageError(f"no stack named '{options.stack}' found")
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        State(path, os.environ).save()
+        _init(argparse.Namespace(stack=options.stack, no_select=True))
     _selected().write_text(options.stack)
 
 
@@ -96,7 +106,7 @@ def _remove(options: argparse.Namespace) -> None:
     _existing(options.stack).unlink()
 
 
-_STACK_ACTIONS = {"select": _select, "output": _output, "rm": _remove}
+_STACK_ACTIONS = {"init": _init, "select": _select, "output": _output, "rm": _remove}
 
 
 def _forget(options: argparse.Namespace) -> int:

@@ -16,11 +16,13 @@ import pulumi
 from google.protobuf import json_format
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks
 from pulumi.runtime.config import set_all_config
-from pulumi.runtime.mocks import MockMonitor
-from pulumi.runtime.settings import get_root_resource, set_root_resource
+from pulumi.runtime.mocks import MockEngine, MockMonitor
+from pulumi.runtime.proto import engine_pb2
+from pulumi.runtime.settings import SETTINGS, get_root_resource, set_root_resource
 from pulumi.runtime.stack import Stack, run_in_stack
+from semver import VersionInfo
 
-from sandbox.engine.marks import SECRET, SIGNATURE, UNKNOWN
+from sandbox.engine.marks import SECRET, SIGNATURE, UNKNOWN, VERSION
 
 MAIN = Path(__file__).resolve().parents[2] / "__main__.py"
 
@@ -87,6 +89,20 @@ class Answers(Mocks):
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         return f"{args.name}-id", {**args.inputs, **self.answer(args)}
+
+
+class Engine(MockEngine):
+    """Pulumi's mock engine, which also answers what version it has."""
+
+    def RequirePulumiVersion(self, request: Any) -> Any:  # noqa: N802 — name of the gRPC method
+        if not VersionInfo.parse(VERSION).match(request.pulumi_version_range):
+            raise ValueError(f"the test engine passes for {VERSION}, not {request.pulumi_version_range}")
+        return engine_pb2.RequirePulumiVersionResponse()
+
+
+def answer_version() -> None:
+    """Let the mocks that were set last answer what version the engine has."""
+    SETTINGS.engine = Engine(SETTINGS.engine.logger)
 
 
 class RecordingMonitor(MockMonitor):
@@ -167,6 +183,7 @@ def run_program(
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         set_mocks(Answers(answer), project="piray", stack=stack, preview=preview, monitor=monitor)
+        answer_version()
         set_all_config(dict(config), [key for key in config if key == "piray:sshPrivateKey"])
         # The mocks' own stack is that of a program which is over already.
         set_root_resource(None)  # type: ignore[arg-type]  # that of a new process

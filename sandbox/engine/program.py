@@ -22,7 +22,7 @@ from pulumi.runtime.settings import get_project, get_root_resource, get_stack
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
 from sandbox.engine.deployment import PARALLEL, Deployment
-from sandbox.engine.mocks import Answers
+from sandbox.engine.mocks import Answers, answer_version
 from sandbox.engine.run import Run
 from sandbox.engine.state import STACK_TYPE, Resource
 
@@ -110,6 +110,7 @@ def run_program(
     set_mocks(
         monitor.mocks, project=project, stack=stack, preview=run.preview, monitor=monitor, logger=logger
     )
+    answer_version()
     set_all_config(dict(config), [])
     # The program has a process of its own under the real engine: its signals are not this one's.
     with patch.object(signal, "signal"):

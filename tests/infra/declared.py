@@ -9,7 +9,9 @@ from typing import Any
 from pulumi.runtime import MockResourceArgs, set_mocks
 from pulumi.runtime.stack import run_pulumi_func
 
-from infra.config.load import HostConfig, K3sConfig, RayConfig, Secret, SshConfig, StackConfig
+from infra.config.model import HostConfig, K3sConfig, RayConfig, SshConfig, StackConfig
+from infra.config.ssh_keys import Secret
+from infra.hosts.component import PiHosts
 from sandbox.engine.mocks import Answers, Program, RecordingMonitor, Registered, command_answer, reveal
 
 PRIVATE_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nnot-a-real-one\n-----END OPENSSH PRIVATE KEY-----\n"
@@ -34,6 +36,11 @@ def make_config(servers: int = 1, agents: int = 3, **k3s: Any) -> StackConfig:
         k3s=K3sConfig(**k3s),
         ray=RayConfig(image="rayproject/ray:2.60.0-py311-aarch64", runtime_packages=()),
     )
+
+
+def pi_hosts(config: StackConfig) -> PiHosts:
+    """Declare the hosts of a stack as the program does."""
+    return PiHosts("hosts", config.hosts, config.ssh, config.arch)
 
 
 def declare(

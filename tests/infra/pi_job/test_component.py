@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from infra.config.load import StackConfig, parse
+from infra.config.model import StackConfig
+from infra.config.parse import parse
 from infra.pi_job import component, manifest
 from sandbox.engine.mocks import Program, command_answer, run_program
 from sandbox.engine.stack_files import stack_config
@@ -26,7 +27,8 @@ def stack(**pi_job: int) -> StackConfig:
 
 
 def job(**pi_job: int) -> dict[str, Any]:
-    return manifest.pi_job(stack(**pi_job), "ray", "script")
+    config = stack(**pi_job)
+    return manifest.pi_job(config.pi_job, config.ray.image, config.arch, "ray", "script")
 
 
 def up(**pi_job: int) -> Program:
