@@ -20,7 +20,7 @@ from pathlib import Path
 import yaml
 
 from bench.figures import Figure, WrongAnswer
-from sandbox.engine.stack_files import ROOT, engine_text, stack_config
+from sandbox.engine.stack.files import ROOT, engine_text, stack_config
 from tests.checkout import TEST_ENGINE, Checkout
 
 SIZES = (4, 100, 1000)

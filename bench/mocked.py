@@ -16,7 +16,7 @@ from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.stack import run_pulumi_func
 
-from sandbox.engine.mocks import command_answer
+from sandbox.engine.program.mocks import command_answer
 
 
 class Counting(Mocks):

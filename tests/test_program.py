@@ -13,8 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pulumi.runtime import stack as pulumi_stack
 
-from sandbox.engine.marks import UNKNOWN
-from sandbox.engine.mocks import (
+from sandbox.engine.program.mocks import (
     RAY_TOKEN,
     SECRETS,
     Program,
@@ -25,7 +24,8 @@ from sandbox.engine.mocks import (
     reveal,
     run_program,
 )
-from sandbox.engine.stack_files import stack_config
+from sandbox.engine.stack.files import stack_config
+from sandbox.engine.wire.marks import UNKNOWN
 
 HOSTS = ["pi1", "pi2", "pi3", "pi4"]
 AGENTS = HOSTS[1:]

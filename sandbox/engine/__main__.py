@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sandbox.engine.stack_files import project_file
-from sandbox.engine.state import STACK_TYPE, State, StateError, state_path
-from sandbox.engine.values import is_secret, plain
+from sandbox.engine.stack.files import project_file
+from sandbox.engine.stack.state import STACK_TYPE, State, StateError, state_path
+from sandbox.engine.wire.values import is_secret, plain
 
 # What it passes for: new enough for the project's own check.
 _VERSION = "v3.272.0"

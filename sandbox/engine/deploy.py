@@ -11,12 +11,12 @@ from typing import Literal
 
 import pulumi
 
-from sandbox.engine.deployment import Deployment
-from sandbox.engine.events import Events
-from sandbox.engine.program import run_program
-from sandbox.engine.run import Run, StoppedError
-from sandbox.engine.stack_files import stack_config
-from sandbox.engine.state import State, lock
+from sandbox.engine.program.performing import run_program
+from sandbox.engine.stack.files import stack_config
+from sandbox.engine.stack.state import State, lock
+from sandbox.engine.steps.deployment import Deployment
+from sandbox.engine.steps.events import Events
+from sandbox.engine.steps.run import Run, StoppedError
 
 Action = Literal["up", "preview", "destroy"]
 

@@ -10,7 +10,14 @@ from pulumi.runtime import MockResourceArgs, set_mocks
 from pulumi.runtime.stack import run_pulumi_func
 
 from infra.config.load import HostConfig, K3sConfig, RayConfig, Secret, SshConfig, StackConfig
-from sandbox.engine.mocks import Answers, Program, RecordingMonitor, Registered, command_answer, reveal
+from sandbox.engine.program.mocks import (
+    Answers,
+    Program,
+    RecordingMonitor,
+    Registered,
+    command_answer,
+    reveal,
+)
 
 PRIVATE_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nnot-a-real-one\n-----END OPENSSH PRIVATE KEY-----\n"
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7Gx9ZPg3kTQH0m4Xy7v1S9m6T7n4x1Yk2b3c4d5e6f"

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.engine.command.ssh import run_over_ssh
-from sandbox.engine.marks import UNKNOWN
 from sandbox.engine.provider import Context, Diff, ProviderError
-from sandbox.engine.state import Resource
-from sandbox.engine.values import changed_paths, plain
+from sandbox.engine.stack.state import Resource
+from sandbox.engine.wire.marks import UNKNOWN
+from sandbox.engine.wire.values import changed_paths, plain
 
 
 class Command:

@@ -14,10 +14,10 @@ from typing import Any
 
 from sandbox.engine.kubernetes.api import Api, ApiError, UnreachableError, object_path
 from sandbox.engine.kubernetes.waits import NotReadyError, is_ready, wait_until_gone, wait_until_ready
-from sandbox.engine.marks import UNKNOWN
 from sandbox.engine.provider import Context, Diff, PartialError, ProviderError
-from sandbox.engine.state import Resource
-from sandbox.engine.values import changed_paths, has_unknown, is_secret, plain, touches
+from sandbox.engine.stack.state import Resource
+from sandbox.engine.wire.marks import UNKNOWN
+from sandbox.engine.wire.values import changed_paths, has_unknown, is_secret, plain, touches
 
 _AUTONAMED = "pulumi.com/autonamed"
 _REPLACE_UNREADY = "pulumi.com/replaceUnready"

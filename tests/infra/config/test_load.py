@@ -20,7 +20,7 @@ from infra.config.load import OFFICIAL_IMAGE_LACKS, ConfigError, Problem, Secret
 from infra.config.model import RAY_VERSION, StackKeys
 from infra.config.problems import InvalidValueError
 from infra.k3s.release import INSTALL_SCRIPT_SHA256
-from sandbox.engine.stack_files import ROOT, project_file, stack_config
+from sandbox.engine.stack.files import ROOT, project_file, stack_config
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH1BNAnKq+6bI8LNyVt8cB30GzloUqXSXl1nKUDlHZ+i"
 RSA = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC7"

@@ -11,8 +11,8 @@ import pytest
 
 from infra.config.load import StackConfig, parse
 from infra.pi_job import manifest
-from sandbox.engine.mocks import Program, command_answer, run_program
-from sandbox.engine.stack_files import stack_config
+from sandbox.engine.program.mocks import Program, command_answer, run_program
+from sandbox.engine.stack.files import stack_config
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -12,7 +12,7 @@ import pytest
 from sandbox.engine.kubernetes.provider import KubernetesObject
 from sandbox.engine.kubernetes.waits import NotReadyError, wait_until_gone, wait_until_ready
 from sandbox.engine.provider import Context
-from sandbox.engine.state import Resource
+from sandbox.engine.stack.state import Resource
 from tests.sandbox.engine.scenario import ENGINES, REAL, Scenario
 
 OBJECTS = """

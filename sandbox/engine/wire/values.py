@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sandbox.engine.marks import SECRET, SIGNATURE, UNKNOWN
+from sandbox.engine.wire.marks import SECRET, SIGNATURE, UNKNOWN
 
 Path = tuple[str | int, ...]
 

@@ -20,9 +20,9 @@ from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.settings import get_root_resource, set_root_resource
 from pulumi.runtime.stack import Stack, run_in_stack
 
-from sandbox.engine.marks import SECRET, SIGNATURE, UNKNOWN
+from sandbox.engine.wire.marks import SECRET, SIGNATURE, UNKNOWN
 
-MAIN = Path(__file__).resolve().parents[2] / "__main__.py"
+MAIN = Path(__file__).resolve().parents[3] / "__main__.py"
 
 
 @dataclass(frozen=True)

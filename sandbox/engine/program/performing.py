@@ -21,10 +21,10 @@ from pulumi.runtime.rpc import serialize_properties
 from pulumi.runtime.settings import get_project, get_root_resource, get_stack
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
-from sandbox.engine.deployment import PARALLEL, Deployment
-from sandbox.engine.mocks import Answers
-from sandbox.engine.run import Run
-from sandbox.engine.state import STACK_TYPE, Resource
+from sandbox.engine.program.mocks import Answers
+from sandbox.engine.stack.state import STACK_TYPE, Resource
+from sandbox.engine.steps.deployment import PARALLEL, Deployment
+from sandbox.engine.steps.run import Run
 
 # Options of resources that the program does not use; silently ignored, they would make a scenario lie.
 # (Aliases are ignored: the SDK of Kubernetes gives them for types of old API versions.)

@@ -6,11 +6,11 @@ from functools import partial
 from threading import Condition, Event
 from typing import Any
 
-from sandbox.engine.events import Events
-from sandbox.engine.mocks import decode, plain_texts
+from sandbox.engine.program.mocks import decode, plain_texts
 from sandbox.engine.provider import Context, ProviderError
-from sandbox.engine.state import Resource, State
-from sandbox.engine.values import plain, with_secrets
+from sandbox.engine.stack.state import Resource, State
+from sandbox.engine.steps.events import Events
+from sandbox.engine.wire.values import plain, with_secrets
 
 
 class StoppedError(Exception):

@@ -14,9 +14,9 @@ from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from sandbox.engine.marks import SECRET, SIGNATURE
-from sandbox.engine.secrets import SecretWords
-from sandbox.engine.values import is_secret
+from sandbox.engine.wire.marks import SECRET, SIGNATURE
+from sandbox.engine.wire.secret_words import SecretWords
+from sandbox.engine.wire.values import is_secret
 
 STACK_TYPE = "pulumi:pulumi:Stack"
 _CIPHERTEXT = "ciphertext"

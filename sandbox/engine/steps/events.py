@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sandbox.engine.state import Resource
+from sandbox.engine.stack.state import Resource
 
 _SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "+-", "same": " "}
 # Parts of a replacement: the `replace` is what is counted.
