@@ -8,8 +8,9 @@ import pytest
 
 from infra import outputs as exported
 from infra.config.fields import MAX_SAMPLES
-from sandbox.engine.program.mocks import RAY_TOKEN, command_answer, reveal, run_program
+from sandbox.engine.program.answers import RAY_TOKEN, command_answer
 from sandbox.engine.stack.files import stack_config
+from tests.program import reveal, run_program
 from workloads.pi import pod
 from workloads.runner import stack_outputs as read
 

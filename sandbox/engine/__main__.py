@@ -14,10 +14,10 @@ from pathlib import Path
 
 from sandbox.engine.stack.files import project_file
 from sandbox.engine.stack.state import STACK_TYPE, State, StateError, state_path
+from sandbox.engine.version import VERSION
 from sandbox.engine.wire.values import is_secret, plain
 
-# What it passes for: new enough for the project's own check.
-_VERSION = "v3.272.0"
+
 _FAILED = 255
 
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code."""
     options = _parse(arguments)
     if options.command == "version":
-        print(_VERSION)
+        print(f"v{VERSION}")
         return 0
     try:
         if options.command == "stack":

@@ -1,27 +1,20 @@
-"""Runs a Pulumi program with the test engine in the place of Pulumi's mocks."""
+"""Runs a Pulumi program with its resources performed, in the place of Pulumi's mocks."""
 
-import asyncio
 import logging
 import re
 import runpy
-import signal
 import sys
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from google.protobuf import empty_pb2, json_format, struct_pb2
-from pulumi.runtime import set_mocks
-from pulumi.runtime.config import set_all_config
 from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.proto import resource_pb2
-from pulumi.runtime.rpc import serialize_properties
-from pulumi.runtime.settings import get_project, get_root_resource, get_stack
-from pulumi.runtime.stack import Stack, run_pulumi_func
+from pulumi.runtime.settings import get_project, get_stack
 
-from sandbox.engine.program.mocks import Answers
+from sandbox.engine.program.answers import Answers
+from sandbox.engine.program.under_mocks import run_under_mocks
 from sandbox.engine.stack.state import STACK_TYPE, Resource
 from sandbox.engine.steps.deployment import PARALLEL, Deployment
 from sandbox.engine.steps.run import Run
@@ -94,35 +87,20 @@ def run_program(
         BaseException: Whatever ended the program, StoppedError of a step included.
     """
 
-    def main() -> None:
-        runpy.run_path(str(folder / "__main__.py"), run_name="__main__")
-
-    monitor = PerformingMonitor(deployment, run)
     logger = logging.getLogger("pulumi-program")
     logger.addHandler(logging.StreamHandler(sys.stderr))
     sys.path.insert(0, str(folder))
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    # Registrations wait here for their hosts; the default of a small machine would be six at a time.
-    loop.set_default_executor(ThreadPoolExecutor(PARALLEL))
-    # What a failed registration leaves behind has been reported already.
-    loop.set_exception_handler(lambda *_: None)
-    set_mocks(
-        monitor.mocks, project=project, stack=stack, preview=run.preview, monitor=monitor, logger=logger
+    run_under_mocks(
+        lambda: runpy.run_path(str(folder / "__main__.py"), run_name="__main__"),
+        PerformingMonitor(deployment, run),
+        config,
+        stack=stack,
+        preview=run.preview,
+        project=project,
+        logger=logger,
+        # Registrations wait for their hosts; the default of a small machine would be six at a time.
+        threads=PARALLEL,
     )
-    set_all_config(dict(config), [])
-    # The program has a process of its own under the real engine: its signals are not this one's.
-    with patch.object(signal, "signal"):
-        loop.run_until_complete(run_pulumi_func(main))
-    root = get_root_resource()
-    assert isinstance(root, Stack)
-
-    async def record() -> None:
-        urn = await root.urn.future()
-        outputs = await serialize_properties(root.outputs, {})
-        run.set_outputs(str(urn), json_format.MessageToDict(outputs))
-
-    loop.run_until_complete(record())
 
 
 def _goal(request: Any, urn: str) -> Resource:

@@ -6,11 +6,10 @@ from functools import partial
 from threading import Condition, Event
 from typing import Any
 
-from sandbox.engine.program.mocks import decode, plain_texts
 from sandbox.engine.provider import Context, ProviderError
 from sandbox.engine.stack.state import Resource, State
 from sandbox.engine.steps.events import Events
-from sandbox.engine.wire.values import plain, with_secrets
+from sandbox.engine.wire.values import open_texts, plain, with_secrets
 
 
 class StoppedError(Exception):
@@ -112,7 +111,7 @@ class Run:
 
     def refuse_leaks(self, goal: Resource) -> None:
         """Refuse inputs that have in clear what another resource keeps secret."""
-        clear = "\n".join(plain_texts(decode(goal.inputs)))
+        clear = "\n".join(open_texts(goal.inputs))
         with self.changed:
             owners = self.state.secrets.owners_in(clear)
         if owners:

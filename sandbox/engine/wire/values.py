@@ -83,6 +83,19 @@ def touches(paths: Sequence[Path], pattern: str) -> bool:
     )
 
 
+def open_texts(value: Any) -> Iterator[str]:
+    """Yield every text of a value that is in no secret, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping) and not is_secret(value):
+        for key, item in value.items():
+            yield key
+            yield from open_texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from open_texts(item)
+
+
 def telling_words(value: Any, *, secret_ones: bool, inside: bool = False) -> Iterator[str]:
     """Yield the long words of a value: those in its secrets, or those outside of them."""
     if is_secret(value):

@@ -8,9 +8,10 @@ import pytest
 from pulumi.runtime import MockResourceArgs
 
 from infra.hosts.component import Conflict, PiHosts, PreparedHost, TakenNames
-from sandbox.engine.program.mocks import command_answer, reveal
+from sandbox.engine.program.answers import command_answer
 from sandbox.engine.wire.marks import UNKNOWN
 from tests.infra.declared import commands, declare, make_config, variables
+from tests.program import reveal
 
 CONFIG = make_config(servers=1, agents=2)
 

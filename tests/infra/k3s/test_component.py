@@ -11,9 +11,10 @@ from pulumi.runtime import MockResourceArgs
 from infra.config.load import StackConfig
 from infra.hosts.component import PiHosts
 from infra.k3s.component import K3sCluster
-from sandbox.engine.program.mocks import CREDENTIALS, Program, Secret, command_answer, plain_texts, reveal
+from sandbox.engine.program.answers import CREDENTIALS, command_answer
 from sandbox.engine.wire.marks import UNKNOWN
 from tests.infra.declared import commands, declare, make_config, variables
+from tests.program import Program, Secret, plain_texts, reveal
 
 TOKENS = ("server-secret", "agent-secret", "S0VZLU9GLVRIRS1BRE1JTg==")
 

@@ -17,16 +17,9 @@ import pytest
 from ray.job_submission import JobSubmissionClient
 
 from infra.remote.command import render_stdin
-from sandbox.engine.program.mocks import (
-    RAY_TOKEN,
-    Program,
-    Secret,
-    command_answer,
-    plain_texts,
-    reveal,
-    run_program,
-)
+from sandbox.engine.program.answers import RAY_TOKEN, command_answer
 from sandbox.engine.stack.files import stack_config
+from tests.program import Program, Secret, plain_texts, reveal, run_program
 
 ROOT = Path(__file__).resolve().parents[3]
 URL = "http://127.0.0.1:8265"

@@ -11,8 +11,9 @@ import pytest
 
 from infra.config.load import StackConfig, parse
 from infra.pi_job import manifest
-from sandbox.engine.program.mocks import Program, command_answer, run_program
+from sandbox.engine.program.answers import command_answer
 from sandbox.engine.stack.files import stack_config
+from tests.program import Program, run_program
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from infra.config.load import HostConfig, SshConfig
 from infra.remote.command import APPLY, UNDO, remote_script, render_stdin
-from sandbox.engine.program.mocks import Registered, Secret, plain_texts, reveal
 from tests.infra.declared import HOST_KEY, PRIVATE_KEY, commands, declare, make_config
+from tests.program import Registered, Secret, plain_texts, reveal
 
 CONFIG = make_config()
 HOST = CONFIG.first_server
