@@ -14,7 +14,7 @@ from pulumi.runtime.mocks import MockMonitor
 from sandbox.engine.program.answers import RAY_TOKEN, Answers
 from sandbox.engine.program.under_mocks import run_under_mocks
 from sandbox.engine.stack.files import ROOT
-from sandbox.engine.stack.state import STACK_TYPE
+from sandbox.engine.stack.resource import STACK_TYPE
 from sandbox.engine.wire.marks import SECRET, SIGNATURE
 
 MAIN = ROOT / "__main__.py"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, Protocol
 
-from sandbox.engine.stack.state import Resource
+from sandbox.engine.stack.resource import Resource
 from sandbox.engine.wire.values import Path
 
 

@@ -15,12 +15,13 @@ from pulumi.runtime.settings import get_project, get_stack
 
 from sandbox.engine.program.answers import Answers
 from sandbox.engine.program.under_mocks import run_under_mocks
-from sandbox.engine.stack.state import STACK_TYPE, Resource
+from sandbox.engine.stack.resource import STACK_TYPE, Resource
 from sandbox.engine.steps.deployment import PARALLEL, Deployment
 from sandbox.engine.steps.run import Run
 
 # Options of resources that the program does not use; silently ignored, they would make a scenario lie.
-# (Aliases are ignored: the SDK of Kubernetes gives them for types of old API versions.)
+# (Ignored are aliases, which the SDK of Kubernetes gives for types of old API versions, and what hides parts
+# of a diff, since this engine prints none.)
 _REFUSED_OPTIONS = (
     "deletedWith",
     "ignoreChanges",
@@ -47,12 +48,14 @@ class PerformingMonitor(MockMonitor):
         self.run = run
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """Return the URN of a resource, with the types of all that it is in."""
         # The mocks put the stack's type before the others, and keep only the last one of a parent's types.
         above = parent.split("::")[2] if parent else STACK_TYPE
         qualified = type_ if above == STACK_TYPE else f"{above}${type_}"
         return "urn:pulumi:" + "::".join([get_stack(), get_project(), qualified, name])
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 — name of the gRPC method
+        """Bring a resource into the state that the program wants."""
         if refused := [name for name in _REFUSED_OPTIONS if getattr(request, name)]:
             raise NotImplementedError(f"{request.name}: the test engine knows no option {', '.join(refused)}")
         done = self.deployment.register(
@@ -62,13 +65,16 @@ class PerformingMonitor(MockMonitor):
         return resource_pb2.RegisterResourceResponse(urn=done.urn, id=done.id, object=outputs)
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 — name of the gRPC method
+        """Record what a component or the whole stack tells."""
         self.run.set_outputs(request.urn, json_format.MessageToDict(request.outputs))
         return empty_pb2.Empty()
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802 — name of the gRPC method
+        """Refuse a call of a provider's function."""
         raise NotImplementedError(f"the test engine cannot call {request.tok}")
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802 — name of the gRPC method
+        """Refuse a look at what somebody else has made."""
         raise NotImplementedError(f"the test engine cannot read {request.name}")
 
 
@@ -81,12 +87,11 @@ def run_program(
     project: str,
     stack: str,
 ) -> None:
-    """Run the `__main__.py` of a folder to its end and record the stack's outputs.
+    """Run the `__main__.py` of a folder until all that it has begun is over.
 
     Raises:
         BaseException: Whatever ended the program, StoppedError of a step included.
     """
-
     logger = logging.getLogger("pulumi-program")
     logger.addHandler(logging.StreamHandler(sys.stderr))
     sys.path.insert(0, str(folder))

@@ -43,7 +43,7 @@ def run_under_mocks(
     logger: logging.Logger | None = None,
     threads: int | None = None,
 ) -> None:
-    """Run a program in a new stack until all that it has begun is over.
+    """Run a program in a new stack, with mocks in the place of the engine, until all that it began is over.
 
     Args:
         program: What `__main__.py` would do.
@@ -59,32 +59,39 @@ def run_under_mocks(
     Raises:
         BaseException: Whatever ended the program.
     """
-
-    async def main() -> None:
-        # What a failed registration leaves behind has been reported already.
-        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-        if threads is not None:
-            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads))
-
-        def run() -> None:
-            program()
-
-        await run_in_stack(run)
-
-    def begin() -> None:
-        configure(_settings(monitor, logger, project=project, stack=stack, dry_run=preview))
-        set_all_config(dict(config), list(secret_keys))
-        set_root_resource(None)  # type: ignore[arg-type]  # as in a new process
-        loop = asyncio.new_event_loop()
-        loop.run_until_complete(main())
-        # After a failure threads may still answer to it.
-        loop.close()
-
+    settings = MockSettings(
+        monitor=monitor,
+        engine=Engine(logger),
+        project=project,
+        stack=stack,
+        dry_run=preview,
+        organization=None,
+        callbacks=None,
+    )
     # Under a real engine the program has a process of its own: its signals are not this one's.
     with patch.object(signal, "signal"):
-        contextvars.copy_context().run(begin)
+        contextvars.copy_context().run(_run, program, settings, config, secret_keys, threads)
 
 
-def _settings(monitor: MockMonitor, logger: logging.Logger | None, **more: Any) -> MockSettings:
-    """Return what `pulumi.runtime.set_mocks` would set, without the finished stack that it makes."""
-    return MockSettings(monitor=monitor, engine=Engine(logger), organization=None, callbacks=None, **more)
+def _run(
+    program: Callable[[], object],
+    settings: MockSettings,
+    config: Mapping[str, str],
+    secret_keys: Collection[str],
+    threads: int | None,
+) -> None:
+    def main() -> None:
+        program()
+
+    # As `pulumi.runtime.set_mocks`, but for the stack that it makes, which is over already.
+    configure(settings)
+    set_root_resource(None)  # type: ignore[arg-type]  # as in a new process
+    set_all_config(dict(config), list(secret_keys))
+    loop = asyncio.new_event_loop()
+    if threads is not None:
+        loop.set_default_executor(ThreadPoolExecutor(threads))
+    # What a failed registration leaves behind has been reported already.
+    loop.set_exception_handler(lambda *_: None)
+    loop.run_until_complete(run_in_stack(main))
+    # Not after a failure: threads may still answer to it.
+    loop.close()

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.engine.kubernetes.provider import KubernetesObject
+from sandbox.engine.kubernetes.objects import KubernetesObject
 from sandbox.engine.kubernetes.waits import NotReadyError, wait_until_gone, wait_until_ready
 from sandbox.engine.provider import Context
-from sandbox.engine.stack.state import Resource
+from sandbox.engine.stack.resource import Resource
 from tests.sandbox.engine.scenario import ENGINES, REAL, Scenario
 
 OBJECTS = """
