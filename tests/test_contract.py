@@ -9,8 +9,9 @@ import pytest
 from infra import outputs as exported
 from infra.config.fields import MAX_SAMPLES
 from infra.names import camel_case
-from sandbox.engine.mocks import RAY_TOKEN, command_answer, reveal, run_program
-from sandbox.engine.stack_files import stack_config
+from sandbox.engine.program.answers import RAY_TOKEN, command_answer
+from sandbox.engine.stack.files import stack_config
+from tests.program import reveal, run_program
 from workloads.pi import philox
 from workloads.runner import stack_outputs as read
 

@@ -13,19 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pulumi.runtime import stack as pulumi_stack
 
-from sandbox.engine.marks import UNKNOWN
-from sandbox.engine.mocks import (
-    RAY_TOKEN,
-    SECRETS,
-    Program,
-    Registered,
-    Secret,
-    command_answer,
-    plain_texts,
-    reveal,
-    run_program,
-)
-from sandbox.engine.stack_files import stack_config
+from sandbox.engine.program.answers import RAY_TOKEN, command_answer
+from sandbox.engine.stack.files import stack_config
+from sandbox.engine.wire.marks import UNKNOWN
+from tests.program import SECRETS, Program, Registered, Secret, plain_texts, reveal, run_program
 
 HOSTS = ["pi1", "pi2", "pi3", "pi4"]
 AGENTS = HOSTS[1:]

@@ -13,7 +13,7 @@ from infra import program
 from infra.versions import PULUMI_CLI_MIN
 
 
-class Refusal(grpc.RpcError):
+class Refusal(grpc.RpcError):  # type: ignore[misc]  # gRPC has no types
     """What the SDK gets from a CLI that does not fit."""
 
     def __init__(self, code: grpc.StatusCode, details: str) -> None:

@@ -15,7 +15,7 @@ from pulumi.automation import PulumiCommand
 
 from infra import pulumi_cli
 from infra.local.wanted import LocalRayError
-from tests.checkout import TEST_ENGINE
+from sandbox.project import TEST_ENGINE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -14,7 +14,7 @@ import kr8s.asyncio
 from kr8s.asyncio.objects import Job, Pod
 
 from workloads.pi.estimate import Estimate
-from workloads.results.records import PiPart
+from workloads.results.pi_records import PiPart
 from workloads.runner.kubernetes_api import KubernetesError, connect, private_kubeconfig, run_on
 from workloads.runner.stack_outputs import PiJobOutputs
 

@@ -22,7 +22,7 @@ from infra.config.parse import parse
 from infra.config.problems import ConfigError, InvalidValueError, Problem
 from infra.config.ssh_keys import Secret
 from infra.versions import K3S_INSTALL_SCRIPT_SHA256, OFFICIAL_IMAGE_LACKS, RAY
-from sandbox.engine.stack_files import ROOT, project_file, stack_config
+from sandbox.engine.stack.files import ROOT, project_file, stack_config
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH1BNAnKq+6bI8LNyVt8cB30GzloUqXSXl1nKUDlHZ+i"
 RSA = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC7"

@@ -8,10 +8,11 @@ import pytest
 from pulumi.runtime import MockResourceArgs
 
 from infra.hosts.prepared import Conflict, PreparedHost, TakenNames
-from sandbox.engine.marks import SECRET, SIGNATURE, UNKNOWN
-from sandbox.engine.mocks import command_answer, reveal, run_program
-from sandbox.engine.stack_files import stack_config
+from sandbox.engine.program.answers import command_answer
+from sandbox.engine.stack.files import stack_config
+from sandbox.engine.wire.marks import SECRET, SIGNATURE, UNKNOWN
 from tests.infra.declared import commands, declare, make_config, pi_hosts, variables
+from tests.program import reveal, run_program
 
 CONFIG = make_config(servers=1, agents=2)
 

@@ -11,9 +11,10 @@ from pulumi.runtime import MockResourceArgs
 from infra.config.model import StackConfig
 from infra.k3s.component import K3sCluster, K3sClusterArgs
 from infra.k3s.release import k3s_release
-from sandbox.engine.marks import UNKNOWN
-from sandbox.engine.mocks import CREDENTIALS, Program, Secret, command_answer, plain_texts, reveal
+from sandbox.engine.program.answers import CREDENTIALS, command_answer
+from sandbox.engine.wire.marks import UNKNOWN
 from tests.infra.declared import commands, declare, make_config, pi_hosts, variables
+from tests.program import Program, Secret, plain_texts, reveal
 
 TOKENS = ("server-secret", "agent-secret", "S0VZLU9GLVRIRS1BRE1JTg==")
 

@@ -14,8 +14,9 @@ import pytest
 from infra.config.model import StackConfig
 from infra.config.parse import parse
 from infra.pi_job import component, manifest
-from sandbox.engine.mocks import Program, command_answer, run_program
-from sandbox.engine.stack_files import stack_config
+from sandbox.engine.program.answers import command_answer
+from sandbox.engine.stack.files import stack_config
+from tests.program import Program, run_program
 from workloads.pi.kernel import count_inside
 
 ROOT = Path(__file__).resolve().parents[3]

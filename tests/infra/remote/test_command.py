@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from infra.config.model import HostConfig, SshConfig
 from infra.remote.command import APPLY, UNDO, Script, remote_script
 from infra.remote.stdin import render_stdin
-from sandbox.engine.mocks import Registered, Secret, plain_texts, reveal
 from tests.infra.declared import HOST_KEY, PRIVATE_KEY, commands, declare, make_config
+from tests.program import Registered, Secret, plain_texts, reveal
 
 CONFIG = make_config()
 HOST = CONFIG.servers[0]

@@ -1,4 +1,4 @@
-"""Reads the shipped stack files as Pulumi's engine does, so that tests run on what users get."""
+"""Reads a project's files as Pulumi's engine does."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def project_file(folder: Path = ROOT) -> dict[str, Any]:
@@ -14,6 +14,11 @@ def project_file(folder: Path = ROOT) -> dict[str, Any]:
     contents = yaml.safe_load((folder / "Pulumi.yaml").read_text(encoding="utf-8"))
     assert isinstance(contents, dict)
     return contents
+
+
+def stack_file(folder: Path, stack: str) -> Path:
+    """Return where a project keeps the configuration of one of its stacks."""
+    return folder / f"Pulumi.{stack}.yaml"
 
 
 def engine_text(value: object) -> str:
@@ -36,7 +41,7 @@ def stack_config(name: str, folder: Path = ROOT) -> dict[str, str]:
         ValueError: If the file holds an encrypted value, which only the engine can read.
     """
     project = project_file(folder)
-    stack = yaml.safe_load((folder / f"Pulumi.{name}.yaml").read_text(encoding="utf-8"))
+    stack = yaml.safe_load(stack_file(folder, name).read_text(encoding="utf-8"))
     merged: dict[str, object] = {}
     for key, schema in project.get("config", {}).items():
         full_key = key if ":" in key else f"{project['name']}:{key}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sandbox.engine.state import Resource
+from sandbox.engine.stack.resource import Resource
 
 _SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "+-", "same": " "}
 # Parts of a replacement: the `replace` is what is counted.
@@ -98,7 +98,7 @@ class Events:
                 print(f"{severity}: {message}", file=sys.stderr, flush=True)
 
     def finish(self) -> None:
-        """Report all errors, then the sum of all steps."""
+        """Report all errors, then the sum of all steps; as JSON if nothing else goes to standard output."""
         seconds = time.monotonic() - self._begun
         self._write(
             "summaryEvent", maybeCorrupt=False, durationSeconds=int(seconds), resourceChanges=self.changes
@@ -111,7 +111,10 @@ class Events:
             where = f"{resource.type} ({resource.name})" if resource else "pulumi:pulumi:Stack"
             lines = message.rstrip().replace("\n", "\n    ")
             print(f"  {where}:\n    error: {lines}\n", file=out, flush=True)
-        if not self._quiet:
+        if self._quiet:
+            steps = [{"op": operation, "urn": one.urn} for operation, one in self.steps]
+            print(json.dumps({"steps": steps, "changeSummary": self.changes}, indent=2))
+        else:
             print("Resources:")
             for operation, count in sorted(self.changes.items()):
                 print(f"    {_SIGNS.get(operation, ''):2} {count} {operation}")

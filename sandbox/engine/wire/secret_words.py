@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.engine.values import plain, secret, telling_words
+from sandbox.engine.wire.values import plain, secret, telling_words
 
 # Outputs in which a secret may come up that nobody gave to the resource.
 _TOLD = ("stdout", "stderr", "data", "stringData", "kubeconfig")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sandbox.engine.marks import SECRET, SIGNATURE, UNKNOWN
+from sandbox.engine.wire.marks import SECRET, SIGNATURE, UNKNOWN
 
 Path = tuple[str | int, ...]
 
@@ -63,10 +63,10 @@ def _mark_like(value: Any, model: Any) -> Any:
 
 def changed_paths(old: Any, new: Any, at: Path = ()) -> Iterator[Path]:
     """Yield where two plain values differ; what is unknown differs from everything."""
-    maps = [each or {} for each in (old, new) if each is None or isinstance(each, Mapping)]
-    if len(maps) == 2 and (maps[0] or maps[1]):
-        for key in sorted(maps[0].keys() | maps[1].keys()):
-            yield from changed_paths(maps[0].get(key), maps[1].get(key), (*at, key))
+    if (old or new) and all(each is None or isinstance(each, Mapping) for each in (old, new)):
+        before, after = old or {}, new or {}
+        for key in sorted(before.keys() | after.keys()):
+            yield from changed_paths(before.get(key), after.get(key), (*at, key))
     elif isinstance(old, list) and isinstance(new, list):
         for index in range(max(len(old), len(new))):
             before, after = (items[index] if index < len(items) else None for items in (old, new))
@@ -81,6 +81,19 @@ def touches(paths: Sequence[Path], pattern: str) -> bool:
     return any(
         all(want in ("*", str(part)) for want, part in zip(wanted, path, strict=False)) for path in paths
     )
+
+
+def open_texts(value: Any) -> Iterator[str]:
+    """Yield every text of a value that is in no secret, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping) and not is_secret(value):
+        for key, item in value.items():
+            yield key
+            yield from open_texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from open_texts(item)
 
 
 def telling_words(value: Any, *, secret_ones: bool, inside: bool = False) -> Iterator[str]:

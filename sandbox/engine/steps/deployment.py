@@ -10,13 +10,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from sandbox.engine.command.provider import Command
-from sandbox.engine.kubernetes.provider import KubernetesObject, KubernetesProvider
-from sandbox.engine.marks import UNKNOWN
-from sandbox.engine.order import dependents_to_replace, free_to_go
+from sandbox.engine.kubernetes.objects import KubernetesObject
+from sandbox.engine.kubernetes.provider import KubernetesProvider
 from sandbox.engine.provider import Context, Diff, PartialError, Provider
-from sandbox.engine.run import Run, StoppedError
-from sandbox.engine.state import Resource
-from sandbox.engine.values import plain, touches
+from sandbox.engine.stack.resource import Resource
+from sandbox.engine.steps.order import dependents_to_replace, free_to_go
+from sandbox.engine.steps.run import Run, StoppedError
+from sandbox.engine.wire.marks import UNKNOWN
+from sandbox.engine.wire.values import plain, touches
 
 PARALLEL = 32
 

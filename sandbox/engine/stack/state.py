@@ -1,68 +1,30 @@
 """What the test engine remembers of a stack: one file, written after every operation, secrets encrypted."""
 
 import base64
-import fcntl
 import hashlib
 import json
 import os
 import secrets
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
+from filelock import FileLock, Timeout
 
-from sandbox.engine.marks import SECRET, SIGNATURE
-from sandbox.engine.secrets import SecretWords
-from sandbox.engine.values import is_secret
+from sandbox.engine.stack.resource import Resource
+from sandbox.engine.wire.marks import SECRET, SIGNATURE
+from sandbox.engine.wire.secret_words import SecretWords
+from sandbox.engine.wire.values import is_secret
 
-STACK_TYPE = "pulumi:pulumi:Stack"
 _CIPHERTEXT = "ciphertext"
 
 
 class StateError(Exception):
     """The state cannot be used; the text is for the user."""
-
-
-@dataclass(eq=False)
-class Resource:
-    """One resource as it was last registered and performed; two with equal values are still two.
-
-    Attributes:
-        delete: It has been replaced and is still to be deleted.
-        pending_replacement: It has been deleted and its replacement is still to be made.
-        init_errors: Why it is there but does not work yet.
-    """
-
-    urn: str
-    type: str
-    custom: bool
-    inputs: dict[str, Any]
-    outputs: dict[str, Any] = field(default_factory=dict)
-    id: str = ""
-    parent: str = ""
-    provider: str = ""
-    dependencies: list[str] = field(default_factory=list)
-    property_dependencies: dict[str, list[str]] = field(default_factory=dict)
-    additional_secret_outputs: list[str] = field(default_factory=list)
-    replace_on_changes: list[str] = field(default_factory=list)
-    delete_before_replace: bool | None = None
-    timeouts_s: dict[str, float] = field(default_factory=dict)
-    delete: bool = False
-    pending_replacement: bool = False
-    init_errors: list[str] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        return self.urn.rsplit("::", 1)[1]
-
-    @property
-    def needs(self) -> set[str]:
-        """URNs of all that must outlive this resource."""
-        through = {urn for urns in self.property_dependencies.values() for urn in urns}
-        return ({*self.dependencies, *through, self.parent, self.provider.rpartition("::")[0]}) - {""}
 
 
 class State:
@@ -170,21 +132,22 @@ def state_path(env: Mapping[str, str], project: str, stack: str) -> Path:
     return folder / project / f"{stack}.json"
 
 
-def lock(path: Path) -> int:
-    """Keep other runs off a stack until this process ends, however it ends; return what holds the lock.
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other runs off a stack during the block, and until this process ends, however it ends.
 
     Raises:
         StateError: If another run is at it.
     """
-    descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    lock = FileLock(path.with_suffix(".lock"), blocking=False)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
+        lock.acquire()
+    except Timeout:
         raise StateError(
             "the stack is currently locked by 1 lock(s). Wait for the other process to end."
         ) from None
-    return descriptor
+    with lock:
+        yield
 
 
 def _passphrase(env: Mapping[str, str]) -> bytes:

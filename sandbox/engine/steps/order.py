@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 
-from sandbox.engine.state import Resource
+from sandbox.engine.stack.resource import Resource
 
 
 def dependents_to_replace(

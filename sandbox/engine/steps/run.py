@@ -6,11 +6,11 @@ from functools import partial
 from threading import Condition, Event
 from typing import Any
 
-from sandbox.engine.events import Events
-from sandbox.engine.mocks import decode, plain_texts
 from sandbox.engine.provider import Context, ProviderError
-from sandbox.engine.state import Resource, State
-from sandbox.engine.values import plain, with_secrets
+from sandbox.engine.stack.resource import STACK_TYPE, Resource
+from sandbox.engine.stack.state import State
+from sandbox.engine.steps.events import Events
+from sandbox.engine.wire.values import open_texts, plain, with_secrets
 
 
 class StoppedError(Exception):
@@ -39,6 +39,14 @@ class Run:
         self.stopped = Event()
         self.changed = Condition()
         self._running = 0
+        self._stack_outputs: tuple[Resource, dict[str, Any]] | None = None
+
+    def warn_of_interrupted(self) -> None:
+        """Name the operations whose end an earlier run has not seen, once."""
+        for pending in self.state.pending_operations:
+            message = f"{pending['urn']} was interrupted while {pending['operation']}"
+            self.events.diagnose(message, severity="warning")
+        self.state.pending_operations = []
 
     @contextmanager
     def step(self, operation: str, resource: Resource, *, performs: bool = True) -> Iterator[None]:
@@ -91,10 +99,23 @@ class Run:
             self.state.put(goal)
 
     def set_outputs(self, urn: str, outputs: dict[str, Any]) -> None:
-        """Record the outputs of a component or of the whole stack."""
+        """Record the outputs of a component, or keep those of the whole stack until the run has ended."""
         with self.changed:
-            if resource := self.state.live(urn):
+            resource = self.state.live(urn)
+            if resource is None:
+                return
+            if resource.type == STACK_TYPE:
+                self._stack_outputs = resource, outputs
+            else:
                 self.state.set_outputs(resource, outputs)
+                self._save()
+
+    def record_stack_outputs(self, *, failed: bool) -> None:
+        """Record the outputs of the whole stack; those that a failed run does not tell stay as they were."""
+        if self._stack_outputs is not None:
+            resource, outputs = self._stack_outputs
+            with self.changed:
+                self.state.set_outputs(resource, {**resource.outputs, **outputs} if failed else outputs)
                 self._save()
 
     def context(self, resource: Resource, operation: str) -> Context:
@@ -112,7 +133,7 @@ class Run:
 
     def refuse_leaks(self, goal: Resource) -> None:
         """Refuse inputs that have in clear what another resource keeps secret."""
-        clear = "\n".join(plain_texts(decode(goal.inputs)))
+        clear = "\n".join(open_texts(goal.inputs))
         with self.changed:
             owners = self.state.secrets.owners_in(clear)
         if owners:

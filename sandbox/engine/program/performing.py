@@ -1,33 +1,27 @@
-"""Runs a Pulumi program with the test engine in the place of Pulumi's mocks."""
+"""Runs a Pulumi program with its resources performed, in the place of Pulumi's mocks."""
 
-import asyncio
 import logging
 import re
 import runpy
-import signal
 import sys
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from google.protobuf import empty_pb2, json_format, struct_pb2
-from pulumi.runtime import set_mocks
-from pulumi.runtime.config import set_all_config
 from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.proto import resource_pb2
-from pulumi.runtime.rpc import serialize_properties
-from pulumi.runtime.settings import get_project, get_root_resource, get_stack
-from pulumi.runtime.stack import Stack, run_pulumi_func
+from pulumi.runtime.settings import get_project, get_stack
 
-from sandbox.engine.deployment import PARALLEL, Deployment
-from sandbox.engine.mocks import Answers, answer_version
-from sandbox.engine.run import Run
-from sandbox.engine.state import STACK_TYPE, Resource
+from sandbox.engine.program.answers import Answers
+from sandbox.engine.program.under_mocks import run_under_mocks
+from sandbox.engine.stack.resource import STACK_TYPE, Resource
+from sandbox.engine.steps.deployment import PARALLEL, Deployment
+from sandbox.engine.steps.run import Run
 
 # Options of resources that the program does not use; silently ignored, they would make a scenario lie.
-# (Aliases are ignored: the SDK of Kubernetes gives them for types of old API versions.)
+# (Ignored are aliases, which the SDK of Kubernetes gives for types of old API versions, and what hides parts
+# of a diff, since this engine prints none.)
 _REFUSED_OPTIONS = (
     "deletedWith",
     "ignoreChanges",
@@ -54,12 +48,14 @@ class PerformingMonitor(MockMonitor):
         self.run = run
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """Return the URN of a resource, with the types of all that it is in."""
         # The mocks put the stack's type before the others, and keep only the last one of a parent's types.
         above = parent.split("::")[2] if parent else STACK_TYPE
         qualified = type_ if above == STACK_TYPE else f"{above}${type_}"
         return "urn:pulumi:" + "::".join([get_stack(), get_project(), qualified, name])
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 — name of the gRPC method
+        """Bring a resource into the state that the program wants."""
         if refused := [name for name in _REFUSED_OPTIONS if getattr(request, name)]:
             raise NotImplementedError(f"{request.name}: the test engine knows no option {', '.join(refused)}")
         done = self.deployment.register(
@@ -69,13 +65,16 @@ class PerformingMonitor(MockMonitor):
         return resource_pb2.RegisterResourceResponse(urn=done.urn, id=done.id, object=outputs)
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 — name of the gRPC method
+        """Record what a component or the whole stack tells."""
         self.run.set_outputs(request.urn, json_format.MessageToDict(request.outputs))
         return empty_pb2.Empty()
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802 — name of the gRPC method
+        """Refuse a call of a provider's function."""
         raise NotImplementedError(f"the test engine cannot call {request.tok}")
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802 — name of the gRPC method
+        """Refuse a look at what somebody else has made."""
         raise NotImplementedError(f"the test engine cannot read {request.name}")
 
 
@@ -88,42 +87,25 @@ def run_program(
     project: str,
     stack: str,
 ) -> None:
-    """Run the `__main__.py` of a folder to its end and record the stack's outputs.
+    """Run the `__main__.py` of a folder until all that it has begun is over.
 
     Raises:
         BaseException: Whatever ended the program, StoppedError of a step included.
     """
-
-    def main() -> None:
-        runpy.run_path(str(folder / "__main__.py"), run_name="__main__")
-
-    monitor = PerformingMonitor(deployment, run)
     logger = logging.getLogger("pulumi-program")
     logger.addHandler(logging.StreamHandler(sys.stderr))
     sys.path.insert(0, str(folder))
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    # Registrations wait here for their hosts; the default of a small machine would be six at a time.
-    loop.set_default_executor(ThreadPoolExecutor(PARALLEL))
-    # What a failed registration leaves behind has been reported already.
-    loop.set_exception_handler(lambda *_: None)
-    set_mocks(
-        monitor.mocks, project=project, stack=stack, preview=run.preview, monitor=monitor, logger=logger
+    run_under_mocks(
+        lambda: runpy.run_path(str(folder / "__main__.py"), run_name="__main__"),
+        PerformingMonitor(deployment, run),
+        config,
+        stack=stack,
+        preview=run.preview,
+        project=project,
+        logger=logger,
+        # Registrations wait for their hosts; the default of a small machine would be six at a time.
+        threads=PARALLEL,
     )
-    answer_version()
-    set_all_config(dict(config), [])
-    # The program has a process of its own under the real engine: its signals are not this one's.
-    with patch.object(signal, "signal"):
-        loop.run_until_complete(run_pulumi_func(main))
-    root = get_root_resource()
-    assert isinstance(root, Stack)
-
-    async def record() -> None:
-        urn = await root.urn.future()
-        outputs = await serialize_properties(root.outputs, {})
-        run.set_outputs(str(urn), json_format.MessageToDict(outputs))
-
-    loop.run_until_complete(record())
 
 
 def _goal(request: Any, urn: str) -> Resource:

@@ -1,7 +1,7 @@
 """Which words the test engine keeps from being told in clear, as resources come and go."""
 
-from sandbox.engine.secrets import SecretWords
-from sandbox.engine.values import secret
+from sandbox.engine.wire.secret_words import SecretWords
+from sandbox.engine.wire.values import secret
 
 WORD = "5ecret" * 8
 HIDDEN = {"stdout": secret(f"token {WORD}\n")}
