@@ -66,6 +66,19 @@ class Node:
     facts: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Roster:
+    """Who is there.
+
+    Attributes:
+        nodes: The nodes that are alive, the head first.
+        expected: How many the stack declares.
+    """
+
+    nodes: Sequence[Node]
+    expected: int
+
+
 @contextmanager
 def session(cpus: int | None = None, temp_dir: str | None = None) -> Iterator[None]:
     """Hold a connection to Ray.
@@ -96,7 +109,7 @@ def session(cpus: int | None = None, temp_dir: str | None = None) -> Iterator[No
         ray.shutdown()
 
 
-def find(expected: int = 1) -> list[Node]:
+def find(expected: int = 1) -> Roster:
     """Return the nodes that are alive, the head first, the others by name.
 
     Args:
@@ -117,7 +130,7 @@ def find(expected: int = 1) -> list[Node]:
             f"({', '.join(silent)}): look at those nodes and their logs."
         )
     found = [_node(one, ray.get(answers[one["NodeID"]])) for one in alive]
-    return sorted(_distinct(found), key=lambda node: (not node.is_head, node.name))
+    return Roster(sorted(_distinct(found), key=lambda node: (not node.is_head, node.name)), expected)
 
 
 def pinned(node_id: str, cpus: int = 1) -> dict[str, Any]:
@@ -133,19 +146,16 @@ def alive_ids() -> set[str]:
     return {str(one["NodeID"]) for one in _alive()}
 
 
-def describe(found: Sequence[Node]) -> list[dict[str, Any]]:
-    """Return the nodes as JSON types."""
-    return [
-        {
-            "name": node.name,
-            "host": node.host,
-            "pod": node.pod,
-            "cpus": node.cpus,
-            "is_head": node.is_head,
-            "machine": dict(node.facts),
-        }
-        for node in found
-    ]
+def describe(node: Node) -> dict[str, Any]:
+    """Return a node as JSON types."""
+    return {
+        "name": node.name,
+        "host": node.host,
+        "pod": node.pod,
+        "cpus": node.cpus,
+        "is_head": node.is_head,
+        "machine": dict(node.facts),
+    }
 
 
 @ray.remote

@@ -1,4 +1,4 @@
-"""Decides what is measured of the Mandelbrot workload: a row for each number of workers, repeats, checks.
+"""Decides how a picture is measured: a row for each number of workers, its values, its checks.
 
 On a cluster of several nodes row k is the head with k worker nodes, as in the first write-up, whose head
 computed too: row 0 is the head alone. On a single node row 0 is the driver's process alone, without Ray, and
@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workloads.driver import nodes
-from workloads.driver.actors import Crew, Rendering
+from workloads.driver.crew.crew import Crew, Rendered
 from workloads.driver.nodes import Node, WorkloadError
 from workloads.kernels import disk_cache
 from workloads.mandelbrot.canvas import Canvas
 from workloads.mandelbrot.draw import KernelMismatch, check_kernel, draw, warm_up
 from workloads.mandelbrot.plan import Plan
-from workloads.protocol.events import Emit, Event, picture_events
+from workloads.protocol.events import Emit, Event
 
 PROGRESS_INTERVAL_S = 0.2
 # A value during which a worker was lost is taken once more, if the worker could be replaced.
@@ -26,7 +26,7 @@ NOTHING_MEASURED = "no row could be measured: its workers were lost. Look at the
 
 
 @dataclass
-class Row:
+class MeasuredRow:
     """One number of workers.
 
     Attributes:
@@ -56,7 +56,7 @@ class Row:
         }
 
 
-def rows_to_dict(rows: Sequence[Row]) -> dict[str, Any]:
+def rows_to_dict(rows: Sequence[MeasuredRow]) -> dict[str, Any]:
     """Return the rows that were measured, and the numbers of those that lost a worker for good."""
     return {
         "rows": [row.to_dict() for row in rows if row.values_s],
@@ -64,7 +64,7 @@ def rows_to_dict(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def layout(nodes: Sequence[Node], max_workers: int | None) -> tuple[str, list[Row], list[Node]]:
+def layout(nodes: Sequence[Node], max_workers: int | None) -> tuple[str, list[MeasuredRow], list[Node]]:
     """Decide the rows.
 
     Args:
@@ -89,60 +89,29 @@ def layout(nodes: Sequence[Node], max_workers: int | None) -> tuple[str, list[Ro
     wanted = workers if max_workers is None else max_workers
     if unit == "core":
         name = nodes[0].name
-        return unit, [Row(k, (name,), k) for k in range(wanted + 1)], [nodes[0]] * wanted
+        return unit, [MeasuredRow(k, (name,), k) for k in range(wanted + 1)], [nodes[0]] * wanted
     slots = [node for node in nodes[: wanted + 1] for _ in range(node.cpus)]
     rows = []
     for k in range(wanted + 1):
         members = [node for node in nodes[: k + 1] if node.cpus > 0]
         if members:
-            rows.append(Row(k, tuple(node.name for node in members), sum(node.cpus for node in members)))
+            rows.append(
+                MeasuredRow(k, tuple(node.name for node in members), sum(node.cpus for node in members))
+            )
     if not rows:
         raise WorkloadError("no node of the cluster has a CPU to compute on: give it workers and `make up`.")
     return unit, rows, slots
 
 
-def run(plan: Plan, repeats: int, max_workers: int | None, expected: int, emit: Emit) -> None:
-    """Measure and report by events: nodes, warm, progress, row, loss, picture, result.
+def begin(
+    found: Sequence[Node], max_workers: int | None, emit: Emit
+) -> tuple[str, list[MeasuredRow], Crew, dict[str, Any]]:
+    """Decide the rows and warm everything; report by the event warm.
 
     Args:
-        plan: The problem.
-        repeats: Values of each row; rows take turns, so that a slow minute hits all of them.
+        found: The head first.
         max_workers: The last row; None for all there are.
-        expected: Nodes that the stack declares.
-        emit: Takes the events.
-
-    Raises:
-        WorkloadError: If the cluster cannot compute it, or two pictures differ.
-    """
-    unit, rows, crew, start = begin(max_workers, expected, emit)
-    check(plan, crew)
-    progress = Progress(plan.width * plan.height * repeats * len(rows), emit)
-    with Canvas(plan) as canvas:
-        digest = ""
-        for _ in range(repeats):
-            for row in rows:
-                if row.complete and measure(crew, row, canvas, progress, emit):
-                    digest = same_picture(canvas, digest, row)
-        progress.finish()
-        if not digest:
-            raise WorkloadError(NOTHING_MEASURED)
-        for event in picture_events(canvas.packed()):
-            emit(event)
-    emit(
-        Event(
-            "result",
-            {
-                "unit": unit,
-                **rows_to_dict(rows),
-                "image_sha256": digest,
-                **start,
-            },
-        )
-    )
-
-
-def begin(max_workers: int | None, expected: int, emit: Emit) -> tuple[str, list[Row], Crew, dict[str, Any]]:
-    """Find the nodes, decide the rows, and warm everything; report by the events nodes and warm.
+        emit: Takes the event.
 
     Returns:
         What a worker is, the rows, the actors, and what getting there took: `start_s` (from the driver's
@@ -153,8 +122,6 @@ def begin(max_workers: int | None, expected: int, emit: Emit) -> tuple[str, list
     Raises:
         WorkloadError: If the cluster has not what was asked for.
     """
-    found = nodes.find(expected)
-    emit(Event("nodes", {"nodes": nodes.describe(found), "expected": expected}))
     unit, rows, slots = layout(found, max_workers)
     crew = Crew(slots)
     cold_s = [warm_up(), *crew.warm()]
@@ -208,7 +175,7 @@ class Progress:
         self._emit(Event("progress", {"done": self._done, "total": self._total}))
 
 
-def measure(crew: Crew, row: Row, canvas: Canvas, progress: Progress, emit: Emit) -> bool:
+def measure(crew: Crew, row: MeasuredRow, canvas: Canvas, progress: Progress, emit: Emit) -> bool:
     """Take one value of a row, again if a worker was lost.
 
     Args:
@@ -227,29 +194,12 @@ def measure(crew: Crew, row: Row, canvas: Canvas, progress: Progress, emit: Emit
             break
         # A band that is never placed must not pass for the one that an earlier row left there.
         canvas.clear()
-        if row.actors == 0:
-            begin = time.perf_counter()
-            draw(canvas, progress.add)
-            wall_s = time.perf_counter() - begin
-            rendering = Rendering(wall_s, wall_s, 0, ())
-        else:
-            rendering = crew.render(canvas, row.actors, progress.add)
-        lost = (*rendering.lost, *crew.settle())
+        rendered = _render(crew, row, canvas, progress)
+        lost = (*rendered.lost, *crew.settle())
         if not lost:
-            row.values_s.append(rendering.wall_s)
-            row.busy_s.append(rendering.busy_s)
-            emit(
-                Event(
-                    "row",
-                    {
-                        "workers": row.workers,
-                        "value": len(row.values_s),
-                        "wall_s": rendering.wall_s,
-                        "busy_s": rendering.busy_s,
-                        "calls": rendering.calls,
-                    },
-                )
-            )
+            row.values_s.append(rendered.wall_s)
+            row.busy_s.append(rendered.busy_s)
+            emit(_row_event(row, rendered))
             return True
         # The time of a picture that fewer workers finished says nothing about this row.
         crew.repair(plan)
@@ -259,7 +209,29 @@ def measure(crew: Crew, row: Row, canvas: Canvas, progress: Progress, emit: Emit
     return False
 
 
-def same_picture(canvas: Canvas, digest: str, row: Row) -> str:
+def _render(crew: Crew, row: MeasuredRow, canvas: Canvas, progress: Progress) -> Rendered:
+    if row.actors > 0:
+        return crew.render(canvas, row.actors, progress.add)
+    begin = time.perf_counter()
+    draw(canvas, progress.add)
+    wall_s = time.perf_counter() - begin
+    return Rendered(wall_s, wall_s, 0, ())
+
+
+def _row_event(row: MeasuredRow, rendered: Rendered) -> Event:
+    return Event(
+        "row",
+        {
+            "workers": row.workers,
+            "value": len(row.values_s),
+            "wall_s": rendered.wall_s,
+            "busy_s": rendered.busy_s,
+            "calls": rendered.calls,
+        },
+    )
+
+
+def same_picture(canvas: Canvas, digest: str, row: MeasuredRow) -> str:
     """Return the digest of a picture.
 
     Args:

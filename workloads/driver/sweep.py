@@ -10,22 +10,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from workloads.driver import cluster_costs
-from workloads.driver.actors import Crew
-from workloads.driver.mandelbrot import (
+from workloads.driver.crew import costs
+from workloads.driver.crew.crew import Crew
+from workloads.driver.nodes import Roster, WorkloadError
+from workloads.driver.rows import (
     NOTHING_MEASURED,
+    MeasuredRow,
     Progress,
-    Row,
     begin,
     check,
     measure,
     rows_to_dict,
     same_picture,
 )
-from workloads.driver.nodes import WorkloadError
 from workloads.mandelbrot.canvas import Canvas
 from workloads.mandelbrot.plan import MAX_GRIDS, MAX_ITERATIONS, MAX_PIXELS, Plan, View
 from workloads.protocol.events import Emit, Event
+from workloads.protocol.specs import SweepSpec
 from workloads.scaling.row_work import kernel_speed, row_work
 
 # The border of the set in a valley of its boundary, 3000 times enlarged: work is very uneven there.
@@ -80,28 +81,23 @@ def problems(seconds: float, speed: float) -> list[Problem]:
     ]
 
 
-def run(seconds: float, repeats: int, max_workers: int | None, expected: int, emit: Emit) -> None:
-    """Measure and report by events: nodes, warm, progress, row, loss, problem, result.
+def run(spec: SweepSpec, roster: Roster, emit: Emit) -> None:
+    """Measure and report by events: warm, progress, row, loss, problem, result.
 
-    Args:
-        seconds: How long the first row is to take for each problem.
-        repeats: Values of each row; rows take turns, so that a slow minute hits all of them.
-        max_workers: The last row; None for all there are.
-        expected: Nodes that the stack declares.
-        emit: Takes the events.
+    Rows take turns, so that a slow minute hits all of them.
 
     Raises:
         WorkloadError: If the cluster cannot compute it, two pictures of one plan differ, or the workers of
             every problem were lost.
     """
-    unit, rows, crew, start = begin(max_workers, expected, emit)
+    unit, rows, crew, start = begin(roster.nodes, spec.workers, emit)
     speeds = [slot.speed for slot in crew.slots]
-    cost = cluster_costs.measure(crew)
-    chosen = problems(seconds, sum(speeds[: rows[0].actors]) or kernel_speed())
+    cost = costs.measure(crew)
+    chosen = problems(spec.seconds, sum(speeds[: rows[0].actors]) or kernel_speed())
     plans = [[problem.for_cores(_cores(row), _cores(rows[0])) for row in rows] for problem in chosen]
-    progress = Progress(repeats * sum(one.width * one.height for part in plans for one in part), emit)
+    progress = Progress(spec.repeats * sum(one.width * one.height for part in plans for one in part), emit)
     measured = [
-        _measure(problem, part, rows=rows, crew=crew, repeats=repeats, progress=progress, emit=emit)
+        _measure(problem, part, rows=rows, crew=crew, repeats=spec.repeats, progress=progress, emit=emit)
         for problem, part in zip(chosen, plans, strict=True)
     ]
     progress.finish()
@@ -119,7 +115,7 @@ def _measure(
     problem: Problem,
     plans: list[Plan],
     *,
-    rows: list[Row],
+    rows: list[MeasuredRow],
     crew: Crew,
     repeats: int,
     progress: Progress,
@@ -149,7 +145,7 @@ def _measure(
     return values
 
 
-def _cores(row: Row) -> int:
+def _cores(row: MeasuredRow) -> int:
     return max(1, row.actors)
 
 

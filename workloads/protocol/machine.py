@@ -99,7 +99,7 @@ def machine_facts(root: Path = Path("/")) -> dict[str, Any]:
     return {
         "model": _model(root),
         "arch": platform.machine(),
-        "cores": _cores(),
+        "cores": usable_cores(),
         "memory_mib": _memory_mib(root),
         "os": _os_name(root),
         "kernel": f"{platform.system()} {platform.release()}",
@@ -127,10 +127,11 @@ def _model(root: Path) -> str | None:
     return name.group(1).strip() if name else platform.processor() or None
 
 
-def _cores() -> int | None:
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
-    return os.cpu_count()
+    return os.cpu_count() or 1
 
 
 def _memory_mib(root: Path) -> int | None:

@@ -1,4 +1,4 @@
-"""Decides what the runner makes of a driver's events: a progress bar, and an outcome when it has ended."""
+"""Decides what the runner makes of a driver's events: a progress bar, and a report when it has ended."""
 
 from collections import deque
 from collections.abc import Generator, Mapping
@@ -27,12 +27,12 @@ class RunError(Exception):
 
 
 @dataclass
-class Outcome:
+class DriverReport:
     """What a driver told.
 
     Attributes:
         result: Values of the event "result".
-        nodes: Nodes of the cluster, as `cluster.describe` gives them.
+        nodes: Nodes of the cluster, as the driver describes them.
         rounds: Values of every event "round".
         notes: What the user should know besides the result.
         picture: The picture, if the workload has one.
@@ -45,7 +45,7 @@ class Outcome:
     picture: Picture = field(default_factory=Picture)
 
 
-def watch(pieces: Generator[str], unit: str, console: Console) -> Outcome:
+def watch(pieces: Generator[str], unit: str, console: Console) -> DriverReport:
     """Follow a driver to its end.
 
     Args:
@@ -69,7 +69,7 @@ def watch(pieces: Generator[str], unit: str, console: Console) -> Outcome:
 
 class _Watcher:
     def __init__(self, unit: str, console: Console) -> None:
-        self.outcome = Outcome()
+        self.report = DriverReport()
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -91,15 +91,15 @@ class _Watcher:
         if isinstance(item, str):
             self._log.append(item)
             return
-        if self.outcome.picture.add(item):
+        if self.report.picture.add(item):
             return
         values = item.values
         match item.kind:
             case "nodes":
-                self.outcome.nodes = list(values["nodes"])
-                found, expected = len(self.outcome.nodes), values["expected"]
+                self.report.nodes = list(values["nodes"])
+                found, expected = len(self.report.nodes), values["expected"]
                 if found < expected:
-                    self.outcome.notes.append(
+                    self.report.notes.append(
                         f"Only {found} of {expected} nodes joined Ray: look at the workers that are missing."
                     )
                 self.bar.update(self._task, description=f"warming {found} node{'s' * (found != 1)}")
@@ -108,15 +108,15 @@ class _Watcher:
                     self._task, description="computing", completed=values["done"], total=values["total"]
                 )
             case "round":
-                self.outcome.rounds.append(values)
-                self.bar.update(self._task, description="computing", completed=len(self.outcome.rounds))
+                self.report.rounds.append(values)
+                self.bar.update(self._task, description="computing", completed=len(self.report.rounds))
             case "loss":
-                self.outcome.notes.append(
+                self.report.notes.append(
                     f"Lost {len(values['lost'])} of row {values['workers']}'s workers on the way "
                     f"({', '.join(values['lost'])}): others computed their tiles; the time was not counted."
                 )
             case "result":
-                self.outcome.result = values
+                self.report.result = values
             case "error":
                 self._error = values
             case "ended":
@@ -124,8 +124,8 @@ class _Watcher:
             case _:
                 pass
 
-    def finish(self) -> Outcome:
-        """Return the outcome or raise what went wrong."""
+    def finish(self) -> DriverReport:
+        """Return the report or raise what went wrong."""
         if self._error is not None:
             log = () if self._error.get("foreseen") else tuple(self._log)
             raise RunError(str(self._error["message"]), log)
@@ -135,6 +135,6 @@ class _Watcher:
             raise RunError(
                 f"the job ended as {self._ended['status']} before it had a result{reason}", tuple(self._log)
             )
-        if not self.outcome.result:
+        if not self.report.result:
             raise RunError("the job ended without a result.", tuple(self._log))
-        return self.outcome
+        return self.report

@@ -1,13 +1,13 @@
 """Decides where a workload runs: on a stack's cluster by its Jobs API, or on an embedded Ray."""
 
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 from workloads.protocol.events import Event, encode
+from workloads.protocol.specs import Request, Spec
 from workloads.runner import embedded
 from workloads.runner.jobs_api import ClusterError, Jobs, new_id
 from workloads.runner.port_forward import forward
@@ -16,7 +16,7 @@ from workloads.runner.stack_outputs import StackOutputs
 
 
 @dataclass(frozen=True)
-class Embedded:
+class EmbeddedTarget:
     """This machine, with a Ray of its own.
 
     Attributes:
@@ -30,13 +30,13 @@ class Embedded:
         """Name for people."""
         return "embedded Ray"
 
-    def run(self, workload: str, spec: Mapping[str, Any]) -> Generator[str]:
+    def run(self, spec: Spec) -> Generator[str]:
         """Run a driver; yield its output in pieces. Closing the iterator stops it."""
-        return embedded.run({**spec, "workload": workload, "cpus": self.cpus, "expected": 1})
+        return embedded.run(spec, self.cpus)
 
 
 @dataclass(frozen=True)
-class Cluster:
+class StackTarget:
     """The cluster of a stack.
 
     Attributes:
@@ -54,22 +54,22 @@ class Cluster:
         """Name for people."""
         return f"stack {self.stack}"
 
-    def run(self, workload: str, spec: Mapping[str, Any]) -> Generator[str]:
+    def run(self, spec: Spec) -> Generator[str]:
         """Submit a job and yield its output in pieces. Closing the iterator stops the job on the cluster.
 
         Raises:
             ClusterError: If the cluster cannot be used.
             KubernetesError: If the way to it cannot be opened.
         """
-        full = {**spec, "workload": workload, "expected": self.outputs.workers + 1}
+        request = Request(spec=spec, expected=self.outputs.workers + 1, cpus=None, temp_dir=None)
         # The local platform's head runs on this machine, where `python` may be anything.
         python = sys.executable if self.outputs.platform == "local" else "python"
         with self._reach() as url:
             jobs = Jobs(url, self.outputs.ray_token)
-            job = new_id(workload)
+            job = new_id(spec.workload)
             ended = False
             try:
-                jobs.submit(job, full, self.outputs.runtime_packages, python)
+                jobs.submit(job, request.to_dict(), self.outputs.runtime_packages, python)
                 yield from jobs.follow(job)
                 status, message = jobs.end(job)
                 ended = True
@@ -96,7 +96,7 @@ class Cluster:
             return
         kubernetes = (outputs.kubeconfig, outputs.namespace, outputs.head_service, outputs.dashboard_port)
         kubeconfig, namespace, service, port = kubernetes
-        # stack.parse lets no outputs through that lack both a URL and a way by Kubernetes.
+        # stack_outputs.parse lets no outputs through that lack both a URL and a way by Kubernetes.
         assert kubeconfig is not None
         assert namespace is not None
         assert service is not None
@@ -105,4 +105,4 @@ class Cluster:
             yield f"http://127.0.0.1:{local_port}"
 
 
-Target = Embedded | Cluster
+Target = EmbeddedTarget | StackTarget
