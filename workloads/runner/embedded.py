@@ -16,11 +16,14 @@ import sys
 import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from workloads.protocol.events import Event, encode
 from workloads.protocol.machine import usable_cores
 from workloads.protocol.specs import Request, Spec
+from workloads.runner.follow import DriverReport
 from workloads.runner.signals import uninterrupted
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +34,35 @@ PIECE_BYTES = 65_536
 
 class EmbeddedError(Exception):
     """The driver cannot be started; one line that says what to do."""
+
+
+@dataclass(frozen=True)
+class EmbeddedTarget:
+    """This machine, with a Ray of its own.
+
+    Attributes:
+        cpus: CPUs that Ray may use; None for all that this process may use.
+    """
+
+    cpus: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Name for people."""
+        return "embedded Ray"
+
+    @property
+    def outputs(self) -> None:
+        """Outputs of the stack: there is none."""
+        return
+
+    def run(self, spec: Spec) -> Generator[str]:
+        """Run a driver; yield its output in pieces. Closing the iterator stops it."""
+        return run(spec, self.cpus)
+
+    def node_facts(self, _report: DriverReport) -> tuple[dict[str, Any], ...]:
+        """Return the facts of nodes that are other machines than this one: there are none."""
+        return ()
 
 
 def run(spec: Spec, cpus: int | None = None) -> Generator[str]:

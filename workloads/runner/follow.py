@@ -44,6 +44,10 @@ class DriverReport:
     notes: list[str] = field(default_factory=list)
     picture: Picture = field(default_factory=Picture)
 
+    def node_facts(self) -> tuple[dict[str, Any], ...]:
+        """Return what is known of each node, for the result file."""
+        return tuple({"name": node["name"], **node["machine"]} for node in self.nodes)
+
 
 def watch(pieces: Generator[str], unit: str, console: Console) -> DriverReport:
     """Follow a driver to its end.

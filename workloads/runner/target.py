@@ -1,38 +1,20 @@
-"""Decides where a workload runs: on a stack's cluster by its Jobs API, or on an embedded Ray."""
+"""Decides how a workload runs on a stack's cluster: as a job of Ray, followed and stopped from here."""
 
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from workloads.protocol.events import Event, encode
 from workloads.protocol.specs import Request, Spec
-from workloads.runner import embedded
+from workloads.runner.embedded import EmbeddedTarget
+from workloads.runner.follow import DriverReport
 from workloads.runner.jobs_api import ClusterError, Jobs, new_id
 from workloads.runner.port_forward import forward
 from workloads.runner.signals import uninterrupted
 from workloads.runner.stack_outputs import StackOutputs
-
-
-@dataclass(frozen=True)
-class EmbeddedTarget:
-    """This machine, with a Ray of its own.
-
-    Attributes:
-        cpus: CPUs that Ray may use; None for all of them.
-    """
-
-    cpus: int | None = None
-
-    @property
-    def name(self) -> str:
-        """Name for people."""
-        return "embedded Ray"
-
-    def run(self, spec: Spec) -> Generator[str]:
-        """Run a driver; yield its output in pieces. Closing the iterator stops it."""
-        return embedded.run(spec, self.cpus)
 
 
 @dataclass(frozen=True)
@@ -84,6 +66,10 @@ class StackTarget:
         self.tell(f"stopping job {job} on the cluster …")
         if not jobs.stop(job):
             self.tell(f"job {job} could not be stopped: look for it in Ray's dashboard.")
+
+    def node_facts(self, report: DriverReport) -> tuple[dict[str, Any], ...]:
+        """Return the facts of the nodes that computed, with what the stack knows of their hosts."""
+        return report.node_facts()
 
     @contextmanager
     def _reach(self) -> Iterator[str]:
