@@ -47,6 +47,7 @@ def command(*, rounds: int, tasks: int, place: Place) -> None:
         "counts": report.result["counts"],
         "machine": machine_facts(),
         "nodes": [dict(node) for node in report.nodes],
+        "after": list(report.after.values()),
     }
     console = Console()
     console.print(pairs_table(target.name, report))

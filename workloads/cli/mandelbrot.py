@@ -1,5 +1,6 @@
 """`piray run mandelbrot`: the picture, and how long each number of workers takes for it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -15,33 +16,41 @@ from workloads.results import tables
 from workloads.results.png import write_png
 from workloads.runner.follow import DriverReport, RunError, watch
 
+# Options that the 2020 article's variables set as well, and what they are.
+GRID = {
+    "x_grids": "Tiles from left to right",
+    "y_grids": "Tiles from top to bottom",
+    "grid_width": "Width of a tile in pixels",
+    "grid_height": "Height of a tile in pixels",
+}
+
+
+def grid_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of the grid; each may be set by an environment variable, too."""
+    for name, what in reversed(GRID.items()):
+        command = click.option(
+            f"--{name.replace('_', '-')}",
+            envvar=name.upper(),
+            default=getattr(Plan, name),
+            show_default=True,
+            help=f"{what} [{name.upper()}].",
+        )(command)
+    return command
+
 
 @click.command("mandelbrot")
+@grid_options
 @click.option(
-    "--x-grids", envvar="X_GRIDS", default=32, show_default=True, help="Tiles from left to right [X_GRIDS]."
-)
-@click.option(
-    "--y-grids", envvar="Y_GRIDS", default=32, show_default=True, help="Tiles from top to bottom [Y_GRIDS]."
-)
-@click.option(
-    "--grid-width",
-    envvar="GRID_WIDTH",
-    default=100,
+    "--max-iterations",
+    default=Plan.max_iterations,
     show_default=True,
-    help="Width of a tile in pixels [GRID_WIDTH].",
+    help="Iterations of a pixel that never escapes.",
 )
 @click.option(
-    "--grid-height",
-    envvar="GRID_HEIGHT",
-    default=100,
+    "--threshold",
+    default=Plan.threshold,
     show_default=True,
-    help="Height of a tile in pixels [GRID_HEIGHT].",
-)
-@click.option(
-    "--max-iterations", default=32, show_default=True, help="Iterations of a pixel that never escapes."
-)
-@click.option(
-    "--threshold", default=200.0, show_default=True, help="A pixel has escaped once |z| is above this."
+    help="A pixel has escaped once |z| is above this.",
 )
 @click.option(
     "--preview",

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -16,6 +16,9 @@ from workloads.protocol.specs import PiSpec
 from workloads.results import tables
 from workloads.runner.follow import DriverReport, RunError, watch
 from workloads.runner.stack_outputs import PiJobOutputs, StackOutputs
+
+if TYPE_CHECKING:
+    from workloads.runner.target import Target
 
 # Pure Python takes some 0.2 µs for a sample: its time for all of them follows from these.
 PYTHON_SAMPLES = 500_000
@@ -70,16 +73,7 @@ def command(*, place: Place, **options: int | None) -> None:
         counted = _by_job(outputs, job)
     else:
         counted = _by_ray(target, PiSpec(**{**_defaults(job), **given}))
-    result = tables.PiResult(
-        target=target.name,
-        seed=counted.seed,
-        parts=counted.parts,
-        wall_s=counted.wall_s,
-        single_core_s=_count_again(counted.parts, counted.seed),
-        python_s=_python_seconds(sum(part.samples for part in counted.parts), counted.seed),
-        machine=machine_facts(),
-        nodes=target.node_facts(counted.report),
-    )
+    result = _result(target, counted)
     console = Console()
     tables.print_result(result, console)
     print_notes(console, counted.report.notes)
@@ -101,10 +95,23 @@ def _by_job(outputs: StackOutputs, job: PiJobOutputs) -> _Counted:
     return _Counted(done.parts, done.wall_s, job.seed, DriverReport())
 
 
-def _by_ray(target: Any, spec: PiSpec) -> _Counted:
+def _by_ray(target: "Target", spec: PiSpec) -> _Counted:
     report = watch(target.run(spec), "streams", Console(stderr=True))
     parts = tuple(tables.PiPart(**part) for part in report.result["parts"])
     return _Counted(parts, report.result["wall_s"], spec.seed, report)
+
+
+def _result(target: "Target", counted: _Counted) -> tables.PiResult:
+    return tables.PiResult(
+        target=target.name,
+        seed=counted.seed,
+        parts=counted.parts,
+        wall_s=counted.wall_s,
+        single_core_s=_count_again(counted.parts, counted.seed),
+        python_s=_python_seconds(sum(part.samples for part in counted.parts), counted.seed),
+        machine=machine_facts(),
+        nodes=target.node_facts(counted.report),
+    )
 
 
 def _count_again(parts: tuple[tables.PiPart, ...], seed: int) -> float:

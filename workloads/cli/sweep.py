@@ -1,5 +1,8 @@
 """`piray sweep`: how several problems scale, and what many more nodes would bring."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 from rich.console import Console
 
@@ -33,28 +36,28 @@ def command(*, seconds: float, workers: int | None, repeats: int, place: Place) 
     folder, target = place.folder(), place.target()
     spec = SweepSpec(seconds=seconds, repeats=repeats, workers=workers)
     report = watch(target.run(spec), "pixels", Console(stderr=True))
-    found = report.result
-    costs = Costs(**found["costs"])
-    problems = [sweep_tables.to_dict(problem, costs) for problem in found["problems"]]
-    body = {
-        "target": target.name,
-        "unit": found["unit"],
-        "problems": problems,
-        "speeds": found["speeds"],
-        "warm_up_s": max(found["cold_s"]),
-        "kernels_compiled": found["compiled"],
-        "start_s": found["start_s"],
-        "costs": found["costs"],
-        "machine": machine_facts(),
-        "nodes": list(target.node_facts(report)),
-    }
+    costs = Costs(**report.result["costs"])
+    problems = [sweep_tables.to_dict(problem, costs) for problem in report.result["problems"]]
+    many = sweep_tables.more_nodes(report.result)
     console = Console()
     console.print(f"Scaling on {target.name}", style="bold", highlight=False, markup=False)
     console.print()
     sweep_tables.print_sweep(problems, console)
-    many = sweep_tables.more_nodes(found)
     sweep_tables.print_limits(many, costs, console)
     print_notes(console, report.notes)
-    body["more_nodes"] = [limit.to_dict() for limit in many]
+    body = {
+        "target": target.name,
+        "problems": problems,
+        **_measured(report.result),
+        "machine": machine_facts(),
+        "nodes": list(target.node_facts(report)),
+        "more_nodes": [limit.to_dict() for limit in many],
+    }
     tables.write_json(folder / "sweep.json", tables.record("sweep", body))
     print_files(console, folder / "sweep.json")
+
+
+def _measured(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the driver measured beside the problems, by its names in the result file."""
+    kept = {name: result[name] for name in ("unit", "speeds", "start_s", "costs")}
+    return {**kept, "warm_up_s": max(result["cold_s"]), "kernels_compiled": result["compiled"]}

@@ -9,7 +9,7 @@ from collections import Counter
 
 import ray
 
-from workloads.driver.nodes import Roster, WorkloadError
+from workloads.driver.nodes import Roster, WorkloadError, conditions
 from workloads.protocol.events import Emit, Event
 from workloads.protocol.specs import ConnectivitySpec
 
@@ -19,7 +19,7 @@ ROUND_TIMEOUT_S = 300.0
 
 
 def run(spec: ConnectivitySpec, roster: Roster, emit: Emit) -> None:
-    """Run the rounds and report by events: round, result.
+    """Run the rounds and report by events: round, after, result.
 
     Raises:
         WorkloadError: If a node is missing or never answered.
@@ -36,6 +36,7 @@ def run(spec: ConnectivitySpec, roster: Roster, emit: Emit) -> None:
             )
         )
         seen += counts
+    emit(Event("after", {"nodes": conditions(roster.nodes)}))
     emit(Event("result", {"counts": rows_of(seen), "rounds": spec.rounds, "tasks": spec.tasks}))
     check(roster, seen)
 

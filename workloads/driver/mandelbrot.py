@@ -17,7 +17,7 @@ from workloads.protocol.specs import MandelbrotSpec, SpecError
 
 
 def run(spec: MandelbrotSpec, roster: Roster, emit: Emit) -> None:
-    """Measure and report by events: warm, progress, row, loss, picture, result.
+    """Measure and report by events: warm, progress, row, loss, after, picture, result.
 
     Rows take turns, so that a slow minute hits all of them.
 
@@ -39,6 +39,7 @@ def run(spec: MandelbrotSpec, roster: Roster, emit: Emit) -> None:
                 if row.complete and measure(crew, row, canvas, progress, emit):
                     digest = same_picture(canvas, digest, row)
         progress.finish()
+        emit(Event("after", {"nodes": crew.conditions()}))
         if not digest:
             raise WorkloadError(NOTHING_MEASURED)
         for event in picture_events(canvas.packed()):

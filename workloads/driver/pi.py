@@ -5,7 +5,7 @@ from typing import Any
 
 import ray
 
-from workloads.driver.nodes import ANSWER_TIMEOUT_S, Roster, WorkloadError
+from workloads.driver.nodes import ANSWER_TIMEOUT_S, Roster, WorkloadError, conditions
 from workloads.pi.kernel import count_inside, warm_up
 from workloads.protocol.events import Emit, Event
 from workloads.protocol.specs import PiSpec
@@ -15,7 +15,7 @@ TASK_TIMEOUT_S = 3600.0
 
 
 def run(spec: PiSpec, roster: Roster, emit: Emit) -> None:
-    """Count the samples of every stream and report by events: progress, result.
+    """Count the samples of every stream and report by events: progress, after, result.
 
     Raises:
         WorkloadError: If the cluster is busy, or no task ends for TASK_TIMEOUT_S.
@@ -35,7 +35,9 @@ def run(spec: PiSpec, roster: Roster, emit: Emit) -> None:
         place = {"node": node.host if node else node_id, "pod": node.pod if node else None}
         parts.append({**part, "wall_s": wall_s, **place})
         emit(Event("progress", {"done": len(parts), "total": spec.completions}))
-    emit(Event("result", {"parts": parts, "wall_s": time.perf_counter() - begin}))
+    wall_s = time.perf_counter() - begin
+    emit(Event("after", {"nodes": conditions(roster.nodes)}))
+    emit(Event("result", {"parts": parts, "wall_s": wall_s}))
 
 
 def _warm_up(cpus: int, seed: int) -> None:

@@ -82,7 +82,7 @@ def problems(seconds: float, speed: float) -> list[Problem]:
 
 
 def run(spec: SweepSpec, roster: Roster, emit: Emit) -> None:
-    """Measure and report by events: warm, progress, row, loss, problem, result.
+    """Measure and report by events: warm, progress, row, loss, problem, after, result.
 
     Rows take turns, so that a slow minute hits all of them.
 
@@ -101,6 +101,7 @@ def run(spec: SweepSpec, roster: Roster, emit: Emit) -> None:
         for problem, part in zip(chosen, plans, strict=True)
     ]
     progress.finish()
+    emit(Event("after", {"nodes": crew.conditions()}))
     if not any(problem["rows"] for problem in measured):
         raise WorkloadError(NOTHING_MEASURED)
     emit(

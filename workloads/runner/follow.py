@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from workloads.protocol.events import Event, Parser, Picture
+from workloads.protocol.machine import since_boot_flags
 
 LOG_LINES = 30
 
@@ -33,6 +34,7 @@ class DriverReport:
     Attributes:
         result: Values of the event "result".
         nodes: Nodes of the cluster, as the driver describes them.
+        after: The condition of each node at the end, by its name; nodes that were lost are not in it.
         rounds: Values of every event "round".
         notes: What the user should know besides the result.
         picture: The picture, if the workload has one.
@@ -40,13 +42,33 @@ class DriverReport:
 
     result: Mapping[str, Any] = field(default_factory=dict)
     nodes: list[Mapping[str, Any]] = field(default_factory=list)
+    after: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     rounds: list[Mapping[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     picture: Picture = field(default_factory=Picture)
 
-    def node_facts(self) -> tuple[dict[str, Any], ...]:
-        """Return what is known of each node, for the result file."""
-        return tuple({"name": node["name"], **node["machine"]} for node in self.nodes)
+    def node_facts(self, hosts: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], ...]:
+        """Return what is known of each node, for the result file.
+
+        Args:
+            hosts: What the stack knows of the nodes' hosts, by their names: a container does not see all.
+
+        Returns:
+            name, host, pod and `machine_facts` of each node; `throttled_after` and `temperature_after_c`, as
+            they were at the end, None where nobody knows.
+        """
+        return tuple(self._facts_of(node, hosts.get(node["host"], {})) for node in self.nodes)
+
+    def _facts_of(self, node: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:
+        facts = {key: node[key] for key in ("name", "host", "pod")} | node["machine"]
+        if facts["model"] is None:
+            facts["model"] = host.get("model")
+        if facts["throttled"] is None and isinstance(names := host.get("throttled"), list):
+            facts["throttled"] = since_boot_flags(names)
+        after = self.after.get(node["name"], {})
+        facts["throttled_after"] = after.get("throttled")
+        facts["temperature_after_c"] = after.get("temperature_c")
+        return facts
 
 
 def watch(pieces: Generator[str], unit: str, console: Console) -> DriverReport:
@@ -119,6 +141,8 @@ class _Watcher:
                     f"Lost {len(values['lost'])} of row {values['workers']}'s workers on the way "
                     f"({', '.join(values['lost'])}): others computed their tiles; the time was not counted."
                 )
+            case "after":
+                self.report.after = {node["name"]: node for node in values["nodes"]}
             case "result":
                 self.report.result = values
             case "error":

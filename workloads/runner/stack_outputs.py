@@ -57,6 +57,7 @@ class StackOutputs:
         head_service: Name of the Service in front of the Ray head.
         dashboard_port: Port of the dashboard and Jobs API on the head's pod.
         pi_job: The parallel π Job, if the stack has one.
+        hosts: Facts of the hosts, by their names, as infra/hosts/verify.sh tells them; empty if unknown.
     """
 
     platform: str
@@ -70,6 +71,7 @@ class StackOutputs:
     head_service: str | None = None
     dashboard_port: int | None = None
     pi_job: PiJobOutputs | None = None
+    hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 # Text, an integer, a list of text or an object, for each output; what is not required may be absent.

@@ -69,7 +69,7 @@ class StackTarget:
 
     def node_facts(self, report: DriverReport) -> tuple[dict[str, Any], ...]:
         """Return the facts of the nodes that computed, with what the stack knows of their hosts."""
-        return report.node_facts()
+        return report.node_facts(self.outputs.hosts)
 
     @contextmanager
     def _reach(self) -> Iterator[str]:

@@ -17,7 +17,7 @@ import ray
 
 from workloads.driver.crew.rendering import Rendering
 from workloads.driver.crew.worker import Slot, start_worker
-from workloads.driver.nodes import ANSWER_TIMEOUT_S, LOSSES, Node, WorkloadError, alive_ids
+from workloads.driver.nodes import ANSWER_TIMEOUT_S, LOSSES, Node, WorkloadError, alive_ids, answered
 from workloads.mandelbrot.canvas import Canvas
 from workloads.mandelbrot.plan import Plan
 
@@ -119,6 +119,17 @@ class Crew:
                 lost.append(slot.node.name)
         self._unneeded.clear()
         return tuple(lost)
+
+    def conditions(self) -> list[dict[str, Any]]:
+        """Ask one actor of each node how its node is; to be called at once after the last picture.
+
+        A Pi's kernel tells of throttling for a few seconds only, and starting a process takes longer.
+
+        Returns:
+            As `answered`.
+        """
+        actors = {slot.node.name: slot.actor for slot in self.slots if slot.actor is not None}
+        return answered({actor.condition.remote(): name for name, actor in actors.items()})
 
     def complete(self, count: int) -> bool:
         """Return whether each of the first `count` actors is there."""

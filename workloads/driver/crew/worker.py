@@ -14,6 +14,7 @@ from workloads.kernels import disk_cache
 from workloads.mandelbrot.canvas import Canvas
 from workloads.mandelbrot.draw import check_kernel, compute_band, draw_band, warm_up
 from workloads.mandelbrot.plan import Band, Plan
+from workloads.protocol.machine import condition
 from workloads.scaling.row_work import kernel_speed
 
 
@@ -27,6 +28,10 @@ class Worker:
     def check(self, plan: Plan) -> None:
         """Compare the kernel with the reference."""
         check_kernel(plan)
+
+    def condition(self) -> dict[str, Any]:
+        """Say how this node is."""
+        return condition()
 
     def ping(self) -> None:
         """Do nothing."""
