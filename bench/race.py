@@ -91,7 +91,7 @@ class Race:
         # Not where TMPDIR says: the paths of Ray's sockets would be too long.
         folder = TemporaryDirectory(prefix="piray-race-", dir="/tmp")  # noqa: S108 — made private
         stack.enter_context(nodes.session(CORES, stack.enter_context(folder)))
-        crew = Crew(nodes.find().nodes[:1] * CORES)
+        crew = Crew([nodes.find().nodes[0]] * CORES)
         crew.warm()
         return crew
 

@@ -63,7 +63,8 @@ def command(*, place: Place, **options: int | None) -> None:
     """Estimate π: read the stack's π Job, or compute the same on Ray where there is none."""
     folder, target = place.folder(), place.target()
     given = {name: value for name, value in options.items() if value is not None}
-    outputs, job = target.outputs, target.outputs and target.outputs.pi_job
+    outputs = target.outputs
+    job = outputs.pi_job if outputs is not None else None
     if outputs and job and outputs.kubeconfig and outputs.namespace:
         if given:
             raise RunError(

@@ -1,6 +1,6 @@
 """Decides how a picture is measured: a row for each number of workers, its values, its checks.
 
-On a cluster of several nodes row k is the head with k worker nodes, as in the first write-up, whose head
+On a cluster of several nodes row k is the head with k worker nodes, as in the 2020 article, whose head
 computed too: row 0 is the head alone. On a single node row 0 is the driver's process alone, without Ray, and
 row k is k actors of one core each.
 """

@@ -1,7 +1,7 @@
 """Decides what `piray sweep` measures: several problems, each with 0, 1, … workers, without deploying anew.
 
 Problems are sized by the work that the cluster's first row does in a given time, so that they take about as
-long on a Pi as on a desktop; only the write-up's own problem is what it is. Strong scaling computes one
+long on a Pi as on a desktop; only the 2020 article's own problem is what it is. Strong scaling computes one
 picture with every row, weak scaling a picture that grows with the row's cores.
 """
 
@@ -60,7 +60,7 @@ def problems(seconds: float, speed: float) -> list[Problem]:
     """Choose the problems.
 
     Args:
-        seconds: How long the first row is to take for each but the write-up's.
+        seconds: How long the first row is to take for each but the 2020 article's.
         speed: Updates a second of the first row, as `row_work` counts them.
     """
     work = seconds * speed

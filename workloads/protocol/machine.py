@@ -5,7 +5,6 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,6 @@ VCGENCMD_TIMEOUT_S = 5
 # https://github.com/raspberrypi/linux/blob/rpi-6.6.y/drivers/hwmon/raspberrypi-hwmon.c
 FIRMWARE_FLAGS = ("*firmware*/get_throttled", "*/*firmware*/get_throttled")
 TEMPERATURE = "sys/class/thermal/thermal_zone0/temp"
-# By bit, from 16 on: what happened since the boot, as a stack's outputs name it.
-SINCE_BOOT = ("under-voltage", "frequency-capped", "throttled", "temperature-limit")
 
 
 def machine_facts(root: Path = Path("/")) -> dict[str, Any]:
@@ -65,15 +62,6 @@ def condition(root: Path = Path("/")) -> dict[str, Any]:
         "throttled": _firmware_flags() or _kernel_flags(root),
         "temperature_c": _temperature_c(root),
     }
-
-
-def since_boot_flags(names: Sequence[str]) -> str:
-    """Return the flags of a Raspberry Pi on which these things happened since its boot.
-
-    >>> since_boot_flags(["under-voltage", "throttled"])
-    '0x50000'
-    """
-    return hex(sum(1 << 16 + bit for bit, name in enumerate(SINCE_BOOT) if name in names))
 
 
 def _model(root: Path) -> str | None:

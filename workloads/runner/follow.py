@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from workloads.protocol.events import Event, Parser, Picture
-from workloads.protocol.machine import since_boot_flags
 
 LOG_LINES = 30
 
@@ -54,17 +53,18 @@ class DriverReport:
             hosts: What the stack knows of the nodes' hosts, by their names: a container does not see all.
 
         Returns:
-            name, host, pod and `machine_facts` of each node; `throttled_after` and `temperature_after_c`, as
-            they were at the end, None where nobody knows.
+            name, host, pod and `machine_facts` of each node, where `throttled` may be the stack's list of
+            names; `throttled_after` and `temperature_after_c`, as they were at the end, None where nobody
+            knows.
         """
         return tuple(self._facts_of(node, hosts.get(node["host"], {})) for node in self.nodes)
 
     def _facts_of(self, node: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:
-        facts = {key: node[key] for key in ("name", "host", "pod")} | node["machine"]
+        facts: dict[str, Any] = {key: node[key] for key in ("name", "host", "pod")} | node["machine"]
         if facts["model"] is None:
             facts["model"] = host.get("model")
-        if facts["throttled"] is None and isinstance(names := host.get("throttled"), list):
-            facts["throttled"] = since_boot_flags(names)
+        if facts["throttled"] is None:
+            facts["throttled"] = host.get("throttled")
         after = self.after.get(node["name"], {})
         facts["throttled_after"] = after.get("throttled")
         facts["temperature_after_c"] = after.get("temperature_c")
@@ -161,8 +161,9 @@ class _Watcher:
             lines = str(self._ended["message"]).strip().splitlines()
             reason = f": {lines[-1]}" if lines else ""
             raise RunError(
-                f"the job ended as {self._ended['status']} before it had a result{reason}", tuple(self._log)
+                f"the driver ended as {self._ended['status']} before it had a result{reason}",
+                tuple(self._log),
             )
         if not self.report.result:
-            raise RunError("the job ended without a result.", tuple(self._log))
+            raise RunError("the driver ended without a result.", tuple(self._log))
         return self.report

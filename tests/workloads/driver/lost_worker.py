@@ -114,6 +114,8 @@ def lose_a_node(started: Cluster, last: Any) -> None:
 
 
 def main(case: str, temp_dir: str) -> None:
+    # Ray's test cluster leaves its address there, and only a Ray without a folder of its own makes it.
+    Path("/tmp/ray").mkdir(exist_ok=True)
     head = {"num_cpus": 1, "include_dashboard": False, "temp_dir": temp_dir}
     started = Cluster(initialize_head=True, head_node_args=head)
     added = [started.add_node(num_cpus=1) for _ in range(2)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from workloads.protocol.machine import condition, machine_facts, since_boot_flags
+from workloads.protocol.machine import condition, machine_facts
 
 
 def test_this_machine_is_described_in_json() -> None:
@@ -121,9 +121,3 @@ def test_what_a_file_of_the_kernel_cannot_mean_is_unknown(
     path.parent.mkdir(parents=True)
     path.write_text("no flags\n")
     assert condition(tmp_path) == {"throttled": None, "temperature_c": None}
-
-
-def test_the_names_in_a_stacks_outputs_are_the_bits_of_what_happened_since_the_boot() -> None:
-    assert since_boot_flags([]) == "0x0"
-    assert since_boot_flags(["under-voltage", "throttled"]) == "0x50000"
-    assert since_boot_flags(["frequency-capped", "temperature-limit"]) == "0xa0000"

@@ -49,7 +49,7 @@ def test_a_node_that_was_lost_on_the_way_says_nothing_at_the_end() -> None:
 def test_the_stack_knows_of_a_host_what_a_container_cannot_see() -> None:
     facts, other = report(node("pi1"), node("pi2")).node_facts({"pi1": HOST})
     assert facts["model"] == HOST["model"]
-    assert facts["throttled"] == "0x10000"
+    assert facts["throttled"] == ["under-voltage"]
     assert (other["model"], other["throttled"]) == (None, None)
 
 
