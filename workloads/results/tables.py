@@ -4,25 +4,12 @@ from rich.console import Console
 from rich.table import Table
 
 from workloads.mandelbrot.plan import MAX_GRID_PIXELS, MAX_PIXELS, Plan
-from workloads.results.files import write_json
-from workloads.results.pi_records import PiPart, PiResult
+from workloads.results.pi_records import PiResult
 from workloads.results.pi_tables import estimate_note, parts_table, size_note, times_note, times_table
-from workloads.results.records import ReportError, Result, Row, record
+from workloads.results.records import Result
 from workloads.results.rendering import empty_table, ratio_text, seconds_text
 from workloads.results.throttling import warnings
 from workloads.scaling.break_even import pays_from_s
-
-__all__ = [
-    "PiPart",
-    "PiResult",
-    "ReportError",
-    "Result",
-    "Row",
-    "print_result",
-    "record",
-    "speedup_table",
-    "write_json",
-]
 
 # Seconds by number of workers in the 2020 article (25 May): four Raspberry Pi 4, k3s 1.18, the same
 # 3200 x 3200 picture in 1024 NumPy tasks, mean of 8 calls.

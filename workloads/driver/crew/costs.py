@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import ray
 
-from workloads.driver.actors import Crew
+from workloads.driver.crew.crew import Crew
 from workloads.driver.nodes import ANSWER_TIMEOUT_S, LOSSES
 from workloads.scaling.forecast import Costs
 

@@ -7,58 +7,32 @@ a copy.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
 from typing import Any
 
-import numpy as np
 import ray
-from numpy.typing import NDArray
 
-from workloads.driver.nodes import ANSWER_TIMEOUT_S, LOSSES, Node, WorkloadError, alive_ids, pinned
-from workloads.kernels import disk_cache
+from workloads.driver.crew.rendering import Rendering
+from workloads.driver.crew.worker import Slot, start_worker
+from workloads.driver.nodes import ANSWER_TIMEOUT_S, LOSSES, Node, WorkloadError, alive_ids, answered
 from workloads.mandelbrot.canvas import Canvas
-from workloads.mandelbrot.draw import compute_band, draw_band, warm_up
-from workloads.mandelbrot.plan import Band, Plan
-from workloads.mandelbrot.reference import check_kernel
-from workloads.scaling.row_work import kernel_speed, row_work
-from workloads.scaling.schedule import CALLS_IN_HAND, Schedule
+from workloads.mandelbrot.plan import Plan
 
 REPAIR_TIMEOUT_S = 90.0
 # Longer than any sensible call takes on a slow core; a cluster that hangs must not hang the run.
 CALL_TIMEOUT_S = 1800.0
 # How long an actor may go on with a copy that nobody needs any more before it counts as lost.
 SETTLE_TIMEOUT_S = 60.0
-# How often to look whether somebody is late.
-LOOK_S = 0.1
 # Calls that tell what a call costs.
 TRIAL_CALLS = 100
 
 
-# Two CPUs of one node are two slots, so slots are compared by identity.
-@dataclass(eq=False)
-class Slot:
-    """One CPU of one node, and the actor that holds it; None once the actor is lost.
-
-    Attributes:
-        node: The node.
-        shared: Whether its files are the driver's.
-        actor: The actor.
-        speed: Updates a second of its kernel.
-    """
-
-    node: Node
-    shared: bool
-    actor: Any = None
-    speed: float = 0.0
-
-
 @dataclass(frozen=True)
-class Rendering:
-    """One picture.
+class Rendered:
+    """A finished picture.
 
     Attributes:
         wall_s: Seconds from the first call to the last band in its place.
@@ -101,7 +75,7 @@ class Crew:
             WorkloadError: If an actor does not get its CPU.
         """
         for slot in self.slots:
-            slot.actor = _RemoteWorker.options(**pinned(slot.node.node_id)).remote()
+            slot.actor = start_worker(slot.node)
         answers = self._ask("warm")
         for slot, (_, speed, _) in zip(self.slots, answers, strict=True):
             slot.speed = speed
@@ -123,7 +97,7 @@ class Crew:
         known = alive_ids()
         for slot in self.slots:
             if slot.actor is None and slot.node.node_id in known:
-                actor = _RemoteWorker.options(**pinned(slot.node.node_id)).remote()
+                actor = start_worker(slot.node)
                 # The node may die meanwhile, or may be dead without Ray having noticed: then it stays lost.
                 with suppress(ray.exceptions.RayError):
                     _, slot.speed, _ = ray.get(actor.warm.remote(), timeout=REPAIR_TIMEOUT_S)
@@ -146,6 +120,17 @@ class Crew:
         self._unneeded.clear()
         return tuple(lost)
 
+    def conditions(self) -> list[dict[str, Any]]:
+        """Ask one actor of each node how its node is; to be called at once after the last picture.
+
+        A Pi's kernel tells of throttling for a few seconds only, and starting a process takes longer.
+
+        Returns:
+            As `answered`.
+        """
+        actors = {slot.node.name: slot.actor for slot in self.slots if slot.actor is not None}
+        return answered({actor.condition.remote(): name for name, actor in actors.items()})
+
     def complete(self, count: int) -> bool:
         """Return whether each of the first `count` actors is there."""
         return all(slot.actor is not None for slot in self.slots[:count])
@@ -155,7 +140,7 @@ class Crew:
         far = Counter(slot.node.node_id for slot in self.slots[:count] if not slot.shared)
         return [count - far.total(), *far.values()]
 
-    def render(self, canvas: Canvas, count: int, progress: Callable[[int], None] | None = None) -> Rendering:
+    def render(self, canvas: Canvas, count: int, progress: Callable[[int], None] | None = None) -> Rendered:
         """Compute a picture with the first `count` actors.
 
         Args:
@@ -167,7 +152,7 @@ class Crew:
             WorkloadError: If every actor is lost.
         """
         begin = time.perf_counter()
-        run = _Run(canvas, self.slots[:count], self.call_s)
+        run = Rendering(canvas, self.slots[:count], self.call_s)
         run.hand_out(range(count))
         heard = time.perf_counter()
         while not run.schedule.finished:
@@ -184,7 +169,7 @@ class Crew:
         for slot, speed in zip(run.slots, run.schedule.speeds, strict=True):
             slot.speed = speed
         self._unneeded = {call.future: run.slots[call.worker] for call in run.in_hand}
-        return Rendering(wall_s, run.busy_s, run.calls, tuple(run.lost))
+        return Rendered(wall_s, run.busy_s, run.calls, tuple(run.lost))
 
     def _ask(self, method: str, *arguments: Any) -> list[Any]:
         """Call a method of every actor that is there and return the answers."""
@@ -210,132 +195,6 @@ class Crew:
         calls = [slot.actor.ping.remote() for _ in range(rounds) for slot in self.slots]
         ray.get(calls, timeout=ANSWER_TIMEOUT_S)
         return (time.perf_counter() - begin) / len(calls)
-
-
-# Two calls for one band are two calls, so calls are compared by identity.
-@dataclass(eq=False)
-class _Call:
-    """A band in a worker's hand."""
-
-    worker: int
-    band: Band
-    future: Future[tuple[NDArray[np.uint8] | None, float]]
-
-
-class _Run:
-    """One picture on its way."""
-
-    def __init__(self, canvas: Canvas, slots: Sequence[Slot], call_s: float) -> None:
-        self.slots, self._canvas = slots, canvas
-        self.schedule = Schedule(canvas.plan, row_work(canvas.plan), [slot.speed for slot in slots], call_s)
-        for worker, slot in enumerate(slots):
-            if slot.actor is None:
-                self.schedule.lose(worker)
-            else:
-                # Once, for each argument that is no number costs a call as much as all the rest.
-                slot.actor.begin.remote(canvas.plan, canvas.path if slot.shared else None)
-        self.in_hand: set[_Call] = set()
-        self.lost: list[str] = []
-        self.busy_s, self.calls = 0.0, 0
-        self._idle: set[int] = set()
-        # How many calls each worker has in hand.
-        self._held: Counter[int] = Counter()
-        self._arrived: SimpleQueue[_Call] = SimpleQueue()
-
-    def hand_out(self, workers: Iterable[int]) -> None:
-        """Give some workers, and those that have nothing to do, what they are to compute next.
-
-        Raises:
-            WorkloadError: If there is no worker any more.
-        """
-        now = time.perf_counter()
-        asked = sorted({*workers, *self._idle})
-        for _ in range(CALLS_IN_HAND):
-            for worker in asked:
-                if (band := self.schedule.next(worker, now)) is not None:
-                    self._call(worker, band)
-        self._idle = {worker for worker in asked if not self._held[worker]}
-        if not self.in_hand and not self.schedule.finished:
-            raise WorkloadError(
-                f"every Ray worker was lost ({', '.join(self.lost)}): look at their pods and logs."
-            )
-
-    def _call(self, worker: int, band: Band) -> None:
-        reference = self.slots[worker].actor.compute.remote(band.first, band.end, band.left, band.right)
-        call = _Call(worker, band, reference.future())
-        self.in_hand.add(call)
-        self._held[worker] += 1
-        self.calls += 1
-        call.future.add_done_callback(lambda _: self._arrived.put(call))
-
-    def wait(self) -> list[_Call]:
-        """Wait for a call to end and return all that have; none after a moment."""
-        arrivals = []
-        with suppress(Empty):
-            arrivals.append(self._arrived.get(timeout=LOOK_S))
-            while True:
-                arrivals.append(self._arrived.get_nowait())
-        return arrivals
-
-    def take(self, call: _Call) -> int:
-        """Put the result of a call in its place; return how many pixels are new."""
-        self.in_hand.discard(call)
-        self._held[call.worker] -= 1
-        slot = self.slots[call.worker]
-        try:
-            indices, seconds = call.future.result()
-        except LOSSES:
-            self.schedule.lose(call.worker)
-            if slot.actor is not None:
-                self.lost.append(slot.node.name)
-                slot.actor = None
-            return 0
-        self.busy_s += seconds
-        if not self.schedule.finish(call.worker, call.band, time.perf_counter(), seconds):
-            return 0
-        if indices is not None:
-            self._canvas.place(call.band, indices)
-        return call.band.rows * call.band.columns
-
-
-class _Worker:
-    """Computes bands on one CPU."""
-
-    def warm(self) -> tuple[float, float, int]:
-        """Make the kernel ready; return seconds, its updates a second, and how many kernels it compiled."""
-        return warm_up(), kernel_speed(), disk_cache.tally().compiled
-
-    def check(self, plan: Plan) -> None:
-        """Compare the kernel with the reference."""
-        check_kernel(plan)
-
-    def ping(self) -> None:
-        """Do nothing."""
-
-    def send(self, size: int) -> NDArray[np.uint8]:
-        """Return so many bytes."""
-        return np.zeros(size, dtype=np.uint8)
-
-    def begin(self, plan: Plan, path: str | None) -> None:
-        """Take note of a picture, and of the canvas's file if it is to be filled here and can be opened."""
-        self._plan, self._canvas = plan, None
-        if path is not None:
-            with suppress(OSError):
-                self._canvas = Canvas(plan, path)
-
-    def compute(self, first: int, end: int, left: int, right: int) -> tuple[NDArray[np.uint8] | None, float]:
-        """Return the colour indices of a band, None if they are in the file, and the seconds it took."""
-        begin, indices = time.perf_counter(), None
-        band = Band(first, end, left, right)
-        if self._canvas is None:
-            indices = compute_band(self._plan, band)
-        else:
-            draw_band(self._canvas, band)
-        return indices, time.perf_counter() - begin
-
-
-# Not as a decorator: Ray's types then hide what it adds to the class.
-_RemoteWorker: Any = ray.remote(max_restarts=0)(_Worker)
 
 
 def _first_line(error: Exception) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.workloads.driver.lost_worker import REPEATS
-from workloads.driver.mandelbrot import layout
 from workloads.driver.nodes import Node, WorkloadError
+from workloads.driver.rows import layout
 from workloads.runner.embedded import environment
 
 ROOT = Path(__file__).resolve().parents[3]

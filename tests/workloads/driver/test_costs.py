@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import ray
 
-from workloads.driver import cluster_costs
+from workloads.driver.crew import costs
 
 
 def crew(*shared: bool) -> Any:
@@ -16,7 +16,7 @@ def crew(*shared: bool) -> Any:
 
 
 def test_without_another_node_there_is_no_way_to_it() -> None:
-    found = cluster_costs.measure(crew(True, True))
+    found = costs.measure(crew(True, True))
     assert (found.latency_s, found.link_bytes_s) == (None, None)
     assert found.copy_bytes_s > 0
 
@@ -24,15 +24,15 @@ def test_without_another_node_there_is_no_way_to_it() -> None:
 def test_the_way_is_what_a_call_takes_longer_than_its_cost_and_the_link_what_bytes_take(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cluster_costs, "_seconds", lambda method, *_: {"ping": 5e-3, "send": 0.105}[method])
-    found = cluster_costs.measure(crew(True, False))
+    monkeypatch.setattr(costs, "_seconds", lambda method, *_: {"ping": 5e-3, "send": 0.105}[method])
+    found = costs.measure(crew(True, False))
     assert found.latency_s == pytest.approx(2e-3)
-    assert found.link_bytes_s == pytest.approx(cluster_costs.LINK_BYTES / 0.1)
+    assert found.link_bytes_s == pytest.approx(costs.LINK_BYTES / 0.1)
 
 
 def test_a_worker_that_is_lost_meanwhile_does_not_end_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     def lost(*_: object) -> float:
         raise ray.exceptions.RayActorError
 
-    monkeypatch.setattr(cluster_costs, "_seconds", lost)
-    assert cluster_costs.measure(crew(False)).link_bytes_s is None
+    monkeypatch.setattr(costs, "_seconds", lost)
+    assert costs.measure(crew(False)).link_bytes_s is None
