@@ -254,6 +254,7 @@ def test_tasks_of_the_connectivity_workload_name_their_nodes(head: Head, tmp_pat
     values = json.loads((tmp_path / "connectivity.json").read_text())
     ((first, second, count),) = values["counts"]
     assert (first, second, count) == (values["nodes"][0]["name"], values["nodes"][0]["name"], 20)
+    assert [node["name"] for node in values["after"]] == [values["nodes"][0]["name"]]
     assert [sum(count for *_, count in one["counts"]) for one in values["rounds"]] == [10, 10]
 
 

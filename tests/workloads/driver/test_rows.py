@@ -100,4 +100,8 @@ def test_a_node_lost_for_good_ends_its_row_and_spares_the_others(tmp_path: Path)
     assert values.keys() == {0, 1, 2}
     assert values[0] == values[1] == REPEATS
     assert 1 <= values[2] < REPEATS
+    # A node that is gone is not asked of throttling at the end, and keeps nobody waiting.
+    (after,) = [event for event in events if event["kind"] == "after"]
+    assert len(after["nodes"]) == 2
+    assert all(node.keys() == {"name", "throttled", "temperature_c"} for node in after["nodes"])
     assert summary == {"picture_is_the_single_process_one": True}
