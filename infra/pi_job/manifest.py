@@ -1,4 +1,4 @@
-"""The parallel π Job as plain dicts: config in, `metadata` and `spec` out; no pulumi here."""
+"""The parallel π Job as plain dicts: config in, `metadata` and `spec` out; knows no Pulumi."""
 
 import math
 from typing import Any
@@ -8,7 +8,7 @@ from infra.names import ENV_PI_SAMPLES, ENV_PI_SEED
 from infra.pods import environment, labels, pod_spec, resources, spread_over_hosts
 
 PI_LABELS = labels("pi", "job")
-# The module that the pods run, and the files of it and of all that it imports of this project.
+# The module that the pods run, and its file with those of all that it imports of this project.
 _PROGRAM = "workloads.pi.pod"
 PROGRAM_FILES = (
     "workloads/__init__.py",
@@ -20,18 +20,18 @@ PROGRAM_FILES = (
 )
 _PROGRAM_DIR = "/opt/piray"
 
-# numpy's import and one batch of points at a time.
+# NumPy and Numba take most of it; samples are counted one array at a time.
 _MEMORY_MIB = 256
 # Little enough to fit on a Pi that has a head and a worker; Ray is idle while the Job runs.
 _CPU_REQUEST_MILLIS = 100
-# The points are drawn by one thread.
+# One thread counts.
 _CPU_LIMIT_MILLIS = 1000
 
 # The deadline counts from the Job's creation, so it includes the pull of a 1 GB image onto an SD card.
 _PULL_LIMIT_S = 30 * 60
-# A hundredth of what numpy was measured to draw on one core of a PC, for a Pi that is hot, old and shared.
+# A hundredth of what NumPy was measured to count on one core of a PC, for a Pi that is hot, old and shared.
 _SLOWEST_SAMPLES_PER_S = 1_000_000
-# Of a Job, so that a pod evicted here and there does not end it.
+# A pod that is evicted here and there does not end the Job.
 _RETRIES = 4
 
 

@@ -35,13 +35,13 @@ SMOOTH_LANES = 4 * PREVIEW_SHAPE.lanes
 CHUNK = 256
 # A pixel that has not escaped by then will hardly escape soon: fewer looks, and some work undone if it does.
 EARLY = 20
-# Bytes; also of the longest vector.
+# In bytes; the longest vector is as long.
 CACHE_LINE = 64
-# Above any rounding of the bounds below.
+# More than the bounds below can be off by rounding.
 SLACK = 1e-6
-# Not below |z| of a pixel of which no coordinate is 2 or more.
+# No smaller than |z| of any pixel both of whose coordinates are below 2.
 CALM = math.sqrt(orbit.CALM_NORM) * (1.0 + SLACK)
-# Updates between two looks at first.
+# Updates between two looks during the first updates.
 NEAR_UPDATES = 2
 
 

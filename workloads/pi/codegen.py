@@ -20,10 +20,10 @@ from workloads.pi.philox import LOW, ROUNDS, Count, Words
 NUMBER_BITS = 64
 # Files whose contents decide about the machine code.
 SOURCES = (__file__, philox.__file__)
-# Of `define_count`, with an address for the pointer.
+# The types of `define_count`, with an address in place of the pointer.
 SIGNATURE = "uint64(uint64, uint64, intp)"
 
-# Makes a function ready that is called with SIGNATURE's types only.
+# Compiles a function, at once and for SIGNATURE only.
 Compiler = Callable[[Callable[..., Any]], Any]
 compile_at_once: Compiler = njit(SIGNATURE, nogil=True)
 

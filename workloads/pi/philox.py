@@ -18,14 +18,14 @@ BATCH_SAMPLES = 2**26
 # Arrays of 256 KiB: about what the second-level cache of a Pi 4 holds of them.
 ARRAY_SAMPLES = 2**16
 MAX_SAMPLES = 10**12
-# Of a seed and of the index of a stream.
+# The largest seed, and the largest index of a stream.
 MAX_KEY = 2**64 - 1
 ROUNDS = 10
 LOW = np.uint64(0xFFFFFFFF)
 
 Words = tuple[Any, Any, Any, Any]
 Multiply = Callable[[Any, int], tuple[Any, Any]]
-# Of the samples from a first one, an even one, to an end, of a seed and a stream.
+# Counts from a first sample, which is even, to the one before an end; of a seed and a stream.
 Count = Callable[[int, int, int, int], int]
 
 
