@@ -44,9 +44,12 @@ def test_a_killed_run_loses_nothing_that_was_done(ours: Scenario) -> None:
 
 
 def test_two_runs_at_once_are_refused(ours: Scenario) -> None:
-    ours.program('command("a", "x", seconds=2)')
+    held = ours.folder / "held"
+    held.touch()
+    ours.program('command("a", "x", seconds="0; while [ -e held ]; do sleep 0.1; done")')
     run = ours.start("up", "--yes", "--skip-preview")
     ours.wait_for("a create")
     second = ours.pulumi("up", "--yes", "--stack", "test")
+    held.unlink()
     assert "the stack is currently locked" in second.stderr
     assert ours.ended(run).code == 0
