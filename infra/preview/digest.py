@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 OPERATIONS = ("create", "update", "replace", "delete")
+# What a preview prints in place of a value: one that is known during `up` only, and a secret.
+_HIDDEN = ("04da6b54-80e4-46f7-96ec-b56ff0331ba9", "[secret]")
 # What a change of these replaces instead of updating, by type of resource and first part of the input's path.
 _REPLACES = {
     "kubernetes:core/v1:Namespace": {"metadata"},
@@ -89,6 +91,19 @@ def changes_of(preview: str, base: str | None = None) -> list[Change]:
     if base is None:
         return [_known(step) for step in _read(preview).values()]
     return list(_compared(_read(base), _read(preview)))
+
+
+def hidden_in(preview: str) -> list[str]:
+    """Return the names of the Commands whose script a preview does not show, so that it cannot be compared.
+
+    Args:
+        preview: What `pulumi preview --json` printed.
+
+    Raises:
+        PreviewError: If it is none.
+    """
+    steps = _read(preview)
+    return [_name(urn) for urn, step in steps.items() if step.state.inputs.get("stdin") in _HIDDEN]
 
 
 def _read(text: str) -> dict[str, _Step]:
