@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import arm64, distribution, jit, kernels, scaling
+from bench import distribution, jit, scaling
+from bench.arm64 import loops
 from bench.figures import Figure, WrongAnswer, table, write
+from bench.kernels import mandelbrot
 
 RESULTS = Path("results")
 
@@ -18,8 +20,10 @@ def main() -> int:
     begin = time.monotonic()
     try:
         figures = [
-            *_section("the kernels, on one core", lambda: [*kernels.mandelbrot(), *kernels.monte_carlo()]),
-            *_section("their loops on a Pi, modelled", arm64.figures),
+            *_section(
+                "the kernels, on one core", lambda: [*mandelbrot.mandelbrot(), *mandelbrot.monte_carlo()]
+            ),
+            *_section("their loops on a Pi, modelled", loops.figures),
             *_section("what compiling costs a process", jit.figures),
             *_section("pictures on two cores", _two_cores),
             *_section("the Pulumi program for many hosts", _many_hosts),

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import kernels
 from bench.figures import Figure, WrongAnswer, table, write
+from bench.kernels import mandelbrot as kernels
 from bench.timing import best_sums
 from workloads.mandelbrot import kernel
 

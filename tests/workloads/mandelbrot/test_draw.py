@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench.peers.write_up import write_up_values
+from bench.peers.article import article_values
 from workloads.mandelbrot import draw, kernel
 from workloads.mandelbrot.canvas import Canvas
 from workloads.mandelbrot.codegen.vectors import Shape
@@ -63,7 +63,7 @@ def write_up_picture(n_xg: int, n_yg: int, gw: int, gh: int) -> NDArray[np.float
     for (xb, xe), (yb, ye) in itertools.product(xs, ys):
         x, y = np.meshgrid(np.linspace(xb, xe, gw), np.linspace(yb, ye, gh))
         c = x + 1j * y
-        res.append(write_up_values(c))
+        res.append(article_values(c))
     return np.concatenate(np.concatenate(np.array(res).reshape(n_yg, n_xg, gh, gw), axis=2), axis=0)
 
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from llvmlite import ir
 
-from bench.arm64_code import assembly
+from bench.arm64.code import assembly
 from workloads.pi import pod
 from workloads.pi.pod import BATCH_SAMPLES, MAX_SAMPLES, Estimate, Layout, count_inside, count_inside_python
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench import peers
 from bench.figures import Figure, WrongAnswer
-from bench.peers.write_up import write_up_values
+from bench.peers.article import article_values
 from bench.timing import best_sums
 from workloads.mandelbrot import kernel
 from workloads.pi import pod
@@ -254,7 +254,7 @@ def _expected(x: Any, y: Any) -> tuple[Any, Any, Any]:
 def _against_numpy(parts: list[Part]) -> Figure:
     """Compare with NumPy on the write-up's tiles of 100 x 100 pixels, with its allocator at its best."""
     np.ones(FREED_BYTES, dtype=np.uint8)
-    tiles: list[Part] = [partial(write_up_values, c, ITERATIONS, THRESHOLD) for c in _write_up_tiles()]
+    tiles: list[Part] = [partial(article_values, c, ITERATIONS, THRESHOLD) for c in _write_up_tiles()]
     for tile in tiles[:TILES]:
         tile()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
