@@ -8,7 +8,7 @@ from typing import Any
 from workloads.mandelbrot.draw import Band, Plan, View, check_kernel, compute_band, compute_tile
 from workloads.pi.pod import count_inside
 
-# The write-up's picture with odd sizes, and a view where pixels escape late.
+# The 2020 article's picture with odd sizes, and a view where pixels escape late.
 PLANS = (
     Plan(grid_width=29, grid_height=27),
     Plan(2, 2, 67, 61, View(-0.7463, -0.7453, 0.1102, 0.1110), max_iterations=900, threshold=2.5),
