@@ -113,7 +113,7 @@ def _efficiencies(race: Mapping[str, Any], folder: Path) -> list[Figure]:
 def _efficiency(problem: Mapping[str, Any], ideal: Ratio) -> Figure:
     """Compare the last row's efficiency with what was measured apart from it, so that there are no pairs."""
     base, last = problem["rows"][0], problem["rows"][-1]
-    more = sum(last["cores"]) / sum(base["cores"]) if problem["kind"] == "strong" else 1
+    more = last["workers"] / max(1, base["workers"]) if problem["kind"] == "strong" else 1
     # A row may lack the last rounds.
     rounds = zip(base["values_s"], last["values_s"], strict=False)
     efficiency = ratios.of_values([base_s / last_s / more for base_s, last_s in rounds])

@@ -32,18 +32,19 @@ def in_turn(programs: Mapping[Name, Callable[[int], Value]], rounds: int) -> dic
 
 
 def seconds_by_parts(programs: Mapping[str, Sequence[Part]], rounds: int) -> dict[str, list[float]]:
-    """Time programs that are cut into parts; within a round they take turns part by part.
+    """Time programs of one thread that are cut into parts; within a round they take turns part by part.
 
-    So even something that takes the core for a tenth of a second hits all of them. The parts of one that has
-    fewer are spread evenly over the round. Every other round is on another core: a virtual machine's core may
-    share its multipliers with a neighbour for minutes.
+    So even what slows the core for a tenth of a second hits all of them. The parts of one that has fewer are
+    spread evenly over the round. The thread's own CPU time counts: a part that takes longer is made to wait
+    for others more often. Every other round is on another core: a virtual machine's core may share its
+    multipliers with a neighbour for minutes.
 
     Args:
         programs: The parts of each program, all of them to be run in order.
         rounds: How often.
 
     Returns:
-        Seconds of all parts of each program, in each round.
+        CPU seconds of all parts of each program, in each round.
     """
     seconds = {name: [0.0] * rounds for name in programs}
     most = max(len(parts) for parts in programs.values())
@@ -54,7 +55,9 @@ def seconds_by_parts(programs: Mapping[str, Sequence[Part]], rounds: int) -> dic
                 for name, parts in programs.items():
                     at, rest = divmod(turn * len(parts), most)
                     if rest < len(parts):
-                        seconds[name][index] += seconds_of(parts[at])
+                        begin = time.thread_time()
+                        parts[at]()
+                        seconds[name][index] += time.thread_time() - begin
     return seconds
 
 

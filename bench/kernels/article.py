@@ -45,7 +45,7 @@ def mandelbrot(parts: Sequence[Part]) -> Figure:
         "Mandelbrot kernel / the 2020 article's NumPy",
         ratios.of_pairs([PICTURES * picture_s for picture_s in seconds["numpy"]], seconds["kernel"]),
         40.0,
-        f"{PICTURES} pictures in {BAND}-row bands against one by NumPy {np.__version__} on the article's "
+        f"CPU time of {PICTURES} pictures in {BAND}-row bands and of one by NumPy {np.__version__} on its "
         f"{len(tiles)} tiles, median of {NUMPY_ROUNDS} rounds in turn; {faults / TILES:.1f} page faults each",
     )
 
@@ -70,7 +70,7 @@ def monte_carlo() -> Figure:
     seconds = seconds_by_parts(programs, PI_ROUNDS)
     ours_s = [each / many for each in seconds["ours"]]
     python_s = [each / few for each in seconds["python"]]
-    how = f"samples a second, median of {PI_ROUNDS} rounds in turn"
+    how = f"samples a CPU second, median of {PI_ROUNDS} rounds in turn"
     return timed("π / pure Python", ratios.of_pairs(python_s, ours_s), 200.0, how)
 
 

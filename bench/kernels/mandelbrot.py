@@ -15,7 +15,7 @@ ROUNDS, TRIAL_ROUNDS = 31, 3
 TRIALS = 8
 # Operations of one tested update by the multipliers: x * x, y * y, 2 * x * y + c, and one of the two sums.
 FUSED_OPERATIONS = 4
-HOW = f"{BAND}-row bands in turn, median of {ROUNDS} rounds"
+HOW = f"CPU time of {BAND}-row bands in turn, median of {ROUNDS} rounds"
 
 # Of all parts of a program, in each round.
 Seconds = Mapping[str, Sequence[float]]
