@@ -17,11 +17,13 @@ run: $(VENV)/.installed ## the Mandelbrot picture and the speed-up table, on thi
 test: $(VENV)/.installed-dev ## every test that this machine can run
 	$(BIN)/pytest -n 2 $(ARGS)
 
-check: $(VENV)/.installed-dev ## format, lint, types, shell scripts
+check: $(VENV)/.installed-dev ## format, lint, types, imports, shell scripts, workflows
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/shellcheck -x infra/*/*.sh $(wildcard sandbox/*/*.sh) .ci/run
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/shellcheck -x infra/*/*.sh $(wildcard sandbox/*/*.sh) .ci/run .ci/packages .github/scripts/*.sh
+	$(BIN)/zizmor --offline --quiet .github
 
 up preview down: $(VENV)/.installed ## `make up STACK=dev`: pulumi up; likewise preview, down
 	@$(BIN)/python -m infra.pulumi_cli $@ $(STACK) $(ARGS)

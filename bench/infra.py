@@ -23,8 +23,8 @@ import yaml
 from bench import ratios
 from bench.figures import Figure, WrongAnswer, timed, to_json
 from bench.timing import in_turn
-from sandbox.engine.stack_files import ROOT, engine_text, stack_config
-from tests.checkout import TEST_ENGINE, Checkout
+from sandbox.engine.stack.files import ROOT, engine_text, stack_config
+from sandbox.project import TEST_ENGINE, ProjectCopy
 
 SIZES = (4, 100, 1000)
 # A round of all sizes, and of the peer, takes half a minute.
@@ -159,11 +159,11 @@ def _preview(size: int, engine: Path | None) -> Took:
     which Linux allows 128 KiB.
     """
     with tempfile.TemporaryDirectory() as folder:
-        checkout = Checkout(Path(folder), engine)
-        contents = yaml.safe_load((checkout.folder / "Pulumi.dev.yaml").read_text())
+        copy = ProjectCopy(Path(folder), engine)
+        contents = yaml.safe_load((copy.folder / "Pulumi.dev.yaml").read_text())
         contents["config"] |= {"piray:hosts": _hosts(size, keys=False), "piray:insecureHostKeys": True}
-        (checkout.folder / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump(contents))
-        run = partial(subprocess.Popen, cwd=checkout.folder, env=checkout.env, stderr=subprocess.DEVNULL)
+        (copy.folder / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump(contents))
+        run = partial(subprocess.Popen, cwd=copy.folder, env=copy.env, stderr=subprocess.DEVNULL)
         with run(["pulumi", "stack", "select", "--create", STACK], stdout=subprocess.DEVNULL) as select:
             select.wait()
         answer = Path(folder) / "preview.json"

@@ -21,12 +21,14 @@ from numpy.typing import NDArray
 
 from bench.distribution import CORES
 from bench.timing import in_turn, seconds_of
-from workloads.driver import cluster_costs, nodes
-from workloads.driver.actors import Crew
+from workloads.driver import nodes
+from workloads.driver.crew import costs
+from workloads.driver.crew.crew import Crew
 from workloads.driver.sweep import problems
 from workloads.mandelbrot.canvas import Canvas
-from workloads.mandelbrot.draw import check_kernel, compute_band, draw, warm_up
+from workloads.mandelbrot.draw import compute_band, draw, warm_up
 from workloads.mandelbrot.plan import Band, Plan
+from workloads.mandelbrot.reference import check_kernel
 from workloads.scaling.row_work import kernel_speed, row_work
 
 # The usual advice: enough parts for an even end, few enough to cost nothing.
@@ -93,7 +95,7 @@ class Race:
         # Not where TMPDIR says: the paths of Ray's sockets would be too long.
         folder = TemporaryDirectory(prefix="piray-race-", dir="/tmp")  # noqa: S108 — made private
         stack.enter_context(nodes.session(CORES, stack.enter_context(folder)))
-        crew = Crew(nodes.find()[:1] * CORES)
+        crew = Crew([nodes.find().nodes[0]] * CORES)
         crew.warm()
         return crew
 
@@ -145,7 +147,7 @@ def run(rounds: dict[str, int], sides: list[int]) -> dict[str, Any]:
         found = [_picture(race, float(seconds), speed, count) for seconds, count in rounds.items()]
         return {
             "pictures": found,
-            "costs": cluster_costs.measure(race.crew).to_dict(),
+            "costs": costs.measure(race.crew).to_dict(),
             "memory_mib": memory,
         }
 

@@ -15,7 +15,7 @@ from bench.ratios import Ratio
 from sandbox.__main__ import STACK_FILE, engine
 from sandbox.stack import STACK
 from workloads.mandelbrot.plan import Plan
-from workloads.scaling.forecast import Costs, predict
+from workloads.scaling.forecast import ARTICLE_PROBLEM, Costs, predict
 
 SECONDS, REPEATS = 1, 5
 # On simulated Pis, which have to share this machine's cores.
@@ -113,7 +113,7 @@ def _efficiencies(race: Mapping[str, Any], folder: Path) -> list[Figure]:
 def _efficiency(problem: Mapping[str, Any], ideal: Ratio) -> Figure:
     """Compare the last row's efficiency with what was measured apart from it, so that there are no pairs."""
     base, last = problem["rows"][0], problem["rows"][-1]
-    more = last["workers"] / max(1, base["workers"]) if problem["kind"] == "strong" else 1
+    more = last["actors"] / max(1, base["actors"]) if problem["kind"] == "strong" else 1
     # A row may lack the last rounds.
     rounds = zip(base["values_s"], last["values_s"], strict=False)
     efficiency = ratios.of_values([base_s / last_s / more for base_s, last_s in rounds])
@@ -143,4 +143,4 @@ def _sweep(folder: Path, *options: str, env: Mapping[str, str]) -> list[dict[str
     if done.returncode != 0:
         raise WrongAnswer(f"the sweep: {done.stderr.strip()}")
     problems = json.loads((folder / "sweep.json").read_text())["problems"]
-    return [problem for problem in problems if Plan.from_dict(problem["plan"]) != Plan()]
+    return [problem for problem in problems if problem["name"] != ARTICLE_PROBLEM]

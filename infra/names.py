@@ -1,4 +1,4 @@
-"""Names and numbers that more than one module must agree on, each once; imports nothing."""
+"""Names, numbers and spellings that more than one module must agree on, each once; imports nothing."""
 
 PROJECT = "piray"
 
@@ -42,3 +42,13 @@ ENV_NODE_NAME = "PIRAY_NODE_NAME"
 ENV_POD_NAME = "PIRAY_POD_NAME"
 ENV_PI_SAMPLES = "PIRAY_PI_SAMPLES"
 ENV_PI_SEED = "PIRAY_PI_SEED"
+
+
+def camel_case(name: str) -> str:
+    """Return the name that a field has in YAML, in JSON and among the stack's outputs.
+
+    >>> camel_case("install_script_sha256"), camel_case("k3s_version"), camel_case("workers")
+    ('installScriptSha256', 'k3sVersion', 'workers')
+    """
+    first, *rest = name.split("_")
+    return first + "".join(part[:1].upper() + part[1:] for part in rest)

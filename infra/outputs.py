@@ -6,13 +6,12 @@ a value of None is left out of the stack's outputs.
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import Any
 
 import pulumi
-from pydantic.alias_generators import to_camel
+
+from infra.names import camel_case
 
 CONTRACT_VERSION = 1
 
@@ -33,6 +32,9 @@ class StackOutputs:
         head_service: Name of the Service in front of the Ray head.
         dashboard_port: Port of the dashboard and Jobs API on the head's pod.
         pi_job: The parallel π Job: name, completions, parallelism, samples (per completion), seed.
+        hosts: By the name of a host, which its Node has as well, its facts as they were when it was last
+            verified: arch, kernel, model, cores, memoryMib, cgroupVersion, throttled. None where the program
+            set up no hosts.
     """
 
     platform: str
@@ -46,26 +48,17 @@ class StackOutputs:
     head_service: str | None = None
     dashboard_port: int | None = None
     pi_job: Mapping[str, pulumi.Input[Any]] | None = None
+    hosts: Mapping[str, pulumi.Output[Mapping[str, Any]]] | None = None
 
 
 def export(outputs: StackOutputs) -> None:
-    """Export every field that has a value, the contract's version first, and wait until all are known."""
+    """Export every field that has a value, the contract's version first."""
     pulumi.export("contractVersion", CONTRACT_VERSION)
-    values = {field.name: getattr(outputs, field.name) for field in fields(outputs)}
-    for name, value in values.items():
+    for name, value in values_of(outputs).items():
         if value is not None:
-            pulumi.export(to_camel(name), list(value) if isinstance(value, tuple) else value)
-    with suppress(pulumi.RunError):  # Pulumi's mocks end a program with its module.
-        pulumi.run(partial(_wait, pulumi.Output.all(**values)))
+            pulumi.export(camel_case(name), list(value) if isinstance(value, tuple) else value)
 
 
-async def _wait(output: pulumi.Output[Any]) -> None:
-    """Wait until an output is known, or never will be.
-
-    A program that is over sooner is waited for by the SDK, which then looks at every open output whenever one
-    of them is done: more than an hour for a thousand hosts.
-    https://github.com/pulumi/pulumi/blob/master/sdk/python/lib/pulumi/runtime/stack.py (wait_for_rpcs)
-    """
-    # What has gone wrong is told by whoever waits for the resources.
-    with suppress(Exception):
-        await output.future()
+def values_of(outputs: StackOutputs) -> dict[str, Any]:
+    """Return the values by the names of their fields."""
+    return {field.name: getattr(outputs, field.name) for field in fields(outputs)}

@@ -96,27 +96,29 @@ def pod_spec(
             "runAsGroup": _GROUP_ID,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [
-            {
-                "imagePullPolicy": "IfNotPresent",
-                "workingDir": WORK_DIR,
-                **container,
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "capabilities": {"drop": ["ALL"]},
-                    "readOnlyRootFilesystem": True,
-                },
-                "volumeMounts": [
-                    {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 — a volume of the pod's own
-                    {"name": "work", "mountPath": WORK_DIR},
-                    *mounts,
-                ],
-            }
-        ],
+        "containers": [_restricted(container, mounts)],
         "volumes": [
             {"name": "tmp", "emptyDir": {"sizeLimit": _TMP_LIMIT}},
             {"name": "work", "emptyDir": {"sizeLimit": _WORK_LIMIT}},
             *volumes,
+        ],
+    }
+
+
+def _restricted(container: Mapping[str, Any], mounts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "imagePullPolicy": "IfNotPresent",
+        "workingDir": WORK_DIR,
+        **container,
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 — a volume of the pod's own
+            {"name": "work", "mountPath": WORK_DIR},
+            *mounts,
         ],
     }
 

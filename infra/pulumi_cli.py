@@ -13,45 +13,36 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pulumi.automation import PulumiCommand
-from semver import VersionInfo
-
 from infra.config.stack_file import StackFileError, check_stack_file
 from infra.local.nodes import undo
 from infra.local.wanted import LocalRayError
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
-# The oldest engine that pulumi-command 1.2 works with.
-MIN_VERSION = VersionInfo(3, 165, 0)
-
 USAGE = "usage: python -m infra.pulumi_cli up|preview|down|outputs STACK [option of pulumi …]"
 
 
-class EngineError(Exception):
+class PulumiCliError(Exception):
     """The CLI cannot be had, or refused; the text is one line for the user."""
 
 
 def find_pulumi() -> Path:
     """Return the `pulumi` on PATH, else the official release that fits the locked SDK, installed if need be.
 
+    Whether the one on PATH is new enough is the program's own check (infra/program.py).
+
     Raises:
-        EngineError: If the one on PATH is too old, or there is none and the official installer cannot be
-            reached.
+        PulumiCliError: If there is none on PATH and the official installer cannot be reached.
     """
     if on_path := shutil.which("pulumi"):
-        try:
-            PulumiCommand(version=MIN_VERSION)
-        except Exception as error:  # the SDK raises RuntimeError, ValueError or what subprocess does
-            raise EngineError(
-                f"{on_path} cannot be used ({_reason(error)}); piray needs pulumi {MIN_VERSION} or newer: "
-                "update it, or take it off PATH to have the right one installed"
-            ) from error
         return Path(on_path)
+    # The SDK takes longer to import than all the rest of this module.
+    from pulumi.automation import PulumiCommand  # noqa: PLC0415
+
     try:
         return Path(PulumiCommand.install().command)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise EngineError(
+        raise PulumiCliError(
             "pulumi is not on PATH and its official installer cannot be reached from here "
             f"({_reason(error)}); what still works without it: make run, make test. "
             "To go on, install it (https://www.pulumi.com/docs/install/) and run this again."
@@ -76,7 +67,7 @@ def pulumi_arguments(action: str, stack: str, options: Sequence[str], *, interac
     """Return the arguments of the CLI for one of our four actions.
 
     Raises:
-        EngineError: If the action is none of the four.
+        PulumiCliError: If the action is none of the four.
     """
     confirm = [] if interactive else ["--yes"]
     commands = {
@@ -86,7 +77,7 @@ def pulumi_arguments(action: str, stack: str, options: Sequence[str], *, interac
         "outputs": ["stack", "output", "--json", "--show-secrets"],
     }
     if action not in commands:
-        raise EngineError(f"{action!r} is no action; {USAGE}")
+        raise PulumiCliError(f"{action!r} is not an action; {USAGE}")
     return [*commands[action], "--stack", stack, *options]
 
 
@@ -94,13 +85,13 @@ def run(action: str, stack: str, options: Sequence[str] = ()) -> int:
     """Run one action on a stack in this project and return the CLI's exit code.
 
     Raises:
-        EngineError: If the CLI cannot be had, or the stack is not there for `outputs` and `down`.
+        PulumiCliError: If the CLI cannot be had, or the stack is not there for `outputs` and `down`.
         StackFileError: If the stack file cannot be used.
     """
     arguments = pulumi_arguments(action, stack, options, interactive=sys.stdin.isatty())
     stack_file = PROJECT_DIR / f"Pulumi.{stack}.yaml"
     if not stack_file.exists():
-        raise EngineError(
+        raise PulumiCliError(
             f"there is no stack file {stack_file.name}; give one of: {', '.join(known_stacks())}, "
             f"or copy one of them to {stack_file.name} and edit it"
         )
@@ -109,14 +100,14 @@ def run(action: str, stack: str, options: Sequence[str] = ()) -> int:
         check_stack_file(stack_file)
     pulumi = find_pulumi()
     env = environment(pulumi, os.environ)
-    _select(pulumi, stack, env, create=may_be_new)
+    _require_stack(pulumi, stack, env, create=may_be_new)
     code = _wait(subprocess.Popen([pulumi, *arguments], cwd=PROJECT_DIR, env=env))
     if action == "down" and code == 0:
         # An `up` that was cut off may have started Ray on this machine before Pulumi knew of it.
         try:
             undo(stack)
         except (LocalRayError, OSError) as error:
-            raise EngineError(str(error)) from error
+            raise PulumiCliError(str(error)) from error
     return code
 
 
@@ -140,14 +131,27 @@ def _wait(pulumi: "subprocess.Popen[bytes]") -> int:
         signal.signal(signal.SIGTERM, on_terminate)
 
 
-def _select(pulumi: Path, stack: str, env: Mapping[str, str], *, create: bool) -> None:
-    command: list[str | Path] = [pulumi, "stack", "select", stack, *(["--create"] if create else [])]
-    done = subprocess.run(command, cwd=PROJECT_DIR, env=env, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        return
-    if not create and "no stack named" in done.stderr:
-        raise EngineError(f"stack {stack!r} is not up: run `make up STACK={stack}` first")
-    raise EngineError(f"pulumi cannot select stack {stack!r}: {' '.join(done.stderr.split())}")
+def _require_stack(pulumi: Path, stack: str, env: Mapping[str, str], *, create: bool) -> None:
+    """See that Pulumi knows the stack; which stack the user has selected stays as it is."""
+
+    def ask(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [pulumi, "stack", *arguments],
+            cwd=PROJECT_DIR,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    asked = ask("output", "--json", "--stack", stack)
+    if asked.returncode and "no stack named" in asked.stderr:
+        if not create:
+            raise PulumiCliError(f"stack {stack!r} is not up: run `make up STACK={stack}` first")
+        asked = ask("init", stack, "--no-select")
+    if asked.returncode:
+        raise PulumiCliError(f"pulumi cannot use stack {stack!r}: {' '.join(asked.stderr.split())}")
 
 
 def _passphrase_file(env: Mapping[str, str]) -> Path:
@@ -159,7 +163,7 @@ def _passphrase_file(env: Mapping[str, str]) -> Path:
     except FileExistsError:
         return path
     except OSError as error:
-        raise EngineError(
+        raise PulumiCliError(
             f"cannot make a passphrase for the stacks' secrets in {path} ({error.strerror}); "
             "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
         ) from error
@@ -169,7 +173,7 @@ def _passphrase_file(env: Mapping[str, str]) -> Path:
     return path
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: OSError | subprocess.CalledProcessError) -> str:
     if isinstance(error, subprocess.CalledProcessError):
         lines = (error.output or b"").decode(errors="replace").strip().splitlines()
         return lines[-1].strip() if lines else f"exit code {error.returncode}"
@@ -180,9 +184,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command line; return its exit code, 2 for what the user has to mend."""
     try:
         if len(arguments) < 2 or arguments[1].startswith("-"):  # noqa: PLR2004 — action and stack
-            raise EngineError(USAGE)
+            raise PulumiCliError(USAGE)
         return run(arguments[0], arguments[1], arguments[2:])
-    except (EngineError, StackFileError) as error:
+    except (PulumiCliError, StackFileError) as error:
         print(f"piray: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -4,21 +4,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 import click
 from rich.console import Console
 
-from infra.pulumi_cli import EngineError, environment, find_pulumi
+from infra.pulumi_cli import PulumiCliError, environment, find_pulumi
+from sandbox.engine.stack.files import ROOT
 from sandbox.machine import missing
 from sandbox.process import SandboxError
 from sandbox.progress import Progress
+from sandbox.project import TEST_ENGINE
 from sandbox.site import Site
 from sandbox.stack import STACK, StackHost, stack_config, stack_text
 
-PROJECT = Path(__file__).resolve().parent.parent
-TEST_ENGINE = PROJECT / "sandbox" / "engine" / "bin"
-STACK_FILE = PROJECT / f"Pulumi.{STACK}.yaml"
+STACK_FILE = ROOT / f"Pulumi.{STACK}.yaml"
 
 
 @click.group()
@@ -63,18 +62,20 @@ def down() -> None:
         env, _ = engine()
         # The hosts go away as a whole: what the stack knows of them is forgotten, not undone step by step.
         forget = ["pulumi", "stack", "rm", STACK, "--yes", "--force"]
-        done = subprocess.run(forget, cwd=PROJECT, env=dict(env), capture_output=True, text=True, check=False)
+        done = subprocess.run(forget, cwd=ROOT, env=dict(env), capture_output=True, text=True, check=False)
         if done.returncode and "no stack named" not in done.stderr:
             raise SandboxError(f"`{' '.join(forget)}` failed: {done.stderr.strip()}")
-        STACK_FILE.unlink()
+        # Pulumi removes it together with the stack, if there was a stack.
+        STACK_FILE.unlink(missing_ok=True)
 
 
 def engine() -> tuple[Mapping[str, str], str]:
     """Return the environment with the engine to use, and what a user has to put before a command for it."""
     try:
         pulumi = find_pulumi()
-    except EngineError as error:
-        click.echo(f"piray: {str(error).split(';', maxsplit=1)[0]}: the tests' own engine is used", err=True)
+    except PulumiCliError as error:
+        reason = str(error).split(";", maxsplit=1)[0]
+        click.echo(f"piray: {reason}: the project's test engine is used", err=True)
         pulumi = TEST_ENGINE / "pulumi"
     else:
         click.echo(f"piray: the engine is {pulumi}", err=True)
@@ -84,9 +85,7 @@ def engine() -> tuple[Mapping[str, str], str]:
 
 def _run(module: str, *arguments: str, env: Mapping[str, str]) -> None:
     command = [sys.executable, "-m", module, *arguments]
-    code = subprocess.run(
-        command, cwd=PROJECT, env=dict(env), stdin=subprocess.DEVNULL, check=False
-    ).returncode
+    code = subprocess.run(command, cwd=ROOT, env=dict(env), stdin=subprocess.DEVNULL, check=False).returncode
     if code:
         raise SandboxError(f"`{module} {' '.join(arguments)}` ended with code {code}; what it said is above")
 

@@ -1,12 +1,13 @@
 """What is slow to make is made once: directories outside the checkout, named by what they were made from."""
 
-import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+from filelock import FileLock
 
 
 def cache_directory(env: dict[str, str] | os._Environ[str] = os.environ) -> Path:
@@ -28,9 +29,8 @@ def cached(name: str, inputs: Iterable[str | Path], make: Callable[[Path], None]
     root = cache_directory() / "sandbox"
     wanted = root / f"{name}-{key(inputs)}"
     root.mkdir(parents=True, exist_ok=True)
-    with (root / f".{name}.lock").open("w") as lock:
-        # Whoever else makes it at this moment makes it for us, too.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    # Whoever else makes it at this moment makes it for us, too.
+    with FileLock(root / f".{name}.lock"):
         if not wanted.is_dir():
             _fill(wanted, make)
         for old in root.glob(f"{name}-" + "?" * 16):

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from infra.config.model import RAY_VERSION
+from infra import versions
 from sandbox.docker import GATEWAY
 from sandbox.process import SandboxError, run
 from sandbox.runtime import Service
@@ -18,7 +18,7 @@ from sandbox.runtime import Service
 # Not 5000: Debian's package starts a registry there, on every address.
 PORT = 8001
 REPOSITORY = "piray/ray"
-TAG = f"{RAY_VERSION}-1"
+TAG = f"{versions.RAY}-1"
 IMAGE = f"{GATEWAY}:{PORT}/{REPOSITORY}:{TAG}"
 
 _START_S = 20

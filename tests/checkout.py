@@ -1,8 +1,7 @@
-"""A copy of the program with a backend of its own, so that no stack of the user's is touched."""
+"""A copy of the project whose commands are run, and how they ended."""
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-
-TEST_ENGINE = ROOT / "sandbox" / "engine" / "bin"
+from sandbox.project import ProjectCopy
 
 
 @dataclass(frozen=True)
@@ -45,8 +42,8 @@ class Deployed(Ended):
         return {step for step in self.steps if step[0] != "same"}
 
 
-class Checkout:
-    """The program in a folder of its own, run as a user runs it.
+class Checkout(ProjectCopy):
+    """A copy of the project, run as a user runs it.
 
     Args:
         folder: Where it goes.
@@ -54,29 +51,8 @@ class Checkout:
     """
 
     def __init__(self, folder: Path, engine: Path | None = None) -> None:
-        self.folder = folder / "project"
-        self.folder.mkdir(parents=True)
-        for name in ["Pulumi.yaml", "Pulumi.dev.yaml", "Pulumi.local.yaml", "__main__.py"]:
-            lines = (ROOT / name).read_text().splitlines(keepends=True)
-            # Pulumi's own line, there after a first preview, binds the file to the user's passphrase.
-            (self.folder / name).write_text("".join(x for x in lines if not x.startswith("encryptionsalt:")))
-        for name in ["infra", "workloads"]:
-            shutil.copytree(ROOT / name, self.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        (self.folder / ".venv").symlink_to(Path(sys.prefix))
-        backend = folder / "backend"
-        backend.mkdir()
+        super().__init__(folder, engine)
         self.events = folder / "events"
-        self.env = {
-            **os.environ,
-            "PULUMI_BACKEND_URL": f"file://{backend}",
-            "PULUMI_CONFIG_PASSPHRASE": "test",
-            # Without it the CLI hides --event-log.
-            "PULUMI_DEBUG_COMMANDS": "true",
-            "PIRAY_ENGINE_STATE": str(backend),
-            "XDG_STATE_HOME": str(folder / "state"),
-        }
-        if engine is not None:
-            self.env["PATH"] = os.pathsep.join([str(engine), self.env["PATH"]])
 
     def engine(self, action: str, stack: str, *options: str) -> Ended:
         """Run `make up`, `preview` or `down` without the make."""

@@ -9,17 +9,24 @@ from xdist.scheduler import LoadScopeScheduling
 HERE = Path(__file__).parent
 # There is one Docker daemon and one network for them.
 ON_SIMULATED_PIS = ("e2e/", "sandbox/")
+# Of the sandbox, what needs neither.
+WITHOUT_THEM = ("sandbox/engine/", "sandbox/test_main.py")
 # Platform `local` uses fixed ports.
-ON_RAYS_PORTS = ("infra/local/test_nodes.py", "sandbox/engine/test_engine.py", "test_real_engine.py")
+ON_RAYS_PORTS = ("infra/local/test_nodes.py", "sandbox/engine/test_local_stack.py", "test_real_engine.py")
 # The first of them may wait for Kubernetes and Ray to be built.
 TIMEOUT_S = 2400
+
+
+def on_simulated_pis(file: str) -> bool:
+    """Say whether the tests of a file, named from this folder on, are for simulated Pis."""
+    return file.startswith(ON_SIMULATED_PIS) and not file.startswith(WITHOUT_THEM)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests on simulated Pis; platform `local` comes last, when these no longer need both cores."""
     items.sort(key=lambda item: item.path.relative_to(HERE).as_posix() in ON_RAYS_PORTS)
     for item in items:
-        if item.path.relative_to(HERE).as_posix().startswith(ON_SIMULATED_PIS):
+        if on_simulated_pis(item.path.relative_to(HERE).as_posix()):
             item.add_marker(pytest.mark.sandbox)
             item.add_marker(pytest.mark.timeout(TIMEOUT_S))
 
@@ -32,7 +39,7 @@ class Streams(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", maxsplit=1)[0].removeprefix(f"{HERE.name}/")
-        if file.startswith(ON_SIMULATED_PIS):
+        if on_simulated_pis(file):
             return "simulated Pis"
         return "Ray on its own ports" if file in ON_RAYS_PORTS else file
 

@@ -2,8 +2,12 @@
 
 import io
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workloads.mandelbrot.canvas import Canvas
 from workloads.mandelbrot.draw import draw
+from workloads.mandelbrot.palette import colour_scale, fill_indices
 from workloads.mandelbrot.plan import Plan
 from workloads.results.png import encode_png
 
@@ -25,6 +29,13 @@ def drawn(plan: Plan) -> Canvas:
     canvas = Canvas(plan)
     draw(canvas)
     return canvas
+
+
+def colour_indices(values: NDArray[np.float32], plan: Plan) -> NDArray[np.uint8]:
+    """Return the colours of smooth values, of the same shape."""
+    indices = np.empty(values.shape, dtype=np.uint8)
+    fill_indices(values, colour_scale(plan), indices)
+    return indices
 
 
 def png(canvas: Canvas) -> bytes:

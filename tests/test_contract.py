@@ -8,9 +8,11 @@ import pytest
 
 from infra import outputs as exported
 from infra.config.fields import MAX_SAMPLES
-from sandbox.engine.mocks import RAY_TOKEN, command_answer, reveal, run_program
-from sandbox.engine.stack_files import stack_config
-from workloads.pi import pod
+from infra.names import camel_case
+from sandbox.engine.program.answers import RAY_TOKEN, command_answer
+from sandbox.engine.stack.files import stack_config
+from tests.program import reveal, run_program
+from workloads.pi import philox
 from workloads.runner import stack_outputs as read
 
 # Version 1 of the contract. A field that goes, or means something else, is a new version on both sides.
@@ -26,6 +28,7 @@ VERSION_1 = [
     "head_service",
     "dashboard_port",
     "pi_job",
+    "hosts",
 ]
 
 
@@ -38,8 +41,13 @@ def outputs_of(stack: str) -> dict[str, Any]:
 
 def test_both_sides_have_the_fields_of_version_1() -> None:
     assert [field.name for field in fields(exported.StackOutputs)] == VERSION_1
-    assert [field.name for field in fields(read.StackOutputs)] == VERSION_1
+    assert list(read.StackOutputs.model_fields) == VERSION_1
     assert exported.CONTRACT_VERSION == read.CONTRACT_VERSION == 1
+
+
+@pytest.mark.parametrize("name", [*VERSION_1, "k3s_version", "head_2_name"])
+def test_both_sides_spell_the_name_of_an_output_alike(name: str) -> None:
+    assert camel_case(name) == read.camel_case(name)
 
 
 def test_the_runner_reads_what_a_stack_of_pis_exports() -> None:
@@ -66,9 +74,9 @@ def test_the_runner_reads_what_a_stack_on_this_machine_exports() -> None:
 
 @pytest.mark.parametrize("stack", ["dev", "local"])
 def test_nothing_is_exported_that_the_contract_does_not_name(stack: str) -> None:
-    names = {"".join([name.split("_")[0], *map(str.title, name.split("_")[1:])]) for name in VERSION_1}
+    names = set(map(camel_case, VERSION_1))
     assert set(outputs_of(stack)) <= {"contractVersion", *names}
 
 
 def test_the_config_accepts_as_many_samples_as_the_pod_does() -> None:
-    assert MAX_SAMPLES == pod.MAX_SAMPLES
+    assert MAX_SAMPLES == philox.MAX_SAMPLES

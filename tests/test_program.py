@@ -13,19 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pulumi.runtime import stack as pulumi_stack
 
-from sandbox.engine.marks import UNKNOWN
-from sandbox.engine.mocks import (
-    RAY_TOKEN,
-    SECRETS,
-    Program,
-    Registered,
-    Secret,
-    command_answer,
-    plain_texts,
-    reveal,
-    run_program,
-)
-from sandbox.engine.stack_files import stack_config
+from sandbox.engine.program.answers import RAY_TOKEN, command_answer
+from sandbox.engine.stack.files import stack_config
+from sandbox.engine.wire.marks import UNKNOWN
+from tests.program import SECRETS, Program, Registered, Secret, plain_texts, reveal, run_program
 
 HOSTS = ["pi1", "pi2", "pi3", "pi4"]
 AGENTS = HOSTS[1:]
@@ -72,7 +63,7 @@ def kubernetes_objects(program: Program) -> list[Registered]:
     return [resource for resource in program.resources if resource.type.startswith("kubernetes:")]
 
 
-def test_four_pis_get_everything_that_the_write_up_made_by_hand(dev: dict[str, str]) -> None:
+def test_four_pis_get_everything_that_the_2020_article_made_by_hand(dev: dict[str, str]) -> None:
     program = up(dev)
     commands = {resource.name for resource in program.of_type("command:remote:Command")}
     assert commands == {

@@ -1,4 +1,7 @@
-"""Compiles the kernels for an image: `python -m workloads.precompile FOLDER` leaves them in FOLDER."""
+"""Compiles the kernels for an image: `python -m workloads.precompile FOLDER` leaves them in FOLDER.
+
+Each processor gets a process of its own, because numba reads its settings once, when it is imported.
+"""
 
 import os
 import platform
@@ -20,38 +23,41 @@ PIS = {
 }
 
 
-def bake(folder: Path, machine: str) -> None:
-    """Compile every kernel for each processor that an image is for; runs none of them.
+def compile_into(folder: Path, machine: str) -> None:
+    """Compile every kernel for each processor that an image is for; run none of them.
 
     Args:
-        folder: Filled.
-        machine: On arm64 the Pis' processors count, whatever builds or emulates; elsewhere the builder's own,
-            for a virtual machine on x86 may hide any feature of its model.
+        folder: Where the compiled kernels go; made if it is not there.
+        machine: Architecture of the image, as `platform.machine` names it. On arm64 the kernels are for the
+            Pis' processors, whatever machine builds or emulates; elsewhere they are for the builder's own
+            processor, because a virtual machine on x86 may hide any feature of its model.
 
     Raises:
         RuntimeError: If a second process would have to compile again.
     """
     for name, features in (PIS if machine in {"aarch64", "arm64"} else {"": ""}).items():
         processor = {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features} if name else {}
-        _process(folder, processor)
-        if _process(folder, processor) != 0:
+        _compile(folder, processor)
+        if _compile(folder, processor) != 0:
             raise RuntimeError(
-                f"the kernels cannot be kept in {folder}: it must be a folder that is writable"
+                f"the kernels cannot be kept in {folder}: give a folder that this user can write to."
             )
 
 
 def main(arguments: Sequence[str]) -> None:
     """Fill the folder that is given; without one compile in this process and say how many kernels it took."""
     if arguments:
-        bake(Path(arguments[0]), platform.machine())
+        compile_into(Path(arguments[0]), platform.machine())
         return
     disk_cache.compile_all()
     pi_kernel.compile_only()
     print(disk_cache.tally().compiled)
 
 
-def _process(folder: Path, processor: Mapping[str, str]) -> int:
+def _compile(folder: Path, processor: Mapping[str, str]) -> int:
+    """Compile or load the kernels in a new process; return how many it had to compile."""
     environment = {**os.environ, **processor, "NUMBA_CACHE_DIR": str(folder)}
+    # What an older image holds would be found, and not be written to the folder.
     environment.pop(cache_files.ENV_IMAGE, None)
     command = [sys.executable, "-m", "workloads.precompile"]
     return int(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout)

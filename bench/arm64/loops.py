@@ -13,7 +13,7 @@ from bench.arm64.code import Loop, assembly, loops
 from bench.arm64.model import CORES, Core, Mca, cycles, find, independent
 from bench.figures import Figure, WrongAnswer
 from workloads.mandelbrot.codegen import block, vectors
-from workloads.pi import pod
+from workloads.pi import codegen, philox
 
 NEON = {"neon": True}
 GOAL = 0.55
@@ -35,9 +35,9 @@ TEST = (
     "cmhs {}.2d, v30.2d, v31.2d",
     "sub {}.2d, v30.2d, v31.2d",
 )
-# Of the first two rounds, half is the same for all blocks.
+# Of the first two rounds, half is the same for all counters.
 EQUAL_ROUNDS = 2
-FULL_ROUNDS = pod.ROUNDS - EQUAL_ROUNDS // 2
+FULL_ROUNDS = philox.ROUNDS - EQUAL_ROUNDS // 2
 
 
 @dataclass(frozen=True)
@@ -92,14 +92,14 @@ def mandelbrot_loop(core: Core) -> tuple[Loop, int]:
     return longest, steps * shape.rows
 
 
-def pi_loop(core: Core) -> tuple[Loop, pod.Layout]:
+def pi_loop(core: Core) -> tuple[Loop, codegen.Layout]:
     """Return the loop that fills all vectors in flight, which holds that of the rounds.
 
     Raises:
         WrongAnswer: If the rounds have not the packed products that they need.
     """
-    module, layout = ir.Module("pi"), pod.layout_for(NEON)
-    pod.define_count(module, "count", layout).linkage = "external"
+    module, layout = ir.Module("pi"), codegen.layout_for(NEON)
+    codegen.define_count(module, "count", layout).linkage = "external"
     outer = next((loop for loop in loops(assembly(module, core.cpu)) if len(loop.inner) == 1), None)
     products = 4 * layout.vectors * layout.rounds
     if outer is None or outer.inner[0].count(r"umull2?\s+v\d+\.2d") != products:
@@ -121,7 +121,7 @@ def _mandelbrot(core: Core) -> Work:
 
 def _pi(core: Core) -> Work:
     loop, layout = pi_loop(core)
-    trace = loop.trace((pod.ROUNDS - EQUAL_ROUNDS) // layout.rounds)
+    trace = loop.trace((philox.ROUNDS - EQUAL_ROUNDS) // layout.rounds)
     least = (ROUND * FULL_ROUNDS + TEST * layout.lanes) * layout.vectors
     note = f"{len(least) / layout.samples:.0f} operations"
     return Work("π", "sample", layout.samples, trace, least, note)

@@ -12,7 +12,9 @@ from bench.figures import Figure, WrongAnswer, timed
 from bench.kernels.programs import BAND, ITERATIONS, THRESHOLD
 from bench.peers.article import article_values
 from bench.timing import Part, seconds_by_parts
-from workloads.pi import pod
+from workloads.pi.estimate import Estimate
+from workloads.pi.kernel import count_inside, warm_up
+from workloads.pi.reference import count_inside_python
 
 # The article's tiles: so many pixels, so many of them in a row.
 TILE, TILES = 100, 32
@@ -56,16 +58,16 @@ def monte_carlo() -> Figure:
     Raises:
         WrongAnswer: If the estimate is too far off.
     """
-    pod.warm_up()
+    warm_up()
     many, few = 2_000_000, 20_000
-    estimate = pod.Estimate(many, pod.count_inside(many, 1, 0))
+    estimate = Estimate(many, count_inside(many, 1, 0))
     if estimate.deviation > MAX_DEVIATION:
         raise WrongAnswer(
             f"pi came out as {estimate.estimate}: {estimate.deviation:.1f} standard errors off."
         )
     programs: dict[str, list[Part]] = {
-        "ours": [partial(pod.count_inside, many, 1, 0)],
-        "python": [partial(pod.count_inside_python, few, 1, 0)],
+        "ours": [partial(count_inside, many, 1, 0)],
+        "python": [partial(count_inside_python, few, 1, 0)],
     }
     seconds = seconds_by_parts(programs, PI_ROUNDS)
     ours_s = [each / many for each in seconds["ours"]]

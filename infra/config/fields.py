@@ -14,10 +14,11 @@ from pydantic import BeforeValidator
 
 from infra.config.problems import InvalidValueError
 from infra.config.ssh_keys import parse_host_key
+from infra.versions import K3S, NUMBA, RAY
 
 # Kubernetes counts replicas and completions with 32 bits.
 MAX_INT32 = 2**31 - 1
-# Pulumi's engine and its outputs pass numbers as doubles: larger ones would be rounded silently.
+# Pulumi and its outputs pass numbers as doubles: larger ones would be rounded silently.
 MAX_EXACT_INT = 2**53 - 1
 # Of one pod: hours on a Pi. The pod's program has the same limit; tests/test_contract.py compares them.
 MAX_SAMPLES = 10**12
@@ -101,7 +102,7 @@ def _switch(value: object) -> bool:
 
 def _list(value: object) -> list[object]:
     if not isinstance(value, list | tuple):
-        raise InvalidValueError("must be a list", "Write one entry a line, each after `- `.")
+        raise InvalidValueError("must be a list", "Write one entry per line, each after `- `.")
     return list(value)
 
 
@@ -140,7 +141,7 @@ def _namespace(value: str) -> str:
         raise InvalidValueError(_LABEL_RULE, "Choose a name such as ray.")
     if value == "default" or value.startswith("kube-"):
         raise InvalidValueError(
-            "belongs to Kubernetes itself; the program makes its own namespace and deletes it in the end",
+            "belongs to Kubernetes itself; the program makes its own namespace, and deletes it in the end",
             "Choose a name such as ray.",
         )
     return value
@@ -170,7 +171,7 @@ def _mirror(value: str) -> str:
 
 
 def _image(value: str) -> str:
-    remedy = "Give a reference with a fixed tag or digest, as in registry.example/ray:2.60.0-1."
+    remedy = f"Give a reference with a fixed tag or digest, as in registry.example/ray:{RAY}-1."
     match = _IMAGE.fullmatch(value) if len(value) <= _MAX_IMAGE_CHARACTERS else None
     if match is None:
         raise InvalidValueError("is not an image reference", remedy)
@@ -218,13 +219,13 @@ K3sVersion = Annotated[
     str,
     _pattern(
         _K3S_VERSION,
-        "must be a k3s release such as v1.36.3+k3s1",
+        f"must be a k3s release such as {K3S}",
         "Take the tag as https://github.com/k3s-io/k3s/releases writes it, with v and +k3s1.",
     ),
 ]
 RayVersion = Annotated[
     str,
-    _pattern(_RAY_VERSION, "must be a Ray release such as 2.60.0", "Give all three numbers, without v."),
+    _pattern(_RAY_VERSION, f"must be a Ray release such as {RAY}", "Give all three numbers, without v."),
 ]
 Sha256 = Annotated[
     str,
@@ -241,7 +242,7 @@ Requirement = Annotated[
     _pattern(
         _REQUIREMENT,
         "must be a package with a fixed version",
-        "Write it as in numba==0.68.1, so that every run has the same one.",
+        f"Write it as in numba=={NUMBA}, so that every run has the same one.",
     ),
 ]
 Requirements = Annotated[tuple[Requirement, ...], BeforeValidator(_list)]

@@ -1,141 +1,23 @@
-"""The configuration of a stack, read once, every mistake told at once: the only reader of Pulumi's config.
+"""The configuration of the running stack: the only place that reads Pulumi's config."""
 
-Its shape is in `infra/config/model.py`, the types of single values in `infra/config/fields.py`, the rules
-between values in `infra/config/rules.py`. Components get the typed objects and never read a key themselves.
-"""
-
-from collections.abc import Callable, Mapping
-from typing import Any
-
+import pulumi
 from pulumi.runtime import config as pulumi_config
 
-from infra.config.fields import image_name_and_tag
-from infra.config.model import (
-    HostConfig,
-    K3sConfig,
-    PiJobConfig,
-    RayConfig,
-    SshConfig,
-    StackConfig,
-    StackKeys,
-)
-from infra.config.problems import HIDDEN, ConfigError, InvalidValueError, Problem, ProblemList
-from infra.config.reader import decode, read_section
-from infra.config.rules import OFFICIAL_IMAGE, check_rules
-from infra.config.ssh_keys import Secret, parse_private_key, read_key_file
+from infra.config.model import StackConfig
+from infra.config.parse import parse
+from infra.config.problems import ConfigError
 from infra.names import PROJECT
 
-__all__ = [
-    "ConfigError",
-    "HostConfig",
-    "K3sConfig",
-    "PiJobConfig",
-    "Problem",
-    "RayConfig",
-    "Secret",
-    "SshConfig",
-    "StackConfig",
-    "load",
-    "parse",
-]
 
-# The Python of the official image that the default tag names.
-_IMAGE_PYTHON = "py311"
-# What the official image lacks; must be the version in requirements.lock.
-OFFICIAL_IMAGE_LACKS = ("numba==0.68.1",)
-
-_PRIVATE_KEY = "sshPrivateKey"
-
-
-def parse(
-    values: Mapping[str, object],
-    read_file: Callable[[str], str] = read_key_file,
-    secret_keys: frozenset[str] = frozenset({_PRIVATE_KEY}),
-) -> StackConfig:
-    """Turn the raw configuration into a typed one.
-
-    Args:
-        values: Un-namespaced key → text as Pulumi hands it over (objects as JSON), or a decoded value.
-        read_file: Returns the text of the private key's file; raises InvalidValueError.
-        secret_keys: Keys that are stored encrypted; their values are never shown.
-
-    Raises:
-        ConfigError: With every problem there is.
-    """
-    problems = ProblemList(secret_keys | {_PRIVATE_KEY})
-    raw = decode(StackKeys, values)
-    tree = read_section(StackKeys, raw, (), problems)
-    private_key = _read_private_key(tree, secret_keys, read_file, problems)
-    check_rules(tree, raw, problems)
-    problems.raise_if_any()
-    hosts = [HostConfig(**host) for host in tree.pop("hosts")]
-    ssh = SshConfig(user=tree["ssh"]["user"], port=tree["ssh"]["port"], private_key=private_key)
-    ray = RayConfig(**_ray_defaults(tree))
-    rest = {name: tree[name] for name in ("platform", "arch", "namespace", "insecure_host_keys", "workers")}
-    return StackConfig(
-        **rest,
-        hosts=tuple(hosts),
-        ssh=ssh,
-        ray=ray,
-        k3s=K3sConfig(**tree["k3s"]),
-        pi_job=PiJobConfig(**tree["pi_job"]),
-    )
-
-
-def _read_private_key(
-    tree: Mapping[str, Any],
-    secret_keys: frozenset[str],
-    read_file: Callable[[str], str],
-    problems: ProblemList,
-) -> Secret | None:
-    """Return the private key from wherever it is given; None where it is not, or has a problem."""
-    text: str = tree.get("ssh_private_key", "")
-    file: str | None = tree.get("ssh", {}).get("private_key_file")
-    if text and _PRIVATE_KEY not in secret_keys:
-        problems.add(
-            (_PRIVATE_KEY,),
-            HIDDEN,
-            "is stored in clear, for everyone who sees the stack's file",
-            "Remove it (`pulumi config rm piray:sshPrivateKey`), make a new key pair, and store that with "
-            "`pulumi config set --secret piray:sshPrivateKey < FILE`.",
-        )
-    if text and file is not None:
-        problems.add(
-            ("ssh", "privateKeyFile"), file, "is given beside piray:sshPrivateKey", "Delete one of the two."
-        )
-    if tree.get("platform") == "local" or not (text or file is not None):
-        return None
-    path: tuple[str, ...] = (_PRIVATE_KEY,)
-    shown: object = HIDDEN
-    try:
-        if text:
-            return parse_private_key(text)
-        path, shown = ("ssh", "privateKeyFile"), file
-        return parse_private_key(read_file(file or ""))
-    except InvalidValueError as error:
-        problems.add(path, shown, error.rule, error.remedy)
-        return None
-
-
-def _ray_defaults(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of RayConfig, with the image and the packages that depend on other keys."""
-    ray = dict(tree["ray"])
-    suffix = "-aarch64" if tree["arch"] == "arm64" else ""
-    official = f"{OFFICIAL_IMAGE}:{ray['version']}-{_IMAGE_PYTHON}{suffix}"
-    own_image = ray["image"] is not None and image_name_and_tag(ray["image"])[0] != OFFICIAL_IMAGE
-    ray["image"] = ray["image"] or official
-    if ray["runtime_packages"] is None:
-        # On platform local the jobs run in this project's own environment, which lacks nothing.
-        complete = own_image or tree["platform"] == "local"
-        ray["runtime_packages"] = () if complete else OFFICIAL_IMAGE_LACKS
-    return ray
+class StackConfigError(ConfigError, pulumi.RunError):
+    """A ConfigError that reaches the user of Pulumi's CLI as its text alone, with no traceback."""
 
 
 def load() -> StackConfig:
     """Read the configuration of the running stack from Pulumi.
 
     Raises:
-        ConfigError: With every problem there is; as a pulumi.RunError it is shown without a traceback.
+        StackConfigError: With every problem there is.
     """
     prefix = f"{PROJECT}:"
     # The same two places, in the same order of precedence, as pulumi.Config; only here are all keys seen,
@@ -146,4 +28,7 @@ def load() -> StackConfig:
     secret_keys = {
         key for key in values if pulumi_config.is_config_secret(prefix + key) or prefix + key in encrypted
     }
-    return parse(values, secret_keys=frozenset(secret_keys))
+    try:
+        return parse(values, secret_keys=frozenset(secret_keys))
+    except ConfigError as error:
+        raise StackConfigError(error.problems) from None

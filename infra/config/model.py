@@ -6,21 +6,16 @@
 from pydantic import BaseModel, ConfigDict
 
 from infra.config import fields
-from infra.config.reader import camel_key
 from infra.config.ssh_keys import Secret
-from infra.k3s.release import INSTALL_SCRIPT_SHA256
-
-# Stable channel; newer ones: https://docs.k3s.io/release-notes
-K3S_VERSION = "v1.36.3+k3s1"
-# Must be the version in requirements.lock; newer ones: https://github.com/ray-project/ray/releases
-RAY_VERSION = "2.60.0"
+from infra.names import camel_case
+from infra.versions import K3S, K3S_INSTALL_SCRIPT_SHA256, RAY
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        alias_generator=camel_key,
+        alias_generator=camel_case,
         populate_by_name=True,
         arbitrary_types_allowed=True,
         hide_input_in_errors=True,
@@ -77,15 +72,15 @@ class K3sConfig(_Section):
         install_script_sha256: Sum that the install script must have.
     """
 
-    version: fields.K3sVersion = K3S_VERSION
+    version: fields.K3sVersion = K3S
     mirror: fields.Mirror | None = None
-    install_script_sha256: fields.Sha256 = INSTALL_SCRIPT_SHA256
+    install_script_sha256: fields.Sha256 = K3S_INSTALL_SCRIPT_SHA256
 
 
 class RayKeys(_Section):
     """What a stack file may say under `ray`; None stands for what depends on other keys."""
 
-    version: fields.RayVersion = RAY_VERSION
+    version: fields.RayVersion = RAY
     image: fields.Image | None = None
     runtime_packages: fields.Requirements | None = None
     head_cpus: fields.Cpus = 1
@@ -159,15 +154,10 @@ class StackConfig(_StackSettings):
 
     @property
     def servers(self) -> tuple[HostConfig, ...]:
-        """The hosts that run the control plane, the first one first."""
+        """The hosts that run the control plane; the first one starts the cluster, the others join it."""
         return tuple(host for host in self.hosts if host.role == "server")
 
     @property
     def agents(self) -> tuple[HostConfig, ...]:
         """The hosts that only run pods."""
         return tuple(host for host in self.hosts if host.role == "agent")
-
-    @property
-    def first_server(self) -> HostConfig:
-        """The server that starts the cluster, which the others join; there is one on platform pi."""
-        return self.servers[0]

@@ -8,8 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import pulumi
-
 from infra.names import PROJECT
 
 MAX_SHOWN_CHARACTERS = 80
@@ -55,10 +53,8 @@ class Problem:
         return f"{self.path}{given}\n    {self.rule}.\n    {self.remedy}"
 
 
-class ConfigError(ValueError, pulumi.RunError):
+class ConfigError(ValueError):
     """The configuration cannot be used; the text lists every problem found.
-
-    As a pulumi.RunError it reaches the user of the CLI as this text alone, with no traceback.
 
     Attributes:
         problems: Every problem, in the order of the keys.

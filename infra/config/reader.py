@@ -14,20 +14,11 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from infra.config.problems import ABSENT, InvalidValueError, ProblemList
-
-
-def camel_key(name: str) -> str:
-    """Return the key of a field in YAML.
-
-    >>> camel_key("install_script_sha256"), camel_key("k3s")
-    ('installScriptSha256', 'k3s')
-    """
-    first, *rest = name.split("_")
-    return first + "".join(word[:1].upper() + word[1:] for word in rest)
+from infra.names import camel_case
 
 
 def decode(section: type[BaseModel], values: Mapping[str, object]) -> dict[str, object]:
-    """Decode the keys that hold lists or objects; Pulumi's engine hands everything over as text.
+    """Decode the keys that hold lists or objects; Pulumi hands everything over as text.
 
     Text that is no JSON is left as it is, for `read_section` to refuse. Empty text, which is how a key with
     no value arrives, becomes None unless it is the default.
@@ -66,7 +57,7 @@ def read_section(
         this one; a list of objects is a list of such dicts, one for each entry, in their order.
     """
     if not isinstance(raw, Mapping):
-        problems.add(path, raw, "must hold keys with values", "Write one `key: value` a line below it.")
+        problems.add(path, raw, "must hold keys with values", "Write one `key: value` per line below it.")
         return {}
     keys = {field.alias or name: name for name, field in section.model_fields.items()}
     for key in raw:
@@ -118,7 +109,7 @@ def _read_field(
         if isinstance(raw, list | tuple):
             values[name] = [read_section(entry, item, (*path, i), problems) for i, item in enumerate(raw)]
         else:
-            problems.add(path, raw, "must be a list", "Write one entry a line, each after `- `.")
+            problems.add(path, raw, "must be a list", "Write one entry per line, each after `- `.")
     else:
         try:
             values[name] = _adapter(section, name).validate_python(raw)
@@ -167,5 +158,5 @@ def _entry_of(section: type[BaseModel], name: str) -> type[BaseModel] | None:
 
 
 def _suggest(key: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(camel_key(key[:64].replace("-", "_")), known, n=1)
+    near = difflib.get_close_matches(camel_case(key[:64].replace("-", "_")), known, n=1)
     return f"Did you mean {near[0]}?" if near else f"Delete it; the keys here are {', '.join(known)}."

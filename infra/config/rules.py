@@ -92,7 +92,7 @@ def _check_local(tree: Mapping[str, Any], raw: Mapping[str, object], problems: P
             ("workers",),
             tree["workers"],
             "is too many for one machine, where each worker is a set of processes of its own",
-            f"Give at most {MAX_LOCAL_WORKERS}; more than the machine has cores bring nothing.",
+            f"Give at most {MAX_LOCAL_WORKERS}; more workers than the machine has cores gain nothing.",
         )
     if tree.get("insecure_host_keys"):
         problems.add(("insecureHostKeys",), True, "has no meaning on platform local", remedy)
@@ -109,7 +109,7 @@ def _check_unique(hosts: Sequence[Mapping[str, Any]], field: str, remedy: str, p
             continue
         if value in first:
             problems.add(
-                ("hosts", index, field), value, f"is the {field} of hosts[{first[value]}] as well", remedy
+                ("hosts", index, field), value, f"is also the {field} of hosts[{first[value]}]", remedy
             )
         else:
             first[value] = index
@@ -124,7 +124,7 @@ def _check_host_keys(hosts: Sequence[Mapping[str, Any]], problems: ProblemList) 
                 ABSENT,
                 "is missing: without it anyone who answers at the address would be trusted with root",
                 SCAN_REMEDY.format(address=host.get("address", "ADDRESS"))
-                + ". On a network that you trust, `piray:insecureHostKeys: true` does without.",
+                + ". On a network that you trust, `piray:insecureHostKeys: true` makes it optional.",
             )
 
 
@@ -143,7 +143,7 @@ def _check_servers(roles: Sequence[str], problems: ProblemList) -> None:
             ABSENT,
             f"has {servers} servers: etcd needs more than half of them alive, so {servers} survive "
             f"no more losses than {servers - 1}",
-            f"Have {servers - 1} or {servers + 1} servers.",
+            f"Use {servers - 1} or {servers + 1} servers.",
         )
 
 

@@ -1,26 +1,15 @@
 """SSH keys as text: what a usable host key line and a usable private key are, and a wrapper for secrets.
 
-Formats: RFC 4253 section 6.6 and RFC 5656 section 3.1 (public keys), OpenSSH's PROTOCOL.key (private keys).
+`cryptography` reads the keys. It is imported where one is read: on platform local there is none.
 """
 
-import base64
-import binascii
 import stat
-import struct
 from pathlib import Path
-
-import pulumi
 
 from infra.config.problems import InvalidValueError
 
-# Type of a host key → size in bytes of what follows the name of the type (and of the curve).
-_ED25519_BYTES = 32
-_ECDSA_POINT_BYTES = {"nistp256": 65, "nistp384": 97, "nistp521": 133}
-HOST_KEY_TYPES = ("ssh-ed25519", *(f"ecdsa-sha2-{curve}" for curve in _ECDSA_POINT_BYTES))
-_UNCOMPRESSED_POINT = b"\x04"
+HOST_KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
 
-_OPENSSH_MAGIC = b"openssh-key-v1\x00"
-_PRIVATE_KEY_KINDS = ("OPENSSH", "RSA", "EC", "DSA", "")
 # A private key of any kind is far smaller; a device or a disk image named by mistake must not be read in.
 _MAX_KEY_FILE_BYTES = 64 * 1024
 
@@ -30,7 +19,9 @@ SCAN_REMEDY = (
 )
 _HOST_KEY_REMEDY = SCAN_REMEDY.format(address="ADDRESS") + "."
 _AGENT_REMEDY = "or leave it out and load the key into your SSH agent (`ssh-add FILE`)."
-_SET_REMEDY = "Store the key itself with `pulumi config set --secret piray:sshPrivateKey < FILE`"
+_SET_REMEDY = (
+    "Store the key itself with `pulumi config set --secret piray:sshPrivateKey --stack STACK < FILE`"
+)
 
 
 class Secret:
@@ -41,10 +32,9 @@ class Secret:
     def __init__(self, value: str) -> None:
         self._value = value
 
-    @property
-    def output(self) -> pulumi.Output[str]:
-        """The value as a secret Output, the only way to use it."""
-        return pulumi.Output.secret(self._value)
+    def reveal(self) -> str:
+        """Return the value, for whoever hands it to Pulumi as a secret."""
+        return self._value
 
     def __repr__(self) -> str:
         return "Secret([secret])"
@@ -80,49 +70,30 @@ def parse_host_key(text: str) -> str:
         raise InvalidValueError(
             f"must be `TYPE BASE64` with TYPE one of {', '.join(HOST_KEY_TYPES)}", _HOST_KEY_REMEDY
         )
-    if not _is_blob_of(key_type, words[1]):
+    line = f"{key_type} {words[1]}"
+    if not _is_public_key(line):
         raise InvalidValueError(
             f"is not a whole {key_type} key: part of it is missing or changed", _HOST_KEY_REMEDY
         )
-    return f"{key_type} {words[1]}"
+    return line
 
 
 def _is_key_type(word: str) -> bool:
     return word.startswith(("ssh-", "ecdsa-", "sk-"))
 
 
-def _is_blob_of(key_type: str, encoded: str) -> bool:
-    """Whether the base64 text holds exactly one public key of the type."""
+def _is_public_key(line: str) -> bool:
+    """Whether `<type> <base64>` is exactly one public key, spelt as OpenSSH spells it."""
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+
     try:
-        fields = _split_strings(base64.b64decode(encoded, validate=True))
-    except (binascii.Error, ValueError):
+        key = serialization.load_ssh_public_key(line.encode())
+    except (ValueError, UnsupportedAlgorithm):
         return False
-    curve = key_type.removeprefix("ecdsa-sha2-")
-    if curve == key_type:
-        return fields[:1] == [key_type.encode()] and [len(field) for field in fields[1:]] == [_ED25519_BYTES]
-    return (
-        fields[:-1] == [key_type.encode(), curve.encode()]
-        and len(fields[-1]) == _ECDSA_POINT_BYTES[curve]
-        and fields[-1].startswith(_UNCOMPRESSED_POINT)
-    )
-
-
-def _split_strings(blob: bytes) -> list[bytes]:
-    """Split a sequence of SSH strings (32-bit big-endian length, then the bytes).
-
-    Raises:
-        ValueError: If the lengths do not add up to the whole.
-    """
-    fields = []
-    while blob:
-        if len(blob) < struct.calcsize(">I"):
-            raise ValueError("the length is cut off")
-        (size,) = struct.unpack_from(">I", blob)
-        field, blob = blob[4 : 4 + size], blob[4 + size :]
-        if len(field) != size:
-            raise ValueError("the field is cut off")
-        fields.append(field)
-    return fields
+    # The reader skips what is no base64; Pulumi's SSH client does not.
+    spelt = key.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return spelt == line.encode()
 
 
 def parse_private_key(text: str) -> Secret:
@@ -143,39 +114,41 @@ def parse_private_key(text: str) -> Secret:
             "is in PuTTY's own format",
             "Convert it: `puttygen KEY.ppk -O private-openssh -o FILE`, and use FILE.",
         )
-    if first == "-----BEGIN ENCRYPTED PRIVATE KEY-----" or "Proc-Type: 4,ENCRYPTED" in text:
-        raise _passphrase()
-    kinds = [
-        kind for kind in _PRIVATE_KEY_KINDS if first == f"-----BEGIN {f'{kind} '.lstrip()}PRIVATE KEY-----"
-    ]
-    if not kinds or lines[-1].strip() != first.replace("BEGIN", "END"):
+    begins = first.startswith("-----BEGIN ") and first.endswith("PRIVATE KEY-----")
+    if not begins or lines[-1].strip() != first.replace("BEGIN", "END"):
         raise InvalidValueError(
             "is not a whole private key (from a BEGIN … PRIVATE KEY line to its END line)",
             f"{_SET_REMEDY}, {_AGENT_REMEDY}",
         )
-    if kinds == ["OPENSSH"]:
-        _check_openssh_body("".join(line.strip() for line in lines[1:-1]))
-    return Secret("".join(f"{line.strip()}\n" for line in lines))
+    clean = "".join(f"{line.strip()}\n" for line in lines)
+    _check_private_key(clean)
+    return Secret(clean)
 
 
-def _check_openssh_body(encoded: str) -> None:
+def _check_private_key(text: str) -> None:
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+
+    openssh = text.startswith("-----BEGIN OPENSSH ")
+    read = serialization.load_ssh_private_key if openssh else serialization.load_pem_private_key
     try:
-        body = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        body = b""
-    magic, rest = body[: len(_OPENSSH_MAGIC)], body[len(_OPENSSH_MAGIC) :]
-    size = int.from_bytes(rest[:4], "big")
-    cipher = rest[4 : 4 + size]
-    if magic != _OPENSSH_MAGIC or len(cipher) != size:
-        raise InvalidValueError("is a damaged private key", f"{_SET_REMEDY}, {_AGENT_REMEDY}")
-    if cipher != b"none":
-        raise _passphrase()
+        read(text.encode(), password=None)
+    except TypeError:  # the reader's way to ask for a passphrase
+        raise _passphrase() from None
+    except UnsupportedAlgorithm:
+        raise InvalidValueError(
+            "is a private key of a kind that only OpenSSH itself can use",
+            f"Make one of another kind (`ssh-keygen -t ed25519 -f FILE`), {_AGENT_REMEDY}",
+        ) from None
+    except ValueError:
+        raise InvalidValueError("is a damaged private key", f"{_SET_REMEDY}, {_AGENT_REMEDY}") from None
 
 
 def _passphrase() -> InvalidValueError:
     return InvalidValueError(
         "is a private key with a passphrase, which nobody could type in while Pulumi runs",
-        f"{_SET_REMEDY} (FILE being a copy freed of it by `ssh-keygen -p -N '' -f FILE`), {_AGENT_REMEDY}",
+        f"{_SET_REMEDY} (FILE is a copy without the passphrase: `ssh-keygen -p -N '' -f FILE`), "
+        f"{_AGENT_REMEDY}",
     )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from infra.config.load import ConfigError, parse
+from infra.config.parse import parse
+from infra.config.problems import ConfigError
 from infra.names import PROJECT
 
 
@@ -30,11 +31,11 @@ def check_stack_file(path: Path) -> None:
         line = f", line {where.line + 1}" if where else ""
         what = getattr(error, "problem", None) or "not readable"
         raise StackFileError(
-            f"{path.name}{line}: this is no YAML ({what}); indent with blanks only"
+            f"{path.name}{line}: this is not YAML ({what}); indent with spaces only"
         ) from None
     if not isinstance(contents, dict) or not isinstance(contents.get("config") or {}, dict):
         raise StackFileError(
-            f"{path.name}: it must hold `config:` with one `piray:KEY: value` a line below it"
+            f"{path.name}: it must hold `config:` with one `piray:KEY: value` per line below it"
         )
     if "environment" in contents:
         return

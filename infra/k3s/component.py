@@ -2,18 +2,20 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_command import remote
 
-from infra.config.load import HostConfig, StackConfig
+from infra.config.model import HostConfig, SshConfig
 from infra.hosts.component import PiHosts
 from infra.k3s.config_files import render_agent_config, render_kubeconfig, render_server_config
-from infra.k3s.release import k3s_release
+from infra.k3s.release import K3sRelease
 from infra.names import K3S_TYPE
-from infra.remote.command import remote_script
+from infra.remote.command import Script, remote_script
 
 # Seconds. A first start on a slow SD card unpacks 70 MB and makes every certificate.
 _WAIT_S = 600
@@ -22,12 +24,35 @@ _MISMATCH_S = 60
 _DRAIN_S = 120
 
 
+@dataclass(frozen=True, kw_only=True)
+class K3sClusterArgs:
+    """What a cluster is made of.
+
+    Attributes:
+        servers: The hosts that run the control plane; the first one starts the cluster, the others join it.
+        agents: The hosts that only run pods.
+        ssh: How to log in on each of them.
+        release: The k3s to install.
+    """
+
+    servers: Sequence[HostConfig]
+    agents: Sequence[HostConfig]
+    ssh: SshConfig
+    release: K3sRelease
+
+
 class K3sCluster(pulumi.ComponentResource):
-    """Kubernetes on the hosts of the stack.
+    """Kubernetes on hosts that are ready for it.
 
     After `up` every host is a Ready Node named as in the config. `destroy` and the removal of a single host
     from the config run the same steps backwards: its pods are moved away, its Node is deleted, k3s is
     uninstalled.
+
+    Args:
+        name: Name of the resource.
+        args: Its hosts, and the k3s to install.
+        prepared: What makes these hosts ready.
+        opts: Options of the resource.
 
     Attributes:
         kubeconfig: Admin kubeconfig with the first server's address in it. Secret.
@@ -40,43 +65,53 @@ class K3sCluster(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
-        config: StackConfig,
-        hosts: PiHosts,
+        args: K3sClusterArgs,
+        prepared: PiHosts,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         # Nothing is installed anywhere before every host has passed its checks: children wait for their
         # component. If each install named all hosts, the graph would grow with the square of their number.
-        after_hosts = pulumi.ResourceOptions(depends_on=[hosts])
+        after_hosts = pulumi.ResourceOptions(depends_on=[prepared])
         super().__init__(K3S_TYPE, name, None, pulumi.ResourceOptions.merge(opts, after_hosts))
-        self._config = config
-        self._first_server = config.first_server
-        self._hosts = hosts
-        first_config = pulumi.Output.from_input(self._first_server_config())
-        first = self._install(self._first_server, first_config)
+        self._ssh = args.ssh
+        self._release = args.release
+        self._verified = prepared.verified
+        self._servers = args.servers
+        self._first_server = args.servers[0]
+        first = self._install(self._first_server, pulumi.Output.from_input(self._first_server_config()))
         self._credentials = self._read_credentials(first)
+        nodes = self._join_all(args.agents)
+        self.kubeconfig = self._render_kubeconfig()
+        self.provider = self._declare_provider(name, [first, *nodes])
+        self.register_outputs({"kubeconfig": self.kubeconfig})
+
+    def _join_all(self, agents: Sequence[HostConfig]) -> list[remote.Command]:
+        """Let the other servers join one after the other, then all agents at once; return their Nodes."""
         last = self._credentials
-        nodes: list[pulumi.Resource] = []
-        for server in config.servers[1:]:
+        nodes = []
+        for server in self._servers[1:]:
             last = self._join(server, self._joining_server_config(server), after=last)
             nodes.append(last)
         token = self._credential("agent_token_full")
-        for agent in config.agents:
+        for agent in agents:
             nodes.append(self._join(agent, token.apply(partial(self._agent_config, agent)), after=last))
-        stack, project = pulumi.get_stack(), pulumi.get_project()
-        self.kubeconfig = pulumi.Output.secret(
-            self._credential("kubeconfig").apply(
-                lambda text: render_kubeconfig(text, str(config.first_server.address), f"{project}-{stack}")
-            )
-        )
-        self.provider = kubernetes.Provider(
+        return nodes
+
+    def _render_kubeconfig(self) -> pulumi.Output[str]:
+        address = str(self._first_server.address)
+        name = f"{pulumi.get_project()}-{pulumi.get_stack()}"
+        text = self._credential("kubeconfig")
+        return pulumi.Output.secret(text.apply(lambda text: render_kubeconfig(text, address, name)))
+
+    def _declare_provider(self, name: str, nodes: Sequence[pulumi.Resource]) -> kubernetes.Provider:
+        return kubernetes.Provider(
             f"{name}-provider",
             kubeconfig=self.kubeconfig,
             # While this stays the same, another kubeconfig (a renewed certificate) is an update; without it
             # the provider, and with it every object on the cluster, would be replaced.
-            cluster_identifier=f"{project}/{stack}/{name}",
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[first, *nodes]),
+            cluster_identifier=f"{pulumi.get_project()}/{pulumi.get_stack()}/{name}",
+            opts=pulumi.ResourceOptions(parent=self, depends_on=nodes),
         )
-        self.register_outputs({"kubeconfig": self.kubeconfig})
 
     def _first_server_config(self) -> str:
         first = self._first_server
@@ -101,7 +136,7 @@ class K3sCluster(pulumi.ComponentResource):
         )
 
     def _server_addresses(self) -> list[str]:
-        return [str(server.address) for server in self._config.servers]
+        return [str(server.address) for server in self._servers]
 
     def _credential(self, key: str) -> pulumi.Output[str]:
         return pulumi.Output.secret(self._credentials.stdout.apply(lambda text: json.loads(text)[key]))
@@ -110,35 +145,26 @@ class K3sCluster(pulumi.ComponentResource):
         self, host: HostConfig, k3s_config: pulumi.Output[str], *after: pulumi.Resource
     ) -> remote.Command:
         """Install k3s on a host; without the first server's credentials it makes tokens of its own."""
-        k3s = self._config.k3s
-        release = k3s_release(k3s.version, self._config.arch, k3s.mirror)
         first = host == self._first_server
-        variables = k3s_config.apply(
-            lambda text: {
-                "ROLE": host.role,
-                "VERSION": release.version,
-                "BINARY_NAME": release.binary_name,
-                "BINARY_URL": release.binary_url,
-                "SUMS_URL": release.sums_url,
-                "INSTALL_SCRIPT_URL": release.install_script_url,
-                "INSTALL_SCRIPT_SHA256": k3s.install_script_sha256,
-                "CONFIG": text,
-                "MAKE_TOKENS": "1" if first else "0",
-                "WAIT_S": str(_WAIT_S),
-                "STABLE_S": str(_STABLE_S),
-            }
-        )
-        return remote_script(
-            f"{host.name}-install",
-            host,
-            self._config.ssh,
-            ["remote/remove_k3s.sh", "k3s/k3s.sh"],
-            variables,
+        variables = {
+            "ROLE": host.role,
+            "VERSION": self._release.version,
+            "BINARY_NAME": self._release.binary_name,
+            "BINARY_URL": self._release.binary_url,
+            "SUMS_URL": self._release.sums_url,
+            "INSTALL_SCRIPT_URL": self._release.install_script_url,
+            "INSTALL_SCRIPT_SHA256": self._release.install_script_sha256,
+        }
+        rest = {"MAKE_TOKENS": "1" if first else "0", "WAIT_S": str(_WAIT_S), "STABLE_S": str(_STABLE_S)}
+        script = Script(
+            files=["remote/remove_k3s.sh", "k3s/k3s.sh"],
+            variables=k3s_config.apply(lambda text: {**variables, "CONFIG": text, **rest}),
             undo=True,
             secret=not first,
             triggers=[host.role],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._hosts.verified[host.name], *after]),
         )
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[self._verified[host.name], *after])
+        return remote_script(f"{host.name}-install", host, self._ssh, script, opts)
 
     def _join(
         self, host: HostConfig, k3s_config: pulumi.Output[str], after: pulumi.Resource
@@ -148,12 +174,9 @@ class K3sCluster(pulumi.ComponentResource):
         The Node's Command depends on the install, so it is deleted first: drain, delete Node, then uninstall.
         """
         install = self._install(host, k3s_config, after)
-        return remote_script(
-            f"{host.name}-node",
-            self._first_server,
-            self._config.ssh,
-            ["k3s/node.sh"],
-            {
+        script = Script(
+            files=["k3s/node.sh"],
+            variables={
                 "NODE": host.name,
                 "ADDRESS": str(host.address),
                 "WAIT_S": str(_WAIT_S),
@@ -163,18 +186,17 @@ class K3sCluster(pulumi.ComponentResource):
             undo=True,
             # A host that is uninstalled to be installed anew gets a new password: its old Node must go first.
             triggers=[install.id],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[install]),
         )
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[install])
+        return remote_script(f"{host.name}-node", self._first_server, self._ssh, script, opts)
 
     def _read_credentials(self, first: remote.Command) -> remote.Command:
         sha256 = hashlib.sha256(self._first_server_config().encode()).hexdigest()
-        return remote_script(
-            "k3s-credentials",
-            self._first_server,
-            self._config.ssh,
-            ["k3s/credentials.sh"],
+        script = Script(
+            files=["k3s/credentials.sh"],
             # Not used by the script: a new install or another config has the credentials read again.
-            first.stdout.apply(lambda text: {"INSTALLED": text, "CONFIG_SHA256": sha256}),
+            variables=first.stdout.apply(lambda text: {"INSTALLED": text, "CONFIG_SHA256": sha256}),
             secret=True,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[first]),
         )
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[first])
+        return remote_script("k3s-credentials", self._first_server, self._ssh, script, opts)

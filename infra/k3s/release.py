@@ -1,19 +1,16 @@
 """Where a k3s release comes from: pure text, no Pulumi.
 
-Releases: https://github.com/k3s-io/k3s/releases. The install script is not part of a release and no release
-has its sum, so its commit and SHA-256 are pinned here; a mirror serves the same bytes as
-`<mirror>/install.sh`.
+Releases: https://github.com/k3s-io/k3s/releases. The install script is that of the pinned commit; a mirror
+serves the same bytes as `<mirror>/install.sh`.
 """
 
 from dataclasses import dataclass
 from urllib.parse import quote
 
-# Both move together; newer commits: https://github.com/k3s-io/k3s/commits/main/install.sh
-INSTALL_SCRIPT_COMMIT = "0136cf258954a458da1404858396342724b93d24"
-INSTALL_SCRIPT_SHA256 = "40b487f0d8ef4f5d1bf422e7bb6228cc7789c40ecc66c5ab067d396bbee9816e"
+from infra.versions import K3S_INSTALL_SCRIPT_COMMIT, K3S_INSTALL_SCRIPT_SHA256
 
 RELEASES_URL = "https://github.com/k3s-io/k3s/releases/download"
-INSTALL_SCRIPT_URL = f"https://raw.githubusercontent.com/k3s-io/k3s/{INSTALL_SCRIPT_COMMIT}/install.sh"
+INSTALL_SCRIPT_URL = f"https://raw.githubusercontent.com/k3s-io/k3s/{K3S_INSTALL_SCRIPT_COMMIT}/install.sh"
 
 _BINARY_NAMES = {"amd64": "k3s", "arm64": "k3s-arm64"}
 
@@ -27,7 +24,8 @@ class K3sRelease:
         binary_name: Name of the binary in the release and in its sum file.
         binary_url: Where the binary is.
         sums_url: Where the release's SHA-256 sums are, one `<sum>  <name>` a line.
-        install_script_url: Where the pinned install script is.
+        install_script_url: Where the install script is.
+        install_script_sha256: Sum that the install script must have.
     """
 
     version: str
@@ -35,9 +33,15 @@ class K3sRelease:
     binary_url: str
     sums_url: str
     install_script_url: str
+    install_script_sha256: str
 
 
-def k3s_release(version: str, arch: str, mirror: str | None = None) -> K3sRelease:
+def k3s_release(
+    version: str,
+    arch: str,
+    mirror: str | None = None,
+    install_script_sha256: str = K3S_INSTALL_SCRIPT_SHA256,
+) -> K3sRelease:
     """Build the addresses of a release.
 
     Args:
@@ -45,6 +49,7 @@ def k3s_release(version: str, arch: str, mirror: str | None = None) -> K3sReleas
         arch: "arm64" or "amd64".
         mirror: HTTP directory laid out as the releases are (`<mirror>/<version>/<asset>`), without a
             trailing slash; None for GitHub.
+        install_script_sha256: Sum that the install script must have.
 
     Raises:
         ValueError: If k3s has no 64-bit binary for the architecture.
@@ -60,4 +65,5 @@ def k3s_release(version: str, arch: str, mirror: str | None = None) -> K3sReleas
         binary_url=f"{directory}/{binary_name}",
         sums_url=f"{directory}/sha256sum-{arch}.txt",
         install_script_url=f"{mirror}/install.sh" if mirror else INSTALL_SCRIPT_URL,
+        install_script_sha256=install_script_sha256,
     )

@@ -1,21 +1,39 @@
 """The parallel π Job on Kubernetes: a ConfigMap with the program, and an Indexed Job that runs it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra.config.load import StackConfig
+from infra.config.model import PiJobConfig
 from infra.names import PI_JOB_TYPE
 from infra.pi_job import manifest
 
-# Read as text: the two halves of the project never import each other.
-_PROGRAM = Path(__file__).resolve().parents[2] / "workloads/pi/pod.py"
+# The program is read as text: the two halves of the project never import each other.
+_ROOT = Path(__file__).resolve().parents[2]
 
 # Beyond the Job's own deadline, so that it is Kubernetes that says what is wrong.
 _TIMEOUT_MARGIN_S = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class PiJobArgs:
+    """What the π Job is told.
+
+    Attributes:
+        job: Completions, parallelism, samples and seed.
+        image: A Ray image, which has NumPy at least.
+        arch: "arm64" or "amd64", which the nodes must have.
+        namespace: Name of a Namespace that is there.
+    """
+
+    job: PiJobConfig
+    image: str
+    arch: str
+    namespace: pulumi.Input[str]
 
 
 class PiJob(pulumi.ComponentResource):
@@ -23,6 +41,12 @@ class PiJob(pulumi.ComponentResource):
 
     After `up` the Job is complete and each pod's count is in its termination message. A change of the program
     or of the numbers runs it again under a new name. `destroy` removes it with its pods.
+
+    Args:
+        name: Name of the resource.
+        args: What it is told.
+        provider: Kubernetes provider of the cluster that it runs on.
+        opts: Options of the resource; what it depends on, the Job waits for.
 
     Attributes:
         summary: What the runner has to know: name of the Job, completions, parallelism, samples (of each
@@ -34,39 +58,44 @@ class PiJob(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
-        config: StackConfig,
+        args: PiJobArgs,
         provider: kubernetes.Provider,
-        namespace: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(PI_JOB_TYPE, name, None, opts)
         child = pulumi.ResourceOptions(parent=self, provider=provider)
-        script = kubernetes.core.v1.ConfigMap(
-            f"{name}-script",
-            metadata={"namespace": namespace, "labels": manifest.PI_LABELS},
-            data={manifest.SCRIPT: _PROGRAM.read_text(encoding="utf-8")},
+        program = kubernetes.core.v1.ConfigMap(
+            f"{name}-program",
+            metadata={"namespace": args.namespace, "labels": manifest.PI_LABELS},
+            data=_program_data(),
             opts=child,
         )
-        job_manifest = manifest.pi_job(config, namespace, script.metadata.name)
+        job_manifest = manifest.pi_job(args.job, args.image, args.arch, args.namespace, program.metadata.name)
         timeout = f"{job_manifest['spec']['activeDeadlineSeconds'] + _TIMEOUT_MARGIN_S}s"
-        job = kubernetes.batch.v1.Job(
-            f"{name}-job",
-            **job_manifest,
-            opts=pulumi.ResourceOptions.merge(
-                child,
-                pulumi.ResourceOptions(
-                    # Pulumi does not hand what a component waits for down to its children.
-                    depends_on=opts.depends_on if opts else None,
-                    custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout),
-                ),
-            ),
+        waits = pulumi.ResourceOptions(
+            # Pulumi does not hand what a component waits for down to its children.
+            depends_on=opts.depends_on if opts else None,
+            custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout),
         )
-        settings = config.pi_job
+        job = kubernetes.batch.v1.Job(
+            f"{name}-job", **job_manifest, opts=pulumi.ResourceOptions.merge(child, waits)
+        )
         self.summary = {
             "name": job.metadata.name,
-            "completions": settings.completions,
-            "parallelism": settings.parallelism,
-            "samples": settings.samples,
-            "seed": settings.seed,
+            "completions": args.job.completions,
+            "parallelism": args.job.parallelism,
+            "samples": args.job.samples,
+            "seed": args.job.seed,
         }
         self.register_outputs({"summary": self.summary})
+
+
+def _program_data() -> dict[str, str]:
+    """Return the program's files, by key of the ConfigMap.
+
+    A change of any of them makes a new ConfigMap, and so a new Job.
+    """
+    return {
+        manifest.config_map_key(file): (_ROOT / file).read_text(encoding="utf-8")
+        for file in manifest.PROGRAM_FILES
+    }

@@ -1,59 +1,65 @@
-"""The parallel π Job as plain dicts: config in, `metadata` and `spec` out; no pulumi here."""
+"""The parallel π Job as plain dicts: config in, `metadata` and `spec` out; knows no Pulumi."""
 
 import math
 from typing import Any
 
-from infra.config.load import PiJobConfig, StackConfig
+from infra.config.model import PiJobConfig
 from infra.names import ENV_PI_SAMPLES, ENV_PI_SEED
 from infra.pods import environment, labels, pod_spec, resources, spread_over_hosts
 
 PI_LABELS = labels("pi", "job")
-SCRIPT = "pi.py"
-_SCRIPT_DIR = "/opt/piray"
+# The module that the pods run, and its file with those of all that it imports of this project.
+_PROGRAM = "workloads.pi.pod"
+PROGRAM_FILES = (
+    "workloads/__init__.py",
+    "workloads/pi/__init__.py",
+    "workloads/pi/codegen.py",
+    "workloads/pi/estimate.py",
+    "workloads/pi/philox.py",
+    "workloads/pi/pod.py",
+)
+_PROGRAM_DIR = "/opt/piray"
 
-# numpy's import and one batch of points at a time.
+# NumPy and Numba take most of it; samples are counted one array at a time.
 _MEMORY_MIB = 256
 # Little enough to fit on a Pi that has a head and a worker; Ray is idle while the Job runs.
 _CPU_REQUEST_MILLIS = 100
-# The points are drawn by one thread.
+# One thread counts.
 _CPU_LIMIT_MILLIS = 1000
 
 # The deadline counts from the Job's creation, so it includes the pull of a 1 GB image onto an SD card.
 _PULL_LIMIT_S = 30 * 60
-# A hundredth of what numpy was measured to draw on one core of a PC, for a Pi that is hot, old and shared.
+# A hundredth of what NumPy was measured to count on one core of a PC, for a Pi that is hot, old and shared.
 _SLOWEST_SAMPLES_PER_S = 1_000_000
-# Of a Job, so that a pod evicted here and there does not end it.
+# A pod that is evicted here and there does not end the Job.
 _RETRIES = 4
 
 
-def pi_job(config: StackConfig, namespace_name: Any, script_config_map: Any) -> dict[str, Any]:
+def config_map_key(file: str) -> str:
+    """Return the key of a file in the ConfigMap: keys hold no slashes."""
+    return file.replace("/", ".")
+
+
+def pi_job(
+    job: PiJobConfig, image: str, arch: str, namespace_name: Any, program_config_map: Any
+) -> dict[str, Any]:
     """Return an Indexed Job in which each index draws its own stream of samples.
 
     It has no name: Pulumi makes one, so that a change of samples starts a new Job before the old one goes. It
     has no ttlSecondsAfterFinished: a Job that deletes itself would be made again after the next refresh.
 
     Args:
-        config: Image, completions, parallelism, samples and seed.
+        job: Completions, parallelism, samples and seed.
+        image: A Ray image, which has NumPy at least.
+        arch: "arm64" or "amd64", which the node must have.
         namespace_name: The Namespace; text or what will become text.
-        script_config_map: Name of the ConfigMap that has SCRIPT; text or what will become text.
+        program_config_map: Name of the ConfigMap that holds PROGRAM_FILES; text or what will become text.
     """
-    job = config.pi_job
-    container = {
-        "name": "pi",
-        "image": config.ray.image,
-        "command": ["python", f"{_SCRIPT_DIR}/{SCRIPT}"],
-        # JOB_COMPLETION_INDEX comes from Kubernetes.
-        "env": environment({ENV_PI_SAMPLES: str(job.samples), ENV_PI_SEED: str(job.seed)}),
-        "resources": resources(_CPU_REQUEST_MILLIS, _CPU_LIMIT_MILLIS, _MEMORY_MIB),
-        # Where the count goes, so that no log has to be read for it.
-        # https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
-        "terminationMessagePath": "/dev/termination-log",
-    }
     spec = pod_spec(
-        config.arch,
-        container,
-        volumes=[{"name": "script", "configMap": {"name": script_config_map}}],
-        mounts=[{"name": "script", "mountPath": _SCRIPT_DIR, "readOnly": True}],
+        arch,
+        _container(job, image),
+        volumes=[_program_volume(program_config_map)],
+        mounts=[{"name": "program", "mountPath": _PROGRAM_DIR, "readOnly": True}],
     )
     spec["restartPolicy"] = "Never"
     spec["topologySpreadConstraints"] = spread_over_hosts(PI_LABELS, "batch.kubernetes.io/job-name")
@@ -74,6 +80,28 @@ def pi_job(config: StackConfig, namespace_name: Any, script_config_map: Any) -> 
             "template": {"metadata": {"labels": PI_LABELS}, "spec": spec},
         },
     }
+
+
+def _container(job: PiJobConfig, image: str) -> dict[str, Any]:
+    """Return the container of an index; JOB_COMPLETION_INDEX in its environment comes from Kubernetes."""
+    return {
+        "name": "pi",
+        "image": image,
+        "command": ["python", "-m", _PROGRAM],
+        # Python looks for the module here first.
+        "workingDir": _PROGRAM_DIR,
+        "env": environment({ENV_PI_SAMPLES: str(job.samples), ENV_PI_SEED: str(job.seed)}),
+        "resources": resources(_CPU_REQUEST_MILLIS, _CPU_LIMIT_MILLIS, _MEMORY_MIB),
+        # Where the count goes, so that no log has to be read for it.
+        # https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
+        "terminationMessagePath": "/dev/termination-log",
+    }
+
+
+def _program_volume(config_map: Any) -> dict[str, Any]:
+    """Return the volume in which the files lie as in the repository, so that they import each other."""
+    items = [{"key": config_map_key(file), "path": file} for file in PROGRAM_FILES]
+    return {"name": "program", "configMap": {"name": config_map, "items": items}}
 
 
 def _deadline_s(job: PiJobConfig) -> int:

@@ -1,9 +1,11 @@
 """A Ray cluster on Kubernetes: a namespace, the token, a head, workers, and the walls around them."""
 
+from dataclasses import dataclass
+
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra.config.load import StackConfig
+from infra.config.model import RayConfig
 from infra.names import HEAD_SERVICE, RAY_CLUSTER_TYPE
 from infra.ray_cluster import deployments
 from infra.ray_cluster.container import TOKEN_KEY
@@ -14,11 +16,34 @@ from infra.ray_token import ray_token
 _ROLLOUT_TIMEOUT = "45m"
 
 
+@dataclass(frozen=True, kw_only=True)
+class RayClusterArgs:
+    """What a Ray cluster is told.
+
+    Attributes:
+        ray: Version, image, and the shares of head and workers.
+        workers: Number of workers, the head not counted.
+        namespace: Name of the Namespace that is made for it.
+        arch: "arm64" or "amd64", which the nodes must have.
+    """
+
+    ray: RayConfig
+    workers: int
+    namespace: str
+    arch: str
+
+
 class RayCluster(pulumi.ComponentResource):
     """Ray in a namespace of its own.
 
     After `up` a head and the workers run, each asking for the token, reachable only through a port-forward.
     `destroy` removes the namespace and all that is in it.
+
+    Args:
+        name: Name of the resource.
+        args: What it is told.
+        provider: Kubernetes provider of the cluster that it runs on.
+        opts: Options of the resource.
 
     Attributes:
         token: Ray's bearer token. Secret.
@@ -33,7 +58,7 @@ class RayCluster(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
-        config: StackConfig,
+        args: RayClusterArgs,
         provider: kubernetes.Provider,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -42,35 +67,35 @@ class RayCluster(pulumi.ComponentResource):
         self.token = ray_token(f"{name}-token", pulumi.ResourceOptions(parent=self))
         child = pulumi.ResourceOptions(parent=self, provider=provider)
         namespace = kubernetes.core.v1.Namespace(
-            f"{name}-namespace", **deployments.namespace(config), opts=child
+            f"{name}-namespace", **deployments.namespace(args.namespace), opts=child
         )
         self.namespace = namespace.metadata.name
+        kubernetes.core.v1.Service(f"{name}-service", **deployments.head_service(self.namespace), opts=child)
+        self._declare_nodes(name, args, child)
+        self.register_outputs({"namespace": self.namespace})
+
+    def _declare_nodes(self, name: str, args: RayClusterArgs, child: pulumi.ResourceOptions) -> None:
+        """Declare the pods of the head and of the workers, with the token and behind their walls."""
         secret = kubernetes.core.v1.Secret(
             f"{name}-auth",
             metadata={"namespace": self.namespace, "labels": deployments.HEAD_LABELS},
             string_data={TOKEN_KEY: self.token},
             opts=child,
         )
-        kubernetes.core.v1.Service(f"{name}-service", **deployments.head_service(self.namespace), opts=child)
-        policies = [
-            kubernetes.networking.v1.NetworkPolicy(f"{name}-{policy}", **policy_manifest, opts=child)
-            for policy, policy_manifest in network_policies(config, self.namespace).items()
+        policies = network_policies(args.ray.runtime_packages, self.namespace)
+        walls = [
+            kubernetes.networking.v1.NetworkPolicy(f"{name}-{policy}", **manifest, opts=child)
+            for policy, manifest in policies.items()
         ]
         # Policies come first, though k3s enforces them only a moment after a pod has started
         # (https://github.com/k3s-io/k3s/issues/13432). Workers do not wait for the head, so that all hosts
         # pull their images at the same time.
-        pods = pulumi.ResourceOptions.merge(
-            child,
-            pulumi.ResourceOptions(
-                depends_on=policies,
-                custom_timeouts=pulumi.CustomTimeouts(create=_ROLLOUT_TIMEOUT, update=_ROLLOUT_TIMEOUT),
-            ),
+        timeouts = pulumi.CustomTimeouts(create=_ROLLOUT_TIMEOUT, update=_ROLLOUT_TIMEOUT)
+        opts = pulumi.ResourceOptions.merge(
+            child, pulumi.ResourceOptions(depends_on=walls, custom_timeouts=timeouts)
         )
-        token_secret = secret.metadata.name
-        kubernetes.apps.v1.Deployment(
-            f"{name}-head", **deployments.head_deployment(config, self.namespace, token_secret), opts=pods
-        )
-        kubernetes.apps.v1.Deployment(
-            f"{name}-worker", **deployments.worker_deployment(config, self.namespace, token_secret), opts=pods
-        )
-        self.register_outputs({"namespace": self.namespace})
+        place = (args.arch, self.namespace, secret.metadata.name)
+        head = deployments.head_deployment(args.ray, *place)
+        worker = deployments.worker_deployment(args.ray, args.workers, *place)
+        kubernetes.apps.v1.Deployment(f"{name}-head", **head, opts=opts)
+        kubernetes.apps.v1.Deployment(f"{name}-worker", **worker, opts=opts)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infra.config.load import RayConfig
+from infra.config.model import RayConfig
 from infra.names import (
     CLIENT_SERVER_PORT,
     DASHBOARD_AGENT_GRPC_PORT,

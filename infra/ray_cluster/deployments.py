@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from infra.config.load import StackConfig
+from infra.config.model import RayConfig
 from infra.names import (
     DASHBOARD_PORT,
     GCS_PORT,
@@ -15,27 +15,24 @@ from infra.names import (
 )
 from infra.pods import labels, pod_spec, spread_over_hosts
 from infra.ray_cluster.container import START_LIMIT_S, head_container, object_store_mib, worker_container
+from infra.versions import POD_SECURITY
 
 RAY_APP = "ray"
 HEAD_LABELS = labels(RAY_APP, "head")
 WORKER_LABELS = labels(RAY_APP, "worker")
 
-# Named, so that a newer Kubernetes does not tighten the rules of a running stack.
-# https://kubernetes.io/docs/concepts/security/pod-security-standards/
-_POD_SECURITY_VERSION = "v1.36"
-
 # Ray ends within five seconds of SIGTERM.
 _GRACE_S = 15
 
 
-def namespace(config: StackConfig) -> dict[str, Any]:
+def namespace(name: str) -> dict[str, Any]:
     """Return the Namespace, named as the config says: the runner looks there."""
     return {
         "metadata": {
-            "name": config.namespace,
+            "name": name,
             "labels": {
                 "pod-security.kubernetes.io/enforce": "restricted",
-                "pod-security.kubernetes.io/enforce-version": _POD_SECURITY_VERSION,
+                "pod-security.kubernetes.io/enforce-version": POD_SECURITY,
             },
         }
     }
@@ -67,15 +64,16 @@ def head_service(namespace_name: Any) -> dict[str, Any]:
     }
 
 
-def head_deployment(config: StackConfig, namespace_name: Any, token_secret: Any) -> dict[str, Any]:
+def head_deployment(ray: RayConfig, arch: str, namespace_name: Any, token_secret: Any) -> dict[str, Any]:
     """Return the Deployment of the head.
 
     Args:
-        config: Architecture, image, CPUs and memory.
+        ray: Image, CPUs and memory.
+        arch: "arm64" or "amd64", which the node must have.
         namespace_name: The Namespace; text or what will become text.
         token_secret: Name of the Secret that has the token; text or what will become text.
     """
-    pod = _pod(config, head_container(config.ray, token_secret), config.ray.head_memory_mib)
+    pod = _pod(arch, head_container(ray, token_secret), ray.head_memory_mib)
     pod["affinity"] = _prefer_control_plane("Exists")
     return {
         "metadata": {"name": HEAD_DEPLOYMENT, "namespace": namespace_name, "labels": HEAD_LABELS},
@@ -88,12 +86,19 @@ def head_deployment(config: StackConfig, namespace_name: Any, token_secret: Any)
     }
 
 
-def worker_deployment(config: StackConfig, namespace_name: Any, token_secret: Any) -> dict[str, Any]:
-    """Return the Deployment of the workers; `workers` of the config is nothing but its `spec.replicas`.
+def worker_deployment(
+    ray: RayConfig, workers: int, arch: str, namespace_name: Any, token_secret: Any
+) -> dict[str, Any]:
+    """Return the Deployment of the workers.
 
-    Args: as for head_deployment.
+    Args:
+        ray: As for head_deployment.
+        workers: How many; nothing but `spec.replicas`.
+        arch: As for head_deployment.
+        namespace_name: As for head_deployment.
+        token_secret: As for head_deployment.
     """
-    pod = _pod(config, worker_container(config.ray, token_secret), config.ray.worker_memory_mib)
+    pod = _pod(arch, worker_container(ray, token_secret), ray.worker_memory_mib)
     # The scheduler gives the spread no more weight than the wish to spare the control plane: when an agent
     # left, its worker was seen to join the one on the other. The second wish for another host decides it.
     pod["affinity"] = {**_prefer_control_plane("DoesNotExist"), **_avoid_each_other(WORKER_LABELS)}
@@ -101,7 +106,7 @@ def worker_deployment(config: StackConfig, namespace_name: Any, token_secret: An
     return {
         "metadata": {"name": WORKER_DEPLOYMENT, "namespace": namespace_name, "labels": WORKER_LABELS},
         "spec": {
-            "replicas": config.workers,
+            "replicas": workers,
             # The Pis have no memory for a second set; and a cluster takes only workers of its own Ray
             # version, so an old one is of no use while the new ones come.
             "strategy": {
@@ -121,11 +126,11 @@ def _template(pod_labels: Mapping[str, str], pod: Mapping[str, Any]) -> dict[str
     }
 
 
-def _pod(config: StackConfig, container: Mapping[str, Any], memory_mib: int) -> dict[str, Any]:
+def _pod(arch: str, container: Mapping[str, Any], memory_mib: int) -> dict[str, Any]:
     # Ray moves its object store to the card if /dev/shm is not larger than it.
     shm = {"medium": "Memory", "sizeLimit": f"{object_store_mib(memory_mib) + 32}Mi"}
     spec = pod_spec(
-        config.arch,
+        arch,
         container,
         volumes=[{"name": "shm", "emptyDir": shm}],
         mounts=[{"name": "shm", "mountPath": "/dev/shm"}],  # noqa: S108 — a volume of the pod's own

@@ -4,9 +4,9 @@ No rule lets the runner in: a port-forward is made by the kubelet inside the pod
 policy filters, and neither are the kubelet's probes from the pod's own node.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from infra.config.load import StackConfig
 from infra.names import (
     DASHBOARD_AGENT_GRPC_PORT,
     DASHBOARD_AGENT_PORT,
@@ -32,14 +32,14 @@ _DNS_PODS = {
 _NOT_INTERNET = ["10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"]
 
 
-def network_policies(config: StackConfig, namespace_name: Any) -> dict[str, dict[str, Any]]:
+def network_policies(runtime_packages: Sequence[str], namespace_name: Any) -> dict[str, dict[str, Any]]:
     """Return all policies by a short name.
 
     `internet` is there only where jobs install packages: with an image that lacks nothing a job can reach
     nothing but its own cluster. The π pods compute and write a file; they need no network at all.
 
     Args:
-        config: Whether jobs install packages.
+        runtime_packages: What every job installs.
         namespace_name: The Namespace; text or what will become text.
     """
     specs: dict[str, dict[str, Any]] = {
@@ -54,7 +54,7 @@ def network_policies(config: StackConfig, namespace_name: Any) -> dict[str, dict
             ],
         },
     }
-    if config.ray.runtime_packages:
+    if runtime_packages:
         internet = {"ipBlock": {"cidr": "0.0.0.0/0", "except": _NOT_INTERNET}}
         specs["internet"] = {
             "podSelector": _RAY_PODS,

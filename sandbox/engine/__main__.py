@@ -12,12 +12,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sandbox.engine.stack_files import project_file
-from sandbox.engine.state import STACK_TYPE, State, StateError, state_path
-from sandbox.engine.values import is_secret, plain
+from sandbox.engine.stack.files import project_file, stack_file
+from sandbox.engine.stack.resource import STACK_TYPE
+from sandbox.engine.stack.state import State, StateError, state_path
+from sandbox.engine.version import VERSION
+from sandbox.engine.wire.values import is_secret, plain
 
-# What it passes for: new enough for the project's own check.
-_VERSION = "v3.272.0"
 _FAILED = 255
 
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code."""
     options = _parse(arguments)
     if options.command == "version":
-        print(_VERSION)
+        print(f"v{VERSION}")
         return 0
     try:
         if options.command == "stack":
@@ -49,37 +49,49 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     commands.add_parser("version")
     for name in ("up", "preview", "destroy"):
         command = commands.add_parser(name)
-        for flag in ("--yes", "--skip-preview", "--non-interactive", "--json", "--expect-no-changes"):
-            command.add_argument(flag, action="store_true")
+        _flags(command, "--yes", "--skip-preview", "--non-interactive", "--json", "--expect-no-changes")
         command.add_argument("--stack", "-s")
         command.add_argument("--replace", action="append", default=[])
         command.add_argument("--event-log", type=Path)
-    actions = commands.add_parser("stack").add_subparsers(dest="action", required=True)
-    select = actions.add_parser("select")
-    select.add_argument("stack")
-    select.add_argument("--create", "-c", action="store_true")
-    output = actions.add_parser("output")
+    stack = commands.add_parser("stack").add_subparsers(dest="action", required=True)
+    for name, flags in {
+        "init": ["--no-select"],
+        "select": ["--create"],
+        "rm": ["--yes", "--force", "--preserve-config"],
+    }.items():
+        action = stack.add_parser(name)
+        action.add_argument("stack")
+        _flags(action, *flags)
+    output = stack.add_parser("output")
     output.add_argument("--stack", "-s")
-    output.add_argument("--json", action="store_true")
-    output.add_argument("--show-secrets", action="store_true")
-    remove = actions.add_parser("rm")
-    remove.add_argument("stack")
-    remove.add_argument("--yes", "-y", action="store_true")
-    remove.add_argument("--force", action="store_true")
+    _flags(output, "--json", "--show-secrets")
     forget = commands.add_parser("state").add_subparsers(dest="action", required=True).add_parser("delete")
     forget.add_argument("urn")
     forget.add_argument("--stack", "-s")
-    forget.add_argument("--yes", "-y", action="store_true")
+    _flags(forget, "--yes")
     return parser.parse_args(arguments)
 
 
-def _select(options: argparse.Namespace) -> None:
+def _flags(parser: argparse.ArgumentParser, *names: str) -> None:
+    short = {"--yes": ["-y"], "--create": ["-c"], "--force": ["-f"], "--json": ["-j"]}
+    for name in names:
+        parser.add_argument(name, *short.get(name, []), action="store_true")
+
+
+def _init(options: argparse.Namespace) -> None:
     path = state_path(os.environ, _project(), options.stack)
-    if not path.exists():
-        if not options.create:
-            raise UsageError(f"no stack named '{options.stack}' found")
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        State(path, os.environ).save()
+    if path.exists():
+        raise UsageError(f"stack '{options.stack}' already exists")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    State(path, os.environ).save()
+    if not options.no_select:
+        _selected().write_text(options.stack)
+
+
+def _select(options: argparse.Namespace) -> None:
+    if options.create and not state_path(os.environ, _project(), options.stack).exists():
+        _init(argparse.Namespace(stack=options.stack, no_select=False))
+    _existing(options.stack)
     _selected().write_text(options.stack)
 
 
@@ -94,9 +106,12 @@ def _remove(options: argparse.Namespace) -> None:
     if not options.force and _load(options).resources:
         raise UsageError(f"'{options.stack}' still has resources; removal rejected")
     _existing(options.stack).unlink()
+    if not options.preserve_config:
+        stack_file(Path.cwd(), options.stack).unlink(missing_ok=True)
+    _selected().unlink(missing_ok=True)
 
 
-_STACK_ACTIONS = {"select": _select, "output": _output, "rm": _remove}
+_STACK_ACTIONS = {"init": _init, "select": _select, "output": _output, "rm": _remove}
 
 
 def _forget(options: argparse.Namespace) -> int:

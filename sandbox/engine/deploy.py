@@ -1,22 +1,22 @@
 """`up`, `preview` and `destroy` of the test engine, from the lock to the last line."""
 
-import json
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Collection, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
 
 import pulumi
 
-from sandbox.engine.deployment import Deployment
-from sandbox.engine.events import Events
-from sandbox.engine.program import run_program
-from sandbox.engine.run import Run, StoppedError
-from sandbox.engine.stack_files import stack_config
-from sandbox.engine.state import State, lock
+from sandbox.engine.program.performing import run_program
+from sandbox.engine.stack.files import stack_config
+from sandbox.engine.stack.state import State, locked
+from sandbox.engine.steps.deployment import Deployment
+from sandbox.engine.steps.events import Events
+from sandbox.engine.steps.run import Run, StoppedError
 
 Action = Literal["up", "preview", "destroy"]
 
@@ -47,38 +47,35 @@ def deploy(
     Raises:
         StateError: If the stack is locked.
     """
-    held = lock(path) if action != "preview" else None
-    state = State(path, os.environ)
-    events = Events(log, planning=action == "preview", quiet=quiet)
-    for pending in state.pending_operations:
-        events.diagnose(f"{pending['urn']} was interrupted while {pending['operation']}", severity="warning")
-    state.pending_operations = []
-    run = Run(state, events, preview=action == "preview")
-    deployment = Deployment(run, replace)
-    _finish_on_interrupt(run)
-    done = True
+    with nullcontext() if action == "preview" else locked(path):
+        events = Events(log, planning=action == "preview", quiet=quiet)
+        run = Run(State(path, os.environ), events, preview=action == "preview")
+        run.warn_of_interrupted()
+        _finish_on_interrupt(run)
+        done = _perform(run, Deployment(run, replace), None if action == "destroy" else folder, project)
+        if run.cancelled.is_set():
+            events.diagnose(f"{action} canceled")
+        if only_same and events.changes.keys() - {"same"}:
+            done = False
+            events.diagnose("no changes were expected but changes were proposed")
+        events.finish()
+    return done
+
+
+def _perform(run: Run, deployment: Deployment, folder: Path | None, project: str) -> bool:
+    """Run the program of a folder, if there is one to run, and delete what it no longer wants."""
+    stack = run.state.path.stem
     try:
-        if action != "destroy":
-            run_program(
-                folder, stack_config(path.stem, folder), deployment, run, project=project, stack=path.stem
-            )
+        if folder is not None:
+            run_program(folder, stack_config(stack, folder), deployment, run, project=project, stack=stack)
         deployment.delete_the_rest()
     except BaseException as error:  # noqa: BLE001 — a SystemExit of the program included
-        done = False
         run.settle()
-        _report(error, events)
-    if run.cancelled.is_set():
-        events.diagnose(f"{action} canceled")
-    if only_same and events.changes.keys() - {"same"}:
-        done = False
-        events.diagnose("no changes were expected but changes were proposed")
-    events.finish()
-    if quiet:
-        steps = [{"op": operation, "urn": one.urn} for operation, one in events.steps]
-        print(json.dumps({"steps": steps, "changeSummary": events.changes}, indent=2))
-    if held is not None:
-        os.close(held)
-    return done
+        run.record_stack_outputs(failed=True)
+        _report(error, run.events)
+        return False
+    run.record_stack_outputs(failed=False)
+    return True
 
 
 def _finish_on_interrupt(run: Run) -> None:

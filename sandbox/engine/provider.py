@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, Protocol
 
-from sandbox.engine.state import Resource
-from sandbox.engine.values import Path
+from sandbox.engine.stack.resource import Resource
+from sandbox.engine.wire.values import Path
 
 
 class ProviderError(Exception):

@@ -5,8 +5,10 @@ import json
 import platform
 from typing import Any
 
-from workloads.mandelbrot.draw import Band, Plan, View, check_kernel, compute_band, compute_tile
-from workloads.pi.pod import count_inside
+from workloads.mandelbrot.draw import compute_band
+from workloads.mandelbrot.plan import Band, Plan, View
+from workloads.mandelbrot.reference import check_kernel, compute_tile
+from workloads.pi.kernel import count_inside
 
 # The 2020 article's picture with odd sizes, and a view where pixels escape late.
 PLANS = (

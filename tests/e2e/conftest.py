@@ -12,8 +12,9 @@ import pytest
 from rich.console import Console
 
 from sandbox.progress import Progress
+from sandbox.project import TEST_ENGINE
 from sandbox.site import Site
-from tests.checkout import TEST_ENGINE, Checkout
+from tests.checkout import Checkout
 from tests.e2e.cluster import Cluster, cluster_on
 from tests.simulated_pis import require_sandbox
 

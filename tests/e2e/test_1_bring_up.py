@@ -2,7 +2,7 @@
 
 from sandbox.stack import STACK
 from tests.e2e.cluster import Cluster
-from workloads.pi.pod import Estimate
+from workloads.pi.estimate import Estimate
 from workloads.runner import pi_job, stack_outputs
 
 

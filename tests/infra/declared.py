@@ -1,16 +1,17 @@
 """Runs one component under Pulumi's mocks, with hosts of our own making."""
 
-import asyncio
-import contextvars
 import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pulumi.runtime import MockResourceArgs, set_mocks
-from pulumi.runtime.stack import run_pulumi_func
+from pulumi.runtime import MockResourceArgs
 
-from infra.config.load import HostConfig, K3sConfig, RayConfig, Secret, SshConfig, StackConfig
-from sandbox.engine.mocks import Answers, Program, RecordingMonitor, Registered, command_answer, reveal
+from infra.config.model import HostConfig, K3sConfig, RayConfig, SshConfig, StackConfig
+from infra.config.ssh_keys import Secret
+from infra.hosts.component import PiHosts
+from sandbox.engine.program.answers import Answers, command_answer
+from sandbox.engine.program.under_mocks import run_under_mocks
+from tests.program import Program, RecordingMonitor, Registered, reveal
 
 PRIVATE_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nnot-a-real-one\n-----END OPENSSH PRIVATE KEY-----\n"
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7Gx9ZPg3kTQH0m4Xy7v1S9m6T7n4x1Yk2b3c4d5e6f"
@@ -36,6 +37,11 @@ def make_config(servers: int = 1, agents: int = 3, **k3s: Any) -> StackConfig:
     )
 
 
+def pi_hosts(config: StackConfig) -> PiHosts:
+    """Declare the hosts of a stack as the program does."""
+    return PiHosts("hosts", config.hosts, config.ssh, config.arch)
+
+
 def declare(
     main: Callable[[], object],
     *,
@@ -46,19 +52,7 @@ def declare(
     answers = answer or (lambda args: {} if preview else command_answer(args))
     monitor = RecordingMonitor(Answers(answers))
 
-    def program() -> None:
-        main()
-
-    def run() -> None:
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-        set_mocks(Answers(answers), project="piray", stack="dev", preview=preview, monitor=monitor)
-        try:
-            loop.run_until_complete(run_pulumi_func(program))
-        finally:
-            loop.close()
-
-    contextvars.copy_context().run(run)
+    run_under_mocks(main, monitor, {}, stack="dev", preview=preview)
     return monitor.program
 
 

@@ -15,6 +15,7 @@ from pulumi.automation import PulumiCommand
 
 from infra import pulumi_cli
 from infra.local.wanted import LocalRayError
+from sandbox.project import TEST_ENGINE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -36,15 +37,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A CLI on PATH that notes its arguments in a file; `select` of an unknown stack fails."""
+    """A CLI on PATH that notes its arguments in a file and knows no stack `dev`."""
     folder = tmp_path / "bin"
     folder.mkdir()
     calls = tmp_path / "calls"
     script = folder / "pulumi"
     script.write_text(
-        '#!/bin/sh\nif [ "$1" = version ]; then echo v${PULUMI_IS:-3.260.0}; exit; fi\n'
-        f'echo "$@" >> {calls}\n'
-        'if [ "$*" = "stack select dev" ]; then\n'
+        f'#!/bin/sh\necho "$@" >> {calls}\n'
+        'if [ "$*" = "stack output --json --stack dev" ]; then\n'
         "  echo \"error: no stack named 'dev' found\" >&2\n"
         "  exit 255\n"
         "fi\n"
@@ -64,7 +64,11 @@ def without_cli(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
 
 def test_preview_makes_the_stack_and_asks_nothing(project: Path, pulumi: Path) -> None:
     assert pulumi_cli.main(["preview", "dev"]) == 0
-    assert pulumi.read_text().splitlines() == ["stack select dev --create", "preview --stack dev"]
+    assert pulumi.read_text().splitlines() == [
+        "stack output --json --stack dev",
+        "stack init dev --no-select",
+        "preview --stack dev",
+    ]
 
 
 @pytest.mark.parametrize("action", ["down", "outputs"])
@@ -73,6 +77,43 @@ def test_a_stack_that_was_never_up_is_answered_with_the_command_to_run(
 ) -> None:
     assert pulumi_cli.main([action, "dev"]) == 2
     assert capfd.readouterr().err.splitlines()[-1].endswith("run `make up STACK=dev` first")
+
+
+def test_a_stack_that_cannot_be_made_is_told_with_pulumis_own_words(
+    project: Path, pulumi: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    script = pulumi.parent / "bin" / "pulumi"
+    refusal = 'case "$*" in "stack init"*) echo "error: the backend\n  is full" >&2; exit 255;; esac\n'
+    script.write_text(script.read_text() + refusal)
+    assert pulumi_cli.main(["up", "dev"]) == 2
+    assert "cannot use stack 'dev': error: the backend is full" in capfd.readouterr().err
+
+
+def test_the_stack_that_is_selected_stays_selected(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the test engine, which keeps the selection where the real one does: beside its state."""
+    (project / "Pulumi.yaml").write_text("{name: piray, runtime: python}\n")
+    (project / "__main__.py").write_text("import pulumi\npulumi.export('answer', 42)\n")
+    for stack in ("mine", "other"):
+        (project / f"Pulumi.{stack}.yaml").write_text("config: {piray:platform: local}\n")
+    monkeypatch.setenv("PATH", f"{TEST_ENGINE}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PIRAY_ENGINE_PYTHON", sys.executable)
+    monkeypatch.setenv("PIRAY_ENGINE_STATE", str(tmp_path / "backend"))
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "test")
+
+    def answer() -> str:
+        """Return an output of whichever stack is selected, or why there is none."""
+        command = ["pulumi", "stack", "output", "--json"]
+        asked = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+        return asked.stdout + asked.stderr
+
+    subprocess.run(["pulumi", "stack", "init", "mine"], cwd=project, check=True)
+    for action in ("preview", "up", "outputs"):
+        assert pulumi_cli.main([action, "other"]) == 0
+        assert answer() == "{}\n"
+    subprocess.run(["pulumi", "stack", "select", "other"], cwd=project, check=True)
+    assert "42" in answer()
 
 
 def test_an_unknown_stack_is_answered_with_the_known_ones(
@@ -125,15 +166,6 @@ def test_a_passphrase_of_the_users_is_left_alone(project: Path, tmp_path: Path) 
 def test_the_folder_of_the_cli_comes_first_on_path() -> None:
     env = pulumi_cli.environment(Path("/x/bin/pulumi"), {"PATH": "/usr/bin", "PULUMI_CONFIG_PASSPHRASE": "p"})
     assert env["PATH"] == f"/x/bin{os.pathsep}/usr/bin"
-
-
-def test_a_pulumi_that_is_too_old_is_named_with_the_version_it_takes(
-    project: Path, pulumi: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("PULUMI_IS", "3.100.0")
-    assert pulumi_cli.main(["preview", "dev"]) == 2
-    (line,) = capfd.readouterr().err.splitlines()
-    assert "3.165.0 or newer" in line
 
 
 def test_wrong_types_are_listed_with_everything_else_before_pulumi_is_asked(
@@ -199,9 +231,9 @@ def test_an_interrupt_lets_pulumi_finish_what_it_has_begun(project: Path, pulumi
     finishing = 'trap "sleep 1; echo finished >> $CALLS; exit 3" INT; echo begun >> $CALLS; sleep 20 & wait'
     script.write_text(script.read_text() + f"CALLS={pulumi}\ncase $1 in up) {finishing};; esac\n")
     # A shell's background job, as CI may be, ignores SIGINT, and so would its children.
-    program = "import signal, sys; from pathlib import Path; from infra import engine\n"
+    program = "import signal, sys; from pathlib import Path; from infra import pulumi_cli\n"
     program += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    program += f"engine.PROJECT_DIR = Path({str(project)!r}); sys.exit(engine.main(['up', 'dev']))"
+    program += f"pulumi_cli.PROJECT_DIR = Path({str(project)!r}); sys.exit(pulumi_cli.main(['up', 'dev']))"
     with subprocess.Popen(
         [sys.executable, "-c", program],
         cwd=ROOT,

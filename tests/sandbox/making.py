@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from infra.remote.command import render_stdin
+from infra.remote.stdin import render_stdin
 from sandbox.docker import Docker
 from sandbox.host import PLAIN, Hardware, Host
 from sandbox.release import architecture

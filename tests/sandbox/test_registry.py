@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.config.model import RAY_VERSION
+from infra import versions
 from sandbox import registry
 from sandbox.process import SandboxError
 from sandbox.registry import IMAGE, Registry, pushed
@@ -68,7 +68,7 @@ def is_closed(port: int) -> bool:
 
 
 def test_the_image_is_named_by_the_program_s_default_version_of_ray() -> None:
-    assert f"10.77.0.1:8001/piray/ray:{RAY_VERSION}-1" == IMAGE
+    assert f"10.77.0.1:8001/piray/ray:{versions.RAY}-1" == IMAGE
 
 
 def test_a_store_is_filled_through_the_loopback_interface(tmp_path: Path) -> None:

@@ -1,121 +1,77 @@
-"""The driver: `python -m workloads.driver SPEC` runs one workload next to Ray and tells its runner by events.
+"""The driver: `python -m workloads.driver REQUEST` runs one workload and tells its runner by events.
 
-SPEC is JSON: `workload`, `expected` (nodes that the stack declares), `cpus` (start an embedded Ray with so
-many; absent on a cluster), `temp_dir` (of the embedded Ray) and the workload's own values.
+REQUEST is the JSON of a `workloads.protocol.specs.Request`.
 """
 
-import atexit
-import json
-import os
-import signal
-import subprocess
 import sys
-import threading
 import traceback
-from collections.abc import Mapping, Sequence
-from types import FrameType
+from collections.abc import Sequence
 from typing import Any
 
 import ray
 
-from workloads.driver import connectivity, mandelbrot, pi, sweep
-from workloads.driver.nodes import WorkloadError, session
-from workloads.mandelbrot.plan import Plan
+from workloads.driver import nodes
+from workloads.driver.lifeline import end_with_the_runner
+from workloads.driver.nodes import WorkloadError
+from workloads.driver.registry import WORKLOADS
+from workloads.protocol import specs
 from workloads.protocol.events import Emit, Event, Printer
+from workloads.protocol.specs import Request, SpecError
 
 EXIT_FAILED = 1
-EXIT_WRONG_SPEC = 2
+EXIT_WRONG_REQUEST = 2
 
 
-def run(spec: Mapping[str, Any], emit: Emit) -> None:
-    """Run the workload of a spec in this process.
+def run(request: Request, emit: Emit) -> None:
+    """Run the workload of a request in this process; report by events: nodes, and those of the workload.
 
     Raises:
-        WorkloadError: If it cannot go on.
-        KeyError, ValueError: If the spec is wrong.
+        SpecError: If the request cannot be understood.
+        WorkloadError: If the workload cannot go on.
     """
-    expected = int(spec.get("expected", 1))
-    with session(spec.get("cpus"), spec.get("temp_dir")):
-        if spec["workload"] == "mandelbrot":
-            mandelbrot.run(Plan.from_dict(spec["plan"]), spec["repeats"], spec["workers"], expected, emit)
-        elif spec["workload"] == "sweep":
-            sweep.run(spec["seconds"], spec["repeats"], spec["workers"], expected, emit)
-        elif spec["workload"] == "pi":
-            pi.run(spec["completions"], spec["samples"], spec["seed"], expected, emit)
-        elif spec["workload"] == "connectivity":
-            connectivity.run(spec["rounds"], spec["tasks"], expected, emit)
-        else:
-            raise ValueError(f"workload {spec['workload']!r} is unknown.")
+    with nodes.session(request.cpus, request.temp_dir):
+        roster = nodes.find(request.expected)
+        described = [nodes.describe(node) for node in roster.nodes]
+        emit(Event("nodes", {"nodes": described, "expected": roster.expected}))
+        WORKLOADS[request.spec.workload].run(request.spec, roster, emit)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command line; return the exit code."""
     emit = Printer()
     try:
-        spec = json.loads(arguments[0])
-        if spec.get("cpus") is not None:
-            _end_with_the_runner(spec["temp_dir"])
-        run(spec, emit)
-    except WorkloadError as error:
-        emit(Event("error", {"message": " ".join(str(error).split()), "foreseen": True}))
-        return EXIT_FAILED
-    except ray.exceptions.RayTaskError as error:
-        traceback.print_exc()
-        # The text of the error itself is the task's whole traceback.
-        cause = error.cause
-        emit(
-            Event(
-                "error", {"message": f"a task failed: {type(cause).__name__}: {' '.join(str(cause).split())}"}
-            )
-        )
-        return EXIT_FAILED
-    except (IndexError, KeyError, TypeError, ValueError) as error:
-        traceback.print_exc()
-        emit(Event("error", {"message": f"the job failed: {' '.join(str(error).split())}"}))
-        return EXIT_WRONG_SPEC
+        known = {name: workload.spec for name, workload in WORKLOADS.items()}
+        request = specs.read(" ".join(arguments), known)
+        if request.temp_dir is not None:
+            end_with_the_runner(request.temp_dir)
+        run(request, emit)
     except Exception as error:
-        traceback.print_exc()
-        reason = str(error).strip().splitlines()
-        emit(Event("error", {"message": f"{type(error).__name__}: {reason[-1] if reason else ''}"}))
-        return EXIT_FAILED
+        code, values = _explain(error)
+        if not values["foreseen"]:
+            traceback.print_exc()
+        emit(Event("error", values))
+        return code
     return 0
 
 
-def _end_with_the_runner(temp_dir: str) -> None:
-    """Stop embedded Ray when the runner asks (SIGTERM), and also when it is gone (its pipe closes).
+def _explain(error: Exception) -> tuple[int, dict[str, Any]]:
+    """Return the exit code of an error, and what the runner is told of it."""
+    if isinstance(error, SpecError):
+        return EXIT_WRONG_REQUEST, {"message": _one_line(error), "foreseen": True}
+    if isinstance(error, WorkloadError):
+        return EXIT_FAILED, {"message": _one_line(error), "foreseen": True}
+    if isinstance(error, ray.exceptions.RayTaskError):
+        # The text of the error itself is the task's whole traceback.
+        cause = error.cause
+        message = f"a task failed: {type(cause).__name__}: {_one_line(cause)}"
+    else:
+        lines = str(error).strip().splitlines()
+        message = f"the driver failed: {type(error).__name__}: {lines[-1] if lines else ''}"
+    return EXIT_FAILED, {"message": message, "foreseen": False}
 
-    Args:
-        temp_dir: Where Ray keeps its sockets and logs; removed if the runner cannot do it any more.
-    """
-    gone = threading.Event()
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        # Once is enough: a second exception would get in the way of stopping Ray.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise SystemExit(128 + signal.SIGTERM)
-
-    def watch() -> None:
-        # Not sys.stdin: at the end Python would wait for the lock that this thread holds on it.
-        while os.read(0, 1024):
-            pass
-        gone.set()
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    def leave() -> None:
-        if gone.is_set():
-            # Agents of a Ray that was stopped while it started go on for a minute. The runner made a process
-            # group for Ray alone, and the shell is not in it.
-            subprocess.Popen(
-                ["sh", "-c", 'kill -9 "-$1"; rm -rf "$2"', "sh", str(os.getpid()), temp_dir],
-                start_new_session=True,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-
-    signal.signal(signal.SIGTERM, stop)
-    # Python calls last what was registered first: Ray is asked to stop before.
-    atexit.register(leave)
-    threading.Thread(target=watch, name="piray-watch", daemon=True).start()
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
 
 
 if __name__ == "__main__":

@@ -1,45 +1,34 @@
 """Decides what the connectivity workload shows: tasks run on every node, results pass between all of them.
 
-Ray's example for Kubernetes, as in the first and third write-ups: a task names the node it runs on and hands
+Ray's example for Kubernetes, as in the 2020 articles: a task names the node it runs on and hands
 the name to a second task, which adds its own.
 """
 
 import time
 from collections import Counter
-from collections.abc import Sequence
 
 import ray
 
-from workloads.driver import nodes
-from workloads.driver.nodes import Node, WorkloadError
+from workloads.driver.nodes import Roster, WorkloadError, conditions
 from workloads.protocol.events import Emit, Event
+from workloads.protocol.specs import ConnectivitySpec
 
-ROUNDS = 10
-TASKS = 100
 # Without a pause the first node to start would have done all tasks before the others have their workers.
 PAUSE_S = 0.01
 ROUND_TIMEOUT_S = 300.0
 
 
-def run(rounds: int, tasks: int, expected: int, emit: Emit) -> None:
-    """Run the rounds and report by events: nodes, round, result.
-
-    Args:
-        rounds: How often.
-        tasks: Pairs of tasks in each round.
-        expected: Nodes that the stack declares.
-        emit: Takes the events.
+def run(spec: ConnectivitySpec, roster: Roster, emit: Emit) -> None:
+    """Run the rounds and report by events: round, after, result.
 
     Raises:
         WorkloadError: If a node is missing or never answered.
     """
-    found = nodes.find(expected)
-    emit(Event("nodes", {"nodes": nodes.describe(found), "expected": expected}))
-    names = {node.node_id: node.name for node in found}
+    names = {node.node_id: node.name for node in roster.nodes}
     seen: Counter[tuple[str, str]] = Counter()
-    for index in range(rounds):
+    for index in range(spec.rounds):
         begin = time.perf_counter()
-        counts = Counter((names.get(a, a), names.get(b, b)) for a, b in _round(tasks))
+        counts = Counter((names.get(a, a), names.get(b, b)) for a, b in _round(spec.tasks))
         emit(
             Event(
                 "round",
@@ -47,8 +36,9 @@ def run(rounds: int, tasks: int, expected: int, emit: Emit) -> None:
             )
         )
         seen += counts
-    emit(Event("result", {"counts": rows_of(seen), "rounds": rounds, "tasks": tasks}))
-    check(found, seen, expected)
+    emit(Event("after", {"nodes": conditions(roster.nodes)}))
+    emit(Event("result", {"counts": rows_of(seen), "rounds": spec.rounds, "tasks": spec.tasks}))
+    check(roster, seen)
 
 
 def rows_of(counts: Counter[tuple[str, str]]) -> list[list[str | int]]:
@@ -56,15 +46,17 @@ def rows_of(counts: Counter[tuple[str, str]]) -> list[list[str | int]]:
     return [[first, second, count] for (first, second), count in counts.most_common()]
 
 
-def check(nodes: Sequence[Node], seen: Counter[tuple[str, str]], expected: int) -> None:
+def check(roster: Roster, seen: Counter[tuple[str, str]]) -> None:
     """Refuse a cluster in which a node is missing or did nothing.
 
     Raises:
         WorkloadError: Names the nodes.
     """
-    if len(nodes) < expected:
+    nodes = roster.nodes
+    if len(nodes) < roster.expected:
+        names = ", ".join(node.name for node in nodes)
         raise WorkloadError(
-            f"only {len(nodes)} of {expected} nodes joined ({', '.join(node.name for node in nodes)}): "
+            f"only {len(nodes)} of {roster.expected} nodes joined ({names}): "
             "look at the workers that are missing."
         )
     active = {name for pair in seen for name in pair}

@@ -1,7 +1,7 @@
 """Decides how a driver reaches Ray: starts or joins it, names its nodes, places work on them.
 
 Runs where the driver runs: on the head of a cluster, or in a process of this machine for embedded Ray. A
-node is named by the host and the pod it runs in (PIRAY_NODE_NAME, PIRAY_POD_NAME), or else by its host name.
+node is named by its host (PIRAY_NODE_NAME in a pod) and, where several share it, by what it is there.
 """
 
 import logging
@@ -10,14 +10,14 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from workloads.protocol.machine import machine_facts
+from workloads.protocol.machine import condition, machine_facts
 
 ENV_NODE_NAME = "PIRAY_NODE_NAME"
 ENV_POD_NAME = "PIRAY_POD_NAME"
@@ -27,6 +27,8 @@ HEAD_RESOURCE = "node:__internal_head__"
 # packages to install first: the first job builds a virtual environment and installs numba from the internet.
 ANSWER_TIMEOUT_S = 900.0
 JOIN_TIMEOUT_S = 20.0
+# The run is done: what a node that is slow now could still say is not worth a longer wait.
+CONDITION_TIMEOUT_S = 60.0
 # A node that is lost, a worker that was killed, a result that went down with its node.
 LOSSES = (
     ray.exceptions.RayActorError,
@@ -51,10 +53,10 @@ class Node:
         node_id: Ray's id of the node.
         host: The Kubernetes node, or the machine's host name.
         pod: The pod; None without Kubernetes.
-        name: "host/pod" or "host"; no two nodes of a cluster share it.
+        name: The host, "host (head)" or "host (worker 2)"; no two nodes of a cluster share it.
         cpus: CPUs that Ray may use there, a whole number.
         is_head: Whether the driver's cluster is governed from there.
-        facts: `measure.machine_facts` of the node.
+        facts: `machine_facts` of the node.
     """
 
     node_id: str
@@ -64,6 +66,19 @@ class Node:
     cpus: int
     is_head: bool
     facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Roster:
+    """Who is there.
+
+    Attributes:
+        nodes: The nodes that are alive, the head first.
+        expected: How many the stack declares.
+    """
+
+    nodes: Sequence[Node]
+    expected: int
 
 
 @contextmanager
@@ -96,7 +111,7 @@ def session(cpus: int | None = None, temp_dir: str | None = None) -> Iterator[No
         ray.shutdown()
 
 
-def find(expected: int = 1) -> list[Node]:
+def find(expected: int = 1) -> Roster:
     """Return the nodes that are alive, the head first, the others by name.
 
     Args:
@@ -116,8 +131,55 @@ def find(expected: int = 1) -> list[Node]:
             f"{len(late)} of {len(ready) + len(late)} Ray nodes did not answer in {ANSWER_TIMEOUT_S:.0f} s "
             f"({', '.join(silent)}): look at those nodes and their logs."
         )
-    found = [_node(one, ray.get(answers[one["NodeID"]])) for one in alive]
-    return sorted(_distinct(found), key=lambda node: (not node.is_head, node.name))
+    return Roster(named([_node(one, ray.get(answers[one["NodeID"]])) for one in alive]), expected)
+
+
+def named(found: Sequence[Node]) -> list[Node]:
+    """Name nodes as people do: by their host, and where several share it, by what each is there.
+
+    Returns:
+        The head first, the others by host; nodes of one host in the order of their numbers.
+    """
+    ordered = sorted(found, key=lambda node: (not node.is_head, node.host, node.pod or "", node.node_id))
+    sharing = Counter(node.host for node in ordered)
+    workers = Counter(node.host for node in ordered if not node.is_head)
+    numbers: Counter[str] = Counter()
+    names = []
+    for node in ordered:
+        numbers[node.host] += not node.is_head
+        number = f" {numbers[node.host]}" if workers[node.host] > 1 else ""
+        role = "head" if node.is_head else f"worker{number}"
+        names.append(node.host if sharing[node.host] == 1 else f"{node.host} ({role})")
+    return [replace(node, name=name) for node, name in zip(ordered, names, strict=True)]
+
+
+def conditions(found: Sequence[Node]) -> list[dict[str, Any]]:
+    """Ask every node how it is; quick if a process of the workload's is still idle there.
+
+    Returns:
+        As `answered`.
+    """
+    options = [(node.name, pinned(node.node_id, cpus=0)) for node in found]
+    return answered({_condition.options(**one).remote(): name for name, one in options})
+
+
+def answered(asked: Mapping[Any, str]) -> list[dict[str, Any]]:
+    """Wait for the conditions of some nodes; those that are lost or too slow are left out.
+
+    Args:
+        asked: Names of the nodes by the references of their answers.
+
+    Returns:
+        The `condition` of each node, with its name.
+    """
+    if not asked:
+        return []
+    ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=CONDITION_TIMEOUT_S)
+    said = []
+    for answer in ready:
+        with suppress(ray.exceptions.RayError):
+            said.append({"name": asked[answer], **ray.get(answer)})
+    return said
 
 
 def pinned(node_id: str, cpus: int = 1) -> dict[str, Any]:
@@ -133,19 +195,16 @@ def alive_ids() -> set[str]:
     return {str(one["NodeID"]) for one in _alive()}
 
 
-def describe(found: Sequence[Node]) -> list[dict[str, Any]]:
-    """Return the nodes as JSON types."""
-    return [
-        {
-            "name": node.name,
-            "host": node.host,
-            "pod": node.pod,
-            "cpus": node.cpus,
-            "is_head": node.is_head,
-            "machine": dict(node.facts),
-        }
-        for node in found
-    ]
+def describe(node: Node) -> dict[str, Any]:
+    """Return a node as JSON types."""
+    return {
+        "name": node.name,
+        "host": node.host,
+        "pod": node.pod,
+        "cpus": node.cpus,
+        "is_head": node.is_head,
+        "machine": dict(node.facts),
+    }
 
 
 @ray.remote
@@ -155,6 +214,11 @@ def _describe() -> dict[str, Any]:
         "pod": os.environ.get(ENV_POD_NAME) or None,
         "facts": machine_facts(),
     }
+
+
+@ray.remote
+def _condition() -> dict[str, Any]:
+    return condition()
 
 
 def _alive() -> list[dict[str, Any]]:
@@ -169,17 +233,8 @@ def _node(one: Mapping[str, Any], answer: dict[str, Any]) -> Node:
         node_id=one["NodeID"],
         host=host,
         pod=pod,
-        name=f"{host}/{pod}" if pod else host,
+        name=host,
         cpus=int(resources.get("CPU", 0)),
         is_head=HEAD_RESOURCE in resources,
         facts=answer["facts"],
     )
-
-
-def _distinct(found: Sequence[Node]) -> list[Node]:
-    # Several Ray nodes on one machine without Kubernetes share its host name.
-    counts = Counter(node.name for node in found)
-    return [
-        replace(node, name=f"{node.name}#{node.node_id[:6]}") if counts[node.name] > 1 else node
-        for node in found
-    ]

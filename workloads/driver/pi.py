@@ -1,45 +1,29 @@
-"""Decides how π is computed by Ray where no Kubernetes Job does it: one task for each stream."""
+"""Decides how π is estimated by Ray where no Kubernetes Job does it: one task for each stream."""
 
 import time
 from typing import Any
 
 import ray
 
-from workloads.driver import nodes
-from workloads.driver.nodes import ANSWER_TIMEOUT_S, WorkloadError
+from workloads.driver.nodes import ANSWER_TIMEOUT_S, Roster, WorkloadError, conditions
 from workloads.pi.kernel import count_inside, warm_up
 from workloads.protocol.events import Emit, Event
+from workloads.protocol.specs import PiSpec
 
 # Ten billion samples on one core of a Pi take some five minutes.
 TASK_TIMEOUT_S = 3600.0
 
 
-def run(completions: int, samples: int, seed: int, expected: int, emit: Emit) -> None:
-    """Count the samples of every stream and report by events: nodes, progress, result.
-
-    Args:
-        completions: Number of streams.
-        samples: Samples of each stream.
-        seed: Shared by all streams.
-        expected: Nodes that the stack declares.
-        emit: Takes the events.
+def run(spec: PiSpec, roster: Roster, emit: Emit) -> None:
+    """Count the samples of every stream and report by events: progress, after, result.
 
     Raises:
-        WorkloadError: If no task ends for TASK_TIMEOUT_S.
+        WorkloadError: If the cluster is busy, or no task ends for TASK_TIMEOUT_S.
     """
-    found = nodes.find(expected)
-    emit(Event("nodes", {"nodes": nodes.describe(found), "expected": expected}))
-    by_id = {node.node_id: node for node in found}
-    # Worker processes start and import NumPy now, not within the time of a stream.
-    warm = [_count.remote(1, seed, 0) for _ in range(sum(node.cpus for node in found))]
-    try:
-        ray.get(warm, timeout=ANSWER_TIMEOUT_S)
-    except ray.exceptions.GetTimeoutError:
-        raise WorkloadError(
-            f"the cluster had no free CPU for {ANSWER_TIMEOUT_S:.0f} s: is another job running there?"
-        ) from None
+    by_id = {node.node_id: node for node in roster.nodes}
+    _warm_up(sum(node.cpus for node in roster.nodes), spec.seed)
     begin = time.perf_counter()
-    waiting = {_count.remote(samples, seed, stream): stream for stream in range(completions)}
+    waiting = {_count.remote(spec.samples, spec.seed, stream): stream for stream in range(spec.completions)}
     parts: list[dict[str, Any]] = []
     while waiting:
         done, _ = ray.wait(list(waiting), num_returns=1, timeout=TASK_TIMEOUT_S)
@@ -47,18 +31,23 @@ def run(completions: int, samples: int, seed: int, expected: int, emit: Emit) ->
             raise WorkloadError(f"no stream ended in {TASK_TIMEOUT_S:.0f} s: choose fewer samples.")
         num_inside, wall_s, node_id = ray.get(done[0])
         node = by_id.get(node_id)
-        parts.append(
-            {
-                "index": waiting.pop(done[0]),
-                "samples": samples,
-                "num_inside": num_inside,
-                "wall_s": wall_s,
-                "node": node.host if node else node_id,
-                "pod": node.pod if node else None,
-            }
-        )
-        emit(Event("progress", {"done": len(parts), "total": completions}))
-    emit(Event("result", {"parts": parts, "wall_s": time.perf_counter() - begin}))
+        part = {"index": waiting.pop(done[0]), "samples": spec.samples, "num_inside": num_inside}
+        place = {"node": node.host if node else node_id, "pod": node.pod if node else None}
+        parts.append({**part, "wall_s": wall_s, **place})
+        emit(Event("progress", {"done": len(parts), "total": spec.completions}))
+    wall_s = time.perf_counter() - begin
+    emit(Event("after", {"nodes": conditions(roster.nodes)}))
+    emit(Event("result", {"parts": parts, "wall_s": wall_s}))
+
+
+def _warm_up(cpus: int, seed: int) -> None:
+    """Let worker processes start and import NumPy now, not within the time of a stream."""
+    try:
+        ray.get([_count.remote(1, seed, 0) for _ in range(cpus)], timeout=ANSWER_TIMEOUT_S)
+    except ray.exceptions.GetTimeoutError:
+        raise WorkloadError(
+            f"the cluster had no free CPU for {ANSWER_TIMEOUT_S:.0f} s: is another job running there?"
+        ) from None
 
 
 @ray.remote(num_cpus=1, scheduling_strategy="SPREAD")

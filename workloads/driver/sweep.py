@@ -1,7 +1,7 @@
 """Decides what `piray sweep` measures: several problems, each with 0, 1, … workers, without deploying anew.
 
 Problems are sized by the work that the cluster's first row does in a given time, so that they take about as
-long on a Pi as on a desktop; only the write-up's own problem is what it is. Strong scaling computes one
+long on a Pi as on a desktop; only the 2020 article's own problem is what it is. Strong scaling computes one
 picture with every row, weak scaling a picture that grows with the row's cores.
 """
 
@@ -10,22 +10,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from workloads.driver import cluster_costs
-from workloads.driver.actors import Crew
-from workloads.driver.mandelbrot import (
+from workloads.driver.crew import costs
+from workloads.driver.crew.crew import Crew
+from workloads.driver.nodes import Roster, WorkloadError
+from workloads.driver.rows import (
     NOTHING_MEASURED,
+    MeasuredRow,
     Progress,
-    Row,
     begin,
     check,
     measure,
     rows_to_dict,
     same_picture,
 )
-from workloads.driver.nodes import WorkloadError
 from workloads.mandelbrot.canvas import Canvas
 from workloads.mandelbrot.plan import MAX_GRIDS, MAX_ITERATIONS, MAX_PIXELS, Plan, View
 from workloads.protocol.events import Emit, Event
+from workloads.protocol.specs import SweepSpec
+from workloads.scaling.forecast import ARTICLE_PROBLEM
 from workloads.scaling.row_work import kernel_speed, row_work
 
 # The border of the set in a valley of its boundary, 3000 times enlarged: work is very uneven there.
@@ -59,7 +61,7 @@ def problems(seconds: float, speed: float) -> list[Problem]:
     """Choose the problems.
 
     Args:
-        seconds: How long the first row is to take for each but the write-up's.
+        seconds: How long the first row is to take for each but the 2020 article's.
         speed: Updates a second of the first row, as `row_work` counts them.
     """
     work = seconds * speed
@@ -72,7 +74,7 @@ def problems(seconds: float, speed: float) -> list[Problem]:
     )
     more = _sized(lambda most: Plan(max_iterations=most), MAX_ITERATIONS, work)
     return [
-        Problem("the write-up's", "strong", Plan()),
+        Problem(ARTICLE_PROBLEM, "strong", Plan()),
         Problem("more pixels", "strong", grid),
         Problem("more iterations", "strong", more),
         Problem("deep zoom, uneven", "strong", deep),
@@ -80,31 +82,27 @@ def problems(seconds: float, speed: float) -> list[Problem]:
     ]
 
 
-def run(seconds: float, repeats: int, max_workers: int | None, expected: int, emit: Emit) -> None:
-    """Measure and report by events: nodes, warm, progress, row, loss, problem, result.
+def run(spec: SweepSpec, roster: Roster, emit: Emit) -> None:
+    """Measure and report by events: warm, progress, row, loss, problem, after, result.
 
-    Args:
-        seconds: How long the first row is to take for each problem.
-        repeats: Values of each row; rows take turns, so that a slow minute hits all of them.
-        max_workers: The last row; None for all there are.
-        expected: Nodes that the stack declares.
-        emit: Takes the events.
+    Rows take turns, so that a slow minute hits all of them.
 
     Raises:
         WorkloadError: If the cluster cannot compute it, two pictures of one plan differ, or the workers of
             every problem were lost.
     """
-    unit, rows, crew, start = begin(max_workers, expected, emit)
+    unit, rows, crew, start = begin(roster.nodes, spec.workers, emit)
     speeds = [slot.speed for slot in crew.slots]
-    cost = cluster_costs.measure(crew)
-    chosen = problems(seconds, sum(speeds[: rows[0].actors]) or kernel_speed())
+    cost = costs.measure(crew)
+    chosen = problems(spec.seconds, sum(speeds[: rows[0].actors]) or kernel_speed())
     plans = [[problem.for_cores(_cores(row), _cores(rows[0])) for row in rows] for problem in chosen]
-    progress = Progress(repeats * sum(one.width * one.height for part in plans for one in part), emit)
+    progress = Progress(spec.repeats * sum(one.width * one.height for part in plans for one in part), emit)
     measured = [
-        _measure(problem, part, rows=rows, crew=crew, repeats=repeats, progress=progress, emit=emit)
+        _measure(problem, part, rows=rows, crew=crew, repeats=spec.repeats, progress=progress, emit=emit)
         for problem, part in zip(chosen, plans, strict=True)
     ]
     progress.finish()
+    emit(Event("after", {"nodes": crew.conditions()}))
     if not any(problem["rows"] for problem in measured):
         raise WorkloadError(NOTHING_MEASURED)
     emit(
@@ -119,7 +117,7 @@ def _measure(
     problem: Problem,
     plans: list[Plan],
     *,
-    rows: list[Row],
+    rows: list[MeasuredRow],
     crew: Crew,
     repeats: int,
     progress: Progress,
@@ -149,7 +147,7 @@ def _measure(
     return values
 
 
-def _cores(row: Row) -> int:
+def _cores(row: MeasuredRow) -> int:
     return max(1, row.actors)
 
 

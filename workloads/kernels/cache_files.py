@@ -1,35 +1,34 @@
-"""Keeps what kernels are compiled to in files that vouch for their contents; knows nothing of numba.
+"""Decides where compiled kernels are kept: in files that begin with their checksum; knows nothing of numba.
 
-No folder, a folder that cannot be written, a file that is broken: nothing of that is an error. It only means
-that there is nothing to find.
+A folder that is missing or cannot be written to is no error, and neither is a broken file: there is only
+nothing to find.
 """
 
-import fcntl
 import hashlib
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+
+from filelock import BaseFileLock, FileLock
 
 # A folder that came with the image; never written to.
 ENV_IMAGE = "PIRAY_KERNELS"
-# Files of one name that stay: a few edits of a few kernels for an image's processors, some 100 KB each.
+# So many files of one kernel stay: some edits of it, for each processor of an image, about 100 KB each.
 KEPT = 32
-# Longer than a Pi with a busy card takes to compile; whoever waits longer compiles for itself.
+# Longer than a Pi with a busy card takes to compile; a process that has waited so long compiles for itself.
 WAIT_LIMIT_S = 120.0
 WAIT_STEP_S = 0.05
 
 
 def digest(content: bytes) -> bytes:
-    """Return 32 bytes that stand for a content."""
+    """Return the checksum of a content, 32 bytes."""
     return hashlib.sha256(content).digest()
 
 
 def writable_folder() -> Path | None:
-    """Return $NUMBA_CACHE_DIR, else the user's cache folder, there or not; None without a home."""
+    """Return $NUMBA_CACHE_DIR, else a folder of the user's cache, made or not; None without a home."""
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     if chosen:
         return Path(chosen)
@@ -55,7 +54,7 @@ def find(name: str, version: str) -> Iterator[bytes]:
 
 
 def keep(name: str, version: str, content: bytes) -> None:
-    """Write a file, whole or not at all; without one, or without room, do nothing.
+    """Write a file, whole or not at all; where there is no folder or no room, do nothing.
 
     Args:
         name: Of the kernel; of its versions the newest stay.
@@ -83,27 +82,25 @@ def keep(name: str, version: str, content: bytes) -> None:
             old.unlink(missing_ok=True)
 
 
-def lock(name: str) -> BinaryIO | None:
-    """Wait until nobody else on this machine compiles a kernel.
+def lock(name: str) -> BaseFileLock | None:
+    """Wait until no other process of this machine compiles a kernel, and keep the others waiting.
 
     Args:
         name: Of the kernel.
 
     Returns:
-        To be closed afterwards; None where there can be no lock, or after WAIT_LIMIT_S.
+        To be released afterwards; None where there can be no lock, or after WAIT_LIMIT_S.
     """
     folder = writable_folder()
     if folder is None:
         return None
-    limit = time.monotonic() + WAIT_LIMIT_S
-    with suppress(OSError):
+    held = FileLock(folder / f".{name}.lock", timeout=WAIT_LIMIT_S, thread_local=False)
+    # Waiting in vain ends in an OSError, too. NotImplementedError is what an older filelock, as in other
+    # people's Ray images, raises on a file system without locks.
+    with suppress(OSError, NotImplementedError):
         folder.mkdir(parents=True, exist_ok=True)
-        held = (folder / f".{name}.lock").open("wb")
-        while time.monotonic() < limit:
-            with suppress(BlockingIOError):
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return held
-            time.sleep(WAIT_STEP_S)
+        held.acquire(poll_interval=WAIT_STEP_S)
+        return held
     return None
 
 

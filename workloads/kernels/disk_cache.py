@@ -1,8 +1,8 @@
 """Compiles kernels once: a second process on a machine, or a later job, loads what the first one compiled.
 
 A compiled kernel is filed under all that it is made from. Numba's own cache cannot do that here: it files by
-the path of the source, fails on a folder that it cannot write and on an index that it cannot read, and hashes
-what a function encloses, where an intrinsic has another id in each process.
+the path of the source, fails on a folder that it cannot write to and on an index that it cannot read, and
+hashes what a function encloses, where an intrinsic has another id in each process.
 """
 
 import os
@@ -14,10 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType
-from typing import Any, BinaryIO
+from typing import Any
 
 import llvmlite
 import numba
+from filelock import BaseFileLock
 from numba import njit
 from numba.core import serialize, sigutils
 from numba.core.caching import NullCache
@@ -110,7 +111,7 @@ class _Kept(NullCache):
 
     def __init__(self, name: str, enclosed: str, sources: Iterable[str]) -> None:
         self._name, self._enclosed, self._sources = name, enclosed, tuple(sources)
-        self._lock: BinaryIO | None = None
+        self._lock: BaseFileLock | None = None
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the compiled kernel; None if this process has to compile it."""
@@ -146,7 +147,7 @@ class _Kept(NullCache):
 
     def _unlock(self) -> None:
         if self._lock is not None:
-            self._lock.close()
+            self._lock.release()
             self._lock = None
 
     def _version(self, sig: Any, codegen: Any) -> str | None:

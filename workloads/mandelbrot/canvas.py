@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from workloads.mandelbrot.plan import Band, Plan
 
-# Where a file is in memory, and no larger than this there. A disk slows down who writes to it much; a pod's
-# /dev/shm, though, has only 32 MiB beside Ray's object store, which dies where there is no room.
+# A folder in memory, and the largest file that goes there. Writing much to a disk takes long; but a pod's
+# /dev/shm has only 32 MiB beside Ray's object store, which dies where there is no room.
 MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108  # mkstemp makes the file private
 MEMORY_BYTES = 2**24
-# What is read, compressed or hashed at once.
+# How much is read, compressed or hashed at once.
 PIECE_BYTES = 2**22
 COMPRESSION = 6
 
@@ -29,12 +29,12 @@ COMPRESSION = 6
 class Canvas:
     """The colour indices of a picture, row by row; row 0 is view.y_min.
 
-    Bands that were never placed are 0.
+    Where no band was placed the indices are 0.
 
     Args:
         plan: The picture.
-        path: File of a canvas of the same plan, to place bands there; a new one if not given, which goes with
-            the object.
+        path: File of a canvas of the same plan, to place bands there; if not given, a new one, which is
+            removed together with the object.
 
     Attributes:
         path: The file.
@@ -110,7 +110,7 @@ class Canvas:
         return digest.hexdigest()
 
     def packed(self) -> Iterator[bytes]:
-        """Yield the picture compressed, in pieces; some 0.6 MB for the write-up's."""
+        """Yield the picture compressed, in pieces; some 0.6 MB for the 2020 article's."""
         packer = zlib.compressobj(COMPRESSION)
         for piece in self._pieces():
             yield packer.compress(piece)

@@ -1,6 +1,7 @@
-"""Computes smooth Mandelbrot values with vectors: the fast kernel beside the readable one of `mandelbrot`.
+"""Computes smooth Mandelbrot values, or counts, with the vector code that `codegen` writes: the kernel.
 
-Iterates in float64 and answers in float32. What a processor needs is decided once, from what LLVM says of it.
+It iterates in float64 and answers in float32. What suits the processor is decided once, by LLVM's name and
+features of it.
 """
 
 import math
@@ -18,31 +19,29 @@ from workloads.kernels import disk_cache
 from workloads.mandelbrot.codegen import block, orbit, smoothing, vectors
 from workloads.mandelbrot.codegen.vectors import Shape
 
-__all__ = ["MODULUS_FLOOR", "PREVIEW_SHAPE", "SHAPE", "escape_counts", "smooth_values"]
-
 # Where |z| is 0 (c = 0, c = -1) the formula has log2(0). The floor is the smallest modulus for which
-# |z| + 1 differs from 1 in float64: the formula is unchanged wherever the write-up's is finite.
+# |z| + 1 differs from 1 in float64: the formula is unchanged wherever the 2020 article's is finite.
 MODULUS_FLOOR = 2.0**-52
 
 _cpu = {"features": llvm.get_host_cpu_features(), "cpu": llvm.get_host_cpu_name()}
 SHAPE = vectors.shape_for(**_cpu)
 PREVIEW_SHAPE = vectors.shape_for(**_cpu, preview=True)
 
-# Of the machine code.
+# Files whose contents decide about the machine code.
 SOURCES = (__file__, block.__file__, vectors.__file__, orbit.__file__, smoothing.__file__)
-# Several vectors in turn, so that one is computed while another waits for its last result.
+# Several vectors of float32 at once, so that one is computed while another waits for its last result.
 SMOOTH_LANES = 4 * PREVIEW_SHAPE.lanes
 # Columns handled at once: |z|**2 and values of a block of rows stay in the first-level cache.
 CHUNK = 256
-# A pixel that has not escaped by then hardly will soon: fewer looks, and some work undone if it does.
+# A pixel that has not escaped by then will hardly escape soon: fewer looks, and some work undone if it does.
 EARLY = 20
-# Bytes; also of the longest vector.
+# In bytes; the longest vector is as long.
 CACHE_LINE = 64
-# Above any rounding of the bounds below.
+# More than the bounds below can be off by rounding.
 SLACK = 1e-6
-# Not below |z| of a pixel of which no coordinate is 2 or more.
+# No smaller than |z| of any pixel both of whose coordinates are below 2.
 CALM = math.sqrt(orbit.CALM_NORM) * (1.0 + SLACK)
-# Updates between two looks at first.
+# Updates between two looks during the first updates.
 NEAR_UPDATES = 2
 
 
@@ -87,13 +86,13 @@ def escape_counts(
 
 
 class _Room(threading.local):
-    """Room to work in, one for each thread: to make it anew takes as long as some thousand pixels."""
+    """Memory to work in, of each thread: to allocate it anew takes as long as some thousand pixels."""
 
     def __init__(self) -> None:
         self.parts: dict[Shape, tuple[NDArray[Any], ...]] = {}
 
     def get(self, shape: Shape) -> tuple[NDArray[Any], ...]:
-        """Return a frame of `blocks.define_iterate`, and where |z|**2 and last indices of a chunk go."""
+        """Return a frame of `block.define_iterate`, and where |z|**2 and the last indices of a chunk go."""
         if shape not in self.parts:
             frame = _aligned((orbit.FRAME_PARTS, shape.rows, shape.lanes), _real(shape))
             self.parts[shape] = (frame, *_aligned((2, shape.rows, CHUNK), np.float32))
@@ -110,7 +109,7 @@ def _fill(
     limits: tuple[int, float],
     values: NDArray[Any],
 ) -> None:
-    """Call a compiled kernel with all that needs no compiling: that saves Numba half of its time."""
+    """Prepare what need not be compiled, and call a compiled kernel: so Numba has half as much to compile."""
     most, threshold = limits[0], float(limits[1])
     x, y = points
     height = max(abs(y.item(0)), abs(y.item(-1)))
@@ -133,7 +132,7 @@ def _updates_within(threshold: float, modulus: float, largest: float) -> int:
 
 
 def _aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Return an empty array of which no vector lies in two lines of the cache."""
+    """Return an empty array none of whose vectors lies in two lines of the cache."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     room: NDArray[Any] = np.empty(size + CACHE_LINE, dtype=np.uint8)
     begin = -room.ctypes.data % CACHE_LINE
@@ -142,10 +141,10 @@ def _aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
 
 
 def _padded(points: NDArray[np.float64], size: int, real: Any) -> NDArray[Any]:
-    """Return the points, and the last one anew until their number is a multiple of a size."""
+    """Return the points, the last one repeated until their number is a multiple of a size."""
     rest = -points.size % size
     if not rest:
-        # A copy, for one that may not be written to is of another type, to be compiled for anew.
+        # A copy: for Numba an array that may not be written to has another type, and would be compiled anew.
         return np.array(points, dtype=real)
     padded = np.empty(points.size + rest, dtype=real)
     padded[: points.size] = points
@@ -154,7 +153,7 @@ def _padded(points: NDArray[np.float64], size: int, real: Any) -> NDArray[Any]:
 
 
 def _prepare_with(shape: Shape) -> Any:
-    """Return the compiled form of `blocks.define_prepare`, for addresses instead of pointers."""
+    """Return the compiled form of `block.define_prepare`, for addresses instead of pointers."""
     real = types.float32 if shape.preview else types.float64
 
     @intrinsic
@@ -170,7 +169,7 @@ def _prepare_with(shape: Shape) -> Any:
 
 
 def _iterate_with(shape: Shape) -> Any:
-    """Return the compiled form of `blocks.define_iterate`, likewise."""
+    """Return the compiled form of `block.define_iterate`, likewise."""
     real = types.float32 if shape.preview else types.float64
 
     @intrinsic
@@ -253,29 +252,14 @@ def _kernel_with(shape: Shape, each: Any, kind: str = "float32") -> Any:
                     bound = bound * bound + largest
                     free += 1
                 for start in range(0, count, lanes_):
-                    spoilt = iterate(
-                        x.ctypes.data + (col + start) * item,
-                        frame.ctypes.data,
-                        most,
-                        free,
-                        early,
-                        near,
-                        limit,
-                        norms.ctypes.data + start * 4,
-                        lasts.ctypes.data + start * 4,
-                        chunk,
-                    )
-                    if spoilt:
+                    xs = x.ctypes.data + (col + start) * item
+                    norm, last = norms.ctypes.data + start * 4, lasts.ctypes.data + start * 4
+                    if iterate(xs, frame.ctypes.data, most, free, early, near, limit, norm, last, chunk):
                         prepare(frame.ctypes.data, imaginary, limit)
-                each(
-                    norms.ctypes.data,
-                    lasts.ctypes.data,
-                    values.ctypes.data + row * values.strides[0] + col * values.itemsize,
-                    chunk * 4,
-                    values.strides[0],
-                    min(rows, values.shape[0] - row),
-                    min(chunk, values.shape[1] - col),
-                )
+                place = values.ctypes.data + row * values.strides[0] + col * values.itemsize
+                strides = chunk * 4, values.strides[0]
+                size = min(rows, values.shape[0] - row), min(chunk, values.shape[1] - col)
+                each(norms.ctypes.data, lasts.ctypes.data, place, *strides, *size)
 
     return run
 

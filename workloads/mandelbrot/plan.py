@@ -1,8 +1,9 @@
 """Decides what the Mandelbrot picture is made of: view, tiles, limits; needs neither numba nor Ray.
 
-A picture is a grid of tiles. Each tile is sampled inclusively at both of its edges, as in the first write-up,
-so neighbouring tiles hold the same points along the edge they share: that belongs to the problem. The work is
-shared by bands: any rows of the picture, in its whole width or a part of it, whatever tiles they cut.
+A picture is a grid of tiles. Each tile is sampled inclusively at both of its edges, as in the 2020 article,
+so neighbouring tiles hold the same points along the edge that they share: that belongs to the problem. The
+work is shared out by bands: any rows of the picture, in its whole width or a part of it, whatever tiles they
+cut.
 """
 
 import math
@@ -25,7 +26,8 @@ MAX_THRESHOLD = 1e6
 MAX_COORDINATE = 1e3
 # Closer than this many rounding units, neighbouring samples start to coincide.
 MIN_STEP_UNITS = 8.0
-# The kernel computes blocks of eight rows, and as long for a part of them.
+# A strip is the least that the work is cut into: the kernel computes blocks of up to eight rows, and takes as
+# long for a part of one.
 STRIP_ROWS = 8
 
 
@@ -48,7 +50,7 @@ class View:
 
 @dataclass(frozen=True)
 class Band:
-    """Some rows of the picture, over its whole width if it can be; the unit of work.
+    """Some rows of the picture, over its whole width if possible; the unit of work.
 
     Attributes:
         first: First row.
@@ -80,8 +82,6 @@ class Tile:
     Attributes:
         row: Index of the tile along y, from 0.
         col: Index of the tile along x, from 0.
-        y0: First row of the picture that the tile fills.
-        x0: First column of the picture that the tile fills.
         height: Rows of pixels.
         width: Columns of pixels.
         x_begin: Real part of the tile's first column.
@@ -92,8 +92,6 @@ class Tile:
 
     row: int
     col: int
-    y0: int
-    x0: int
     height: int
     width: int
     x_begin: float
@@ -101,10 +99,18 @@ class Tile:
     y_begin: float
     y_end: float
 
+    def x_samples(self) -> NDArray[np.float64]:
+        """Return the real parts of the tile's columns, inclusive at both ends, shape (width,)."""
+        return np.linspace(self.x_begin, self.x_end, self.width)
+
+    def y_samples(self) -> NDArray[np.float64]:
+        """Return the imaginary parts of the tile's rows, inclusive at both ends, shape (height,)."""
+        return np.linspace(self.y_begin, self.y_end, self.height)
+
 
 @dataclass(frozen=True)
 class Plan:
-    """The whole problem; the defaults are the first write-up's.
+    """The whole problem; the defaults are the 2020 article's.
 
     Attributes:
         x_grids: Tiles along x.
@@ -173,12 +179,6 @@ class Plan:
         """Return the imaginary parts of the picture's rows, shape (height,)."""
         return _samples(self.view.y_min, self.view.y_max, self.y_grids, self.grid_height)
 
-    def tiles(self) -> Iterator[Tile]:
-        """Yield every tile, column by column, as the write-up does."""
-        for col in range(self.x_grids):
-            for row in range(self.y_grids):
-                yield self.tile(row, col)
-
     def tile(self, row: int, col: int) -> Tile:
         """Return one tile."""
         xs = np.linspace(self.view.x_min, self.view.x_max, self.x_grids + 1)
@@ -186,8 +186,6 @@ class Plan:
         return Tile(
             row=row,
             col=col,
-            y0=row * self.grid_height,
-            x0=col * self.grid_width,
             height=self.grid_height,
             width=self.grid_width,
             x_begin=float(xs[col]),

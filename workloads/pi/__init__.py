@@ -1,5 +1,5 @@
 """Decides how π is estimated from random samples on one core, and what a pod of the π Job runs.
 
-Its modules are also mounted into that pod, so they import NumPy and Numba and nothing else of this project,
-but for `kernel`, which keeps the compiled code on disk.
+`infra.pi_job` mounts `pod` and what it imports into the Job's pods. So these modules need NumPy and, if it is
+there, Numba; nothing else. `kernel` keeps the compiled code on disk, beside Ray and on the user's machine.
 """

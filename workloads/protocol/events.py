@@ -31,7 +31,7 @@ class Event:
     """Something that happened in the driver.
 
     Attributes:
-        kind: "nodes", "warm", "progress", "row", "loss", "picture", "result", "error", …
+        kind: "nodes", "warm", "progress", "row", "loss", "after", "picture", "result", "error", …
         values: JSON types only.
     """
 

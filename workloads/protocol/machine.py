@@ -1,84 +1,22 @@
-"""Measures wall time and describes the machine it was measured on; uses only the standard library.
-
-The words are pyperf's: a *value* is the time of one call (of `loops` calls, divided by their number), a
-*warmup* is a value kept apart because caches and compilers were cold, a *run* is all of them together.
-"""
+"""Describes the machine that something is measured on; uses only the standard library."""
 
 import importlib.metadata
 import os
 import platform
 import re
-import statistics
 import subprocess
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 MEASURED_PACKAGES = ("numpy", "numba", "ray")
 VCGENCMD_TIMEOUT_S = 5
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Wall times of one run.
-
-    Attributes:
-        values: Seconds of each call, in order; at least one.
-        warmups: Seconds of the calls before, in order.
-        loops: Calls that each value and each warmup is the mean of.
-        unit: Always "second".
-
-    Raises:
-        ValueError: If there is no value.
-    """
-
-    values: tuple[float, ...]
-    warmups: tuple[float, ...] = ()
-    loops: int = 1
-    unit: str = "second"
-
-    def __post_init__(self) -> None:
-        """Refuse a run without a value: it has no median."""
-        if not self.values:
-            raise ValueError("A measurement without a value has no median: measure at least one.")
-
-    @property
-    def median(self) -> float:
-        """Median of the values, in seconds."""
-        return statistics.median(self.values)
-
-    @property
-    def min(self) -> float:
-        """Smallest value, in seconds."""
-        return min(self.values)
-
-    @property
-    def max(self) -> float:
-        """Largest value, in seconds."""
-        return max(self.values)
-
-
-def repeat(function: Callable[[], object], values: int, warmups: int = 1, loops: int = 1) -> Measurement:
-    """Call a function again and again and time each call by the wall clock.
-
-    Args:
-        function: What is measured; its result is dropped.
-        values: How many values to take, at least 1.
-        warmups: How many values to take and keep apart before them.
-        loops: How many calls make one value, for functions too short for the clock.
-
-    Raises:
-        ValueError: If a number is too small.
-    """
-    if values < 1 or warmups < 0 or loops < 1:
-        raise ValueError(
-            f"values is {values}, warmups is {warmups}, loops is {loops}: "
-            "choose at least 1 value, 0 warmups and 1 loop."
-        )
-    warmup_times = tuple(_time(function, loops) for _ in range(warmups))
-    return Measurement(tuple(_time(function, loops) for _ in range(values)), warmup_times, loops)
+# Where Raspberry Pi's kernel shows the firmware's flags, hex without 0x; a container sees it, too. It is in
+# soc/soc:firmware on a Pi 4; other models may have it elsewhere. The kernel asks every two seconds and lets
+# the firmware forget what was before: these flags are those of the last seconds, not all since the boot.
+# https://github.com/raspberrypi/linux/blob/rpi-6.6.y/drivers/firmware/raspberrypi.c
+# https://github.com/raspberrypi/linux/blob/rpi-6.6.y/drivers/hwmon/raspberrypi-hwmon.c
+FIRMWARE_FLAGS = ("*firmware*/get_throttled", "*/*firmware*/get_throttled")
+TEMPERATURE = "sys/class/thermal/thermal_zone0/temp"
 
 
 def machine_facts(root: Path = Path("/")) -> dict[str, Any]:
@@ -87,50 +25,64 @@ def machine_facts(root: Path = Path("/")) -> dict[str, Any]:
     Nothing personal: no host name, no user name, no path. A cluster names its own nodes.
 
     Args:
-        root: Where /proc and /etc are found.
+        root: Where /proc, /sys and /etc are found.
 
     Returns:
         model, arch, cores (usable by this process), memory_mib, os, kernel, python, versions (installed
-        packages only), load_average (1, 5, 15 minutes), throttled (the flags of a Raspberry Pi as hex text:
-        "0x0" is good, bits 0-3 say what slows it down now, bits 16-19 what did since boot).
-
-    Source: https://www.raspberrypi.com/documentation/computers/os.html#get_throttled
+        packages only), load_average (1, 5, 15 minutes), and what `condition` says.
     """
     return {
         "model": _model(root),
         "arch": platform.machine(),
-        "cores": _cores(),
+        "cores": usable_cores(),
         "memory_mib": _memory_mib(root),
         "os": _os_name(root),
         "kernel": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "versions": _versions(),
         "load_average": _load_average(),
-        "throttled": _throttled(),
+        **condition(root),
     }
 
 
-def _time(function: Callable[[], object], loops: int) -> float:
-    begin = time.perf_counter()
-    for _ in range(loops):
-        function()
-    return (time.perf_counter() - begin) / loops
+def condition(root: Path = Path("/")) -> dict[str, Any]:
+    """Say how the machine is at this moment, which may change during a run; None is unknown.
+
+    Args:
+        root: Where /sys is found.
+
+    Returns:
+        throttled (the flags of a Raspberry Pi as hex text: "0x0" is good, bits 0-3 say what slows it down
+        now, bits 16-19 what did before) and temperature_c (degrees Celsius of the processor).
+
+    Source: https://www.raspberrypi.com/documentation/computers/os.html#get_throttled
+    """
+    # The firmware's own tool knows more, but a container lacks it.
+    return {
+        "throttled": _firmware_flags() or _kernel_flags(root),
+        "temperature_c": _temperature_c(root),
+    }
 
 
 def _model(root: Path) -> str | None:
     """Return the board's name (Raspberry Pi) or else the processor's."""
-    # The device tree ends its strings with a null byte; arm64 has no "model name" in cpuinfo.
+    # The device tree ends its strings with a null byte.
     board = _read(root / "proc/device-tree/model").rstrip("\0").strip()
     if board:
         return board
-    name = re.search(r"^model name\s*:\s*(.+)$", _read(root / "proc/cpuinfo"), re.MULTILINE)
-    return name.group(1).strip() if name else platform.processor() or None
+    # A container sees no device tree. Raspberry Pi's kernel has the board here, others on arm64 have nothing.
+    name = re.search(r"^(?:Model|model name)\s*:\s*(.+)$", _read(root / "proc/cpuinfo"), re.MULTILINE)
+    if name:
+        return name.group(1).strip()
+    processor = platform.processor()
+    return processor if processor not in ("", platform.machine()) else None
 
 
-def _cores() -> int | None:
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
-    return os.cpu_count()
+    return os.cpu_count() or 1
 
 
 def _memory_mib(root: Path) -> int | None:
@@ -160,7 +112,23 @@ def _load_average() -> list[float] | None:
         return None
 
 
-def _throttled() -> str | None:
+def _kernel_flags(root: Path) -> str | None:
+    """Read the flags that Raspberry Pi's kernel shows; None with any other kernel."""
+    for pattern in FIRMWARE_FLAGS:
+        for path in sorted((root / "sys/devices/platform").glob(pattern)):
+            flags = re.fullmatch(r"(?:0x)?([0-9a-fA-F]{1,8})", _read(path).strip())
+            if flags:
+                return hex(int(flags.group(1), 16))
+    return None
+
+
+def _temperature_c(root: Path) -> float | None:
+    """Read the processor's temperature, which the kernel keeps in thousandths of a degree."""
+    text = _read(root / TEMPERATURE).strip()
+    return round(int(text) / 1000, 1) if re.fullmatch(r"-?\d+", text) else None
+
+
+def _firmware_flags() -> str | None:
     """Ask a Raspberry Pi's firmware; None anywhere else, a container included."""
     try:
         answer = subprocess.run(

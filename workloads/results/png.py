@@ -1,22 +1,19 @@
-"""Decides what a picture looks like as a file: palette, orientation, square pixels."""
+"""Decides what a picture looks like as a file: orientation, square pixels."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-import matplotlib as mpl
 import numpy as np
 import png
 from numpy.typing import NDArray
 from PIL import Image
 
 from workloads.mandelbrot.canvas import Canvas
-from workloads.mandelbrot.palette import COLOURS
+from workloads.mandelbrot.palette import rainbow
 from workloads.mandelbrot.plan import Plan
 from workloads.results.files import replacing
 
-# The first write-up's colours.
-COLOUR_MAP = "rainbow"
 # Pixels of the canvas that are in memory at once.
 PIECE_PIXELS = 2**22
 
@@ -25,8 +22,8 @@ def write_png(path: Path, canvas: Canvas) -> None:
     """Write a picture as a PNG with a palette; an older file is replaced only by a whole one.
 
     The imaginary axis points up. Pixels of the file are square in the plane: the axis that is sampled more
-    densely is reduced, and the other one never enlarged. So the write-up's 3200 x 3200 samples of a window of
-    3 by 2 become 3200 x 2133 pixels. The same picture gives the same bytes.
+    densely is reduced, and the other one is never enlarged. So the 3200 x 3200 samples of the 2020 article's
+    window, which is 3 by 2, become 3200 x 2133 pixels. The same picture gives the same bytes.
 
     Raises:
         FileError: If the file cannot be written.
@@ -38,8 +35,9 @@ def write_png(path: Path, canvas: Canvas) -> None:
 def encode_png(file: BinaryIO, canvas: Canvas) -> None:
     """Write what `write_png` writes to an open file; a part of the picture at a time is in memory."""
     width, height = _square_pixels(canvas.plan)
-    palette = mpl.colormaps[COLOUR_MAP](np.arange(COLOURS), bytes=True)[:, :3].tolist()
-    png.Writer(width, height, palette=palette, bitdepth=8).write(file, _lines(canvas, width, height))
+    png.Writer(width, height, palette=rainbow().tolist(), bitdepth=8).write(
+        file, _lines(canvas, width, height)
+    )
 
 
 def _lines(canvas: Canvas, width: int, height: int) -> Iterator[NDArray[np.uint8]]:

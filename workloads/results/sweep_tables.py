@@ -2,16 +2,29 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from workloads.mandelbrot.plan import Plan
-from workloads.results.tables import WRITE_UP_S, empty_table, seconds_text
-from workloads.scaling.forecast import GOOD, MOST_NODES, NODES, WORKER_CORES, Costs, Limit, limits, predict
-from workloads.scaling.laws import CONFIDENCE, Estimate, Law, Scaling, Timing, gain, scaling
-from workloads.scaling.simulation import Cause, Cluster
+from workloads.results.rendering import empty_table, ratio_text, seconds_text
+from workloads.results.tables import ARTICLE_S
+from workloads.scaling.forecast import (
+    ARTICLE_PROBLEM,
+    GOOD,
+    MOST_NODES,
+    NODES,
+    WORKER_CORES,
+    Costs,
+    Forecast,
+    forecasts,
+    predict,
+)
+from workloads.scaling.laws import CONFIDENCE, Scaling, Timing, gain, scaling
+from workloads.scaling.simulated_cluster import SimulatedCluster
+from workloads.scaling.simulation import Cause
 
 PERCENT = 100
 # Where no other node was measured: gigabit Ethernet, with what its protocols leave; a small message's way.
@@ -37,7 +50,7 @@ _PARAMETERS = {
 
 
 def analyse(problem: Mapping[str, Any]) -> Scaling:
-    """Compare the rows of a problem, one for each number of cores.
+    """Compare the rows of a problem, one for each number of cores, and fit the laws.
 
     Args:
         problem: As the event "problem" gives it, with one row at least.
@@ -67,7 +80,7 @@ def simulated_s(row: Mapping[str, Any], costs: Costs) -> float | None:
 
 
 def print_sweep(problems: Sequence[Mapping[str, Any]], console: Console) -> None:
-    """Print a table and the laws for each problem, as `to_dict` returns them."""
+    """Print a table and the laws for each problem, as `to_dict` returns them: nothing is fitted again."""
     for problem in problems:
         if not problem["rows"]:
             console.print(f"{_title(problem)}: nothing measured: {_DROPPED}.", highlight=False, markup=False)
@@ -76,20 +89,21 @@ def print_sweep(problems: Sequence[Mapping[str, Any]], console: Console) -> None
         if problem["dropped"]:
             rows = ", ".join(map(str, problem["dropped"]))
             console.print(f"Row {rows} lacks rounds: {_DROPPED}.", highlight=False, markup=False)
-        for law in analyse(problem).laws:
+        for law in problem["scaling"]["laws"]:
             console.print(_law_text(law), highlight=False, markup=False)
         console.print()
     console.print(
-        f"Speed-up and efficiency: medians over the rounds, each against the first row of the same round; "
-        f"{PERCENT * CONFIDENCE:.0f} % interval of the efficiency by Student's t. Busy: the part of the "
-        "cores' time in which they computed. Model: the seconds of the simulation that the next table is "
-        "from, with cores of the row's speed. With weak scaling the picture grows with the cores.",
+        "Speed-up and efficiency are medians over the rounds, each against the first row of its round; in "
+        f"brackets the {PERCENT * CONFIDENCE:.0f} % interval of the efficiency by Student's t. Busy: the "
+        "part of the cores' time in which they computed. Model: the seconds that the simulation takes from "
+        "which the next table comes, with cores as fast as in this row. With weak scaling the picture grows "
+        "with the number of cores.",
         highlight=False,
         markup=False,
     )
 
 
-def more_nodes(result: Mapping[str, Any]) -> list[Limit]:
+def more_nodes(result: Mapping[str, Any]) -> list[Forecast]:
     """Simulate clusters of many nodes like those that were measured, for every strong problem.
 
     Args:
@@ -99,7 +113,7 @@ def more_nodes(result: Mapping[str, Any]) -> list[Limit]:
         return []
     costs = Costs(**result["costs"])
     latency_s, link_bytes_s = _network(costs)
-    node = Cluster(
+    node = SimulatedCluster(
         cores=(1,),
         speed=statistics.median(result["speeds"]),
         call_s=costs.call_s,
@@ -109,10 +123,10 @@ def more_nodes(result: Mapping[str, Any]) -> list[Limit]:
         copy_bytes_s=costs.copy_bytes_s,
     )
     strong = [problem for problem in result["problems"] if problem["kind"] == "strong"]
-    return limits({problem["name"]: Plan.from_dict(problem["plan"]) for problem in strong}, node)
+    return forecasts({problem["name"]: Plan.from_dict(problem["plan"]) for problem in strong}, node)
 
 
-def print_limits(found: Sequence[Limit], costs: Costs, console: Console) -> None:
+def print_forecasts(found: Sequence[Forecast], costs: Costs, console: Console) -> None:
     """Print what simulated clusters of many nodes would make of the problems."""
     if not found:
         return
@@ -122,17 +136,19 @@ def print_limits(found: Sequence[Limit], costs: Costs, console: Console) -> None
         table.add_column(f"{nodes}", justify="right", no_wrap=True)
     table.add_column(f"{PERCENT * GOOD:.0f} % up to", justify="right", no_wrap=True)
     table.add_column("Then it is", overflow="fold")
-    for limit in found:
-        efficiencies = [f"{PERCENT * limit.outcomes[nodes].efficiency:.0f} %" for nodes in NODES]
-        least = "at least " if limit.nodes == MOST_NODES else ""
-        table.add_row(limit.picture, *efficiencies, f"{least}{limit.nodes}", _CAUSES[limit.cause])
+    for one in found:
+        efficiencies = [_percent(one.outcomes[nodes].efficiency) for nodes in NODES]
+        least = "at least " if one.nodes == MOST_NODES else ""
+        table.add_row(one.picture, *efficiencies, f"{least}{one.nodes}", _CAUSES[one.cause])
     console.print(table)
     latency_s, link_bytes_s = _network(costs)
     origin = "assumed" if costs.link_bytes_s is None else "measured"
     console.print(
-        "Simulated with the speed, the cost of a call and the memory measured here, and a network of "
-        f"{link_bytes_s / 1e6:.0f} MB/s into the head and {1000 * latency_s:.2g} ms to it ({origin}); "
-        f"assumed: {WORKER_CORES} cores to a node.",
+        "Simulated with the speed, the cost of a call and the memory that were measured here, and with a "
+        f"network of {link_bytes_s / 1e6:.0f} MB/s into the head and {1000 * latency_s:.2g} ms to it "
+        f'({origin}). {WORKER_CORES} cores for each node are assumed. "{PERCENT * GOOD:.0f} % up to" is the '
+        'largest number of nodes with such an efficiency; "Then it is" says what costs most time with '
+        "more.",
         highlight=False,
         markup=False,
     )
@@ -159,48 +175,53 @@ def _table(problem: Mapping[str, Any]) -> Table:
     table = empty_table(_title(problem))
     for heading in ("Workers", "Cores", "Seconds", "Model", "Busy", "Speed-up", "Efficiency"):
         table.add_column(heading, justify="right", no_wrap=True)
-    with_write_up = problem["name"] == "the write-up's"
-    if with_write_up:
-        table.add_column("Write-up\nspeed-up", justify="right", no_wrap=True, style="dim")
-    base = _timing(problem["rows"][0])
-    for row in problem["rows"]:
-        own = _timing(row)
-        found = gain(base, own, problem["kind"])
-        busy = sum(row["busy_s"]) / sum(row["values_s"]) / own.cores
+    with_article = problem["name"] == ARTICLE_PROBLEM
+    if with_article:
+        table.add_column("Article\nspeed-up", justify="right", no_wrap=True, style="dim")
+    for row, found in zip(problem["rows"], _gains(problem), strict=True):
+        busy = sum(row["busy_s"]) / sum(row["values_s"]) / found["cores"]
         simulated = row["simulated_s"]
         cells = [
             str(row["workers"]),
-            str(own.cores),
-            seconds_text(found.wall_s),
+            str(found["cores"]),
+            seconds_text(found["wall_s"]),
             "-" if simulated is None else seconds_text(simulated),
             _percent(busy),
-            f"{found.speedup.value:.2f}",
-            _with_interval(found.efficiency),
+            ratio_text(found["speedup"]["value"]),
+            _with_interval(found["efficiency"]),
         ]
-        if with_write_up:
-            there_s = WRITE_UP_S.get(row["workers"])
-            cells.append("-" if there_s is None else f"{WRITE_UP_S[0] / there_s:.2f}")
+        if with_article:
+            there_s = ARTICLE_S.get(row["workers"])
+            cells.append("-" if there_s is None else ratio_text(ARTICLE_S[0] / there_s))
         table.add_row(*cells)
     return table
+
+
+def _gains(problem: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what each row gained; only a second row of one core, with Ray, is still to be compared."""
+    known = {one["cores"]: one for one in problem["scaling"]["gains"]}
+    base, *_ = timings = [_timing(row) for row in problem["rows"]]
+    return [known.pop(own.cores, None) or asdict(gain(base, own, problem["kind"])) for own in timings]
 
 
 def _timing(row: Mapping[str, Any]) -> Timing:
     return Timing(max(1, row["actors"]), tuple(row["values_s"]))
 
 
-def _law_text(law: Law) -> str:
+def _law_text(law: Mapping[str, Any]) -> str:
     parameters = ", ".join(
-        f"{_PARAMETERS[name]} {found.value:.2g}"
-        + ("" if found.low is None else f" ({found.low:.2g} to {found.high:.2g})")
-        for name, found in law.parameters.items()
+        f"{_PARAMETERS[name]} {found['value']:.2g}"
+        + ("" if found["low"] is None else f" ({found['low']:.2g} to {found['high']:.2g})")
+        for name, found in law["parameters"].items()
     )
-    return f"{_LAWS[law.name]}: {'; '.join(filter(None, (parameters, law.note)))}."
+    return f"{_LAWS[law['name']]}: {'; '.join(filter(None, (parameters, law['note'])))}."
 
 
-def _with_interval(found: Estimate) -> str:
-    if found.low is None or found.high is None or found.low == found.high:
-        return _percent(found.value)
-    return f"{_percent(found.value)} ({PERCENT * found.low:.0f}-{PERCENT * found.high:.0f})"
+def _with_interval(found: Mapping[str, Any]) -> str:
+    value, low, high = (found[key] for key in ("value", "low", "high"))
+    if low is None or high is None or low == high:
+        return _percent(value)
+    return f"{_percent(value)} ({PERCENT * low:.0f}-{PERCENT * high:.0f})"
 
 
 def _percent(share: float) -> str:

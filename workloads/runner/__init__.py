@@ -1,1 +1,1 @@
-"""Reaches a cluster from the user's machine, starts a driver there and follows it; prints no table."""
+"""Decides how a driver is started from the user's machine, on a cluster or here, and followed."""

@@ -16,10 +16,14 @@ import sys
 import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workloads.protocol.events import Event, encode
+from workloads.protocol.machine import usable_cores
+from workloads.protocol.specs import Request, Spec
+from workloads.runner.follow import DriverReport
 from workloads.runner.signals import uninterrupted
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
@@ -32,17 +36,43 @@ class EmbeddedError(Exception):
     """The driver cannot be started; one line that says what to do."""
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+@dataclass(frozen=True)
+class EmbeddedTarget:
+    """This machine, with a Ray of its own.
+
+    Attributes:
+        cpus: CPUs that Ray may use; None for all that this process may use.
+    """
+
+    cpus: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Name for people."""
+        return "embedded Ray"
+
+    @property
+    def outputs(self) -> None:
+        """Outputs of the stack: there is none."""
+        return
+
+    def run(self, spec: Spec) -> Generator[str]:
+        """Run a driver; yield its output in pieces. Closing the iterator stops it."""
+        return run(spec, self.cpus)
+
+    def node_facts(self, _report: DriverReport) -> tuple[dict[str, Any], ...]:
+        """Return the facts of nodes that are other machines than this one: there are none."""
+        return ()
 
 
-def run(spec: Mapping[str, Any]) -> Generator[str]:
+def run(spec: Spec, cpus: int | None = None) -> Generator[str]:
     """Run a driver and yield its output in pieces; closing the iterator stops it.
 
     The last piece is an event "ended" if the driver failed.
+
+    Args:
+        spec: What to compute.
+        cpus: CPUs that Ray may use; None for all that this process may use.
 
     Raises:
         EmbeddedError: If the driver cannot be started.
@@ -56,15 +86,15 @@ def run(spec: Mapping[str, Any]) -> Generator[str]:
             f"the folder /tmp cannot be written to ({error.strerror}): Ray needs it."
         ) from None
     try:
-        yield from _run({**spec, "cpus": spec.get("cpus") or cores(), "temp_dir": temp_dir})
+        yield from _run(Request(spec=spec, expected=1, cpus=cpus or usable_cores(), temp_dir=temp_dir))
     finally:
         with uninterrupted():
             shutil.rmtree(temp_dir, ignore_errors=True)
 
 
-def _run(spec: Mapping[str, Any]) -> Generator[str]:
+def _run(request: Request) -> Generator[str]:
     try:
-        process = _start(spec)
+        process = _start(request)
     except OSError as error:
         raise EmbeddedError(
             f"{sys.executable} cannot be started ({error.strerror}): run it with a Python you may run."
@@ -79,9 +109,9 @@ def _run(spec: Mapping[str, Any]) -> Generator[str]:
         yield f"\n{encode(Event('ended', {'status': 'FAILED', 'message': f'exit code {code}'}))}\n"
 
 
-def _start(spec: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+def _start(request: Request) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "workloads.driver", json.dumps(spec)],
+        [sys.executable, "-m", "workloads.driver", json.dumps(request.to_dict())],
         # Not the user's directory: `python -m` would import a folder named ray that lies there, as in /tmp.
         cwd=PACKAGE_ROOT,
         env=environment(os.environ),

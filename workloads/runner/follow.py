@@ -1,4 +1,4 @@
-"""Decides what the runner makes of a driver's events: a progress bar, and an outcome when it has ended."""
+"""Decides what the runner makes of a driver's events: a progress bar, and a report when it has ended."""
 
 from collections import deque
 from collections.abc import Generator, Mapping
@@ -27,12 +27,13 @@ class RunError(Exception):
 
 
 @dataclass
-class Outcome:
+class DriverReport:
     """What a driver told.
 
     Attributes:
         result: Values of the event "result".
-        nodes: Nodes of the cluster, as `cluster.describe` gives them.
+        nodes: Nodes of the cluster, as the driver describes them.
+        after: The condition of each node at the end, by its name; nodes that were lost are not in it.
         rounds: Values of every event "round".
         notes: What the user should know besides the result.
         picture: The picture, if the workload has one.
@@ -40,12 +41,37 @@ class Outcome:
 
     result: Mapping[str, Any] = field(default_factory=dict)
     nodes: list[Mapping[str, Any]] = field(default_factory=list)
+    after: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     rounds: list[Mapping[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     picture: Picture = field(default_factory=Picture)
 
+    def node_facts(self, hosts: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], ...]:
+        """Return what is known of each node, for the result file.
 
-def watch(pieces: Generator[str], unit: str, console: Console) -> Outcome:
+        Args:
+            hosts: What the stack knows of the nodes' hosts, by their names: a container does not see all.
+
+        Returns:
+            name, host, pod and `machine_facts` of each node, where `throttled` may be the stack's list of
+            names; `throttled_after` and `temperature_after_c`, as they were at the end, None where nobody
+            knows.
+        """
+        return tuple(self._facts_of(node, hosts.get(node["host"], {})) for node in self.nodes)
+
+    def _facts_of(self, node: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:
+        facts: dict[str, Any] = {key: node[key] for key in ("name", "host", "pod")} | node["machine"]
+        if facts["model"] is None:
+            facts["model"] = host.get("model")
+        if facts["throttled"] is None:
+            facts["throttled"] = host.get("throttled")
+        after = self.after.get(node["name"], {})
+        facts["throttled_after"] = after.get("throttled")
+        facts["temperature_after_c"] = after.get("temperature_c")
+        return facts
+
+
+def watch(pieces: Generator[str], unit: str, console: Console) -> DriverReport:
     """Follow a driver to its end.
 
     Args:
@@ -69,7 +95,7 @@ def watch(pieces: Generator[str], unit: str, console: Console) -> Outcome:
 
 class _Watcher:
     def __init__(self, unit: str, console: Console) -> None:
-        self.outcome = Outcome()
+        self.report = DriverReport()
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -91,15 +117,15 @@ class _Watcher:
         if isinstance(item, str):
             self._log.append(item)
             return
-        if self.outcome.picture.add(item):
+        if self.report.picture.add(item):
             return
         values = item.values
         match item.kind:
             case "nodes":
-                self.outcome.nodes = list(values["nodes"])
-                found, expected = len(self.outcome.nodes), values["expected"]
+                self.report.nodes = list(values["nodes"])
+                found, expected = len(self.report.nodes), values["expected"]
                 if found < expected:
-                    self.outcome.notes.append(
+                    self.report.notes.append(
                         f"Only {found} of {expected} nodes joined Ray: look at the workers that are missing."
                     )
                 self.bar.update(self._task, description=f"warming {found} node{'s' * (found != 1)}")
@@ -108,15 +134,17 @@ class _Watcher:
                     self._task, description="computing", completed=values["done"], total=values["total"]
                 )
             case "round":
-                self.outcome.rounds.append(values)
-                self.bar.update(self._task, description="computing", completed=len(self.outcome.rounds))
+                self.report.rounds.append(values)
+                self.bar.update(self._task, description="computing", completed=len(self.report.rounds))
             case "loss":
-                self.outcome.notes.append(
+                self.report.notes.append(
                     f"Lost {len(values['lost'])} of row {values['workers']}'s workers on the way "
                     f"({', '.join(values['lost'])}): others computed their tiles; the time was not counted."
                 )
+            case "after":
+                self.report.after = {node["name"]: node for node in values["nodes"]}
             case "result":
-                self.outcome.result = values
+                self.report.result = values
             case "error":
                 self._error = values
             case "ended":
@@ -124,8 +152,8 @@ class _Watcher:
             case _:
                 pass
 
-    def finish(self) -> Outcome:
-        """Return the outcome or raise what went wrong."""
+    def finish(self) -> DriverReport:
+        """Return the report or raise what went wrong."""
         if self._error is not None:
             log = () if self._error.get("foreseen") else tuple(self._log)
             raise RunError(str(self._error["message"]), log)
@@ -133,8 +161,9 @@ class _Watcher:
             lines = str(self._ended["message"]).strip().splitlines()
             reason = f": {lines[-1]}" if lines else ""
             raise RunError(
-                f"the job ended as {self._ended['status']} before it had a result{reason}", tuple(self._log)
+                f"the driver ended as {self._ended['status']} before it had a result{reason}",
+                tuple(self._log),
             )
-        if not self.outcome.result:
-            raise RunError("the job ended without a result.", tuple(self._log))
-        return self.outcome
+        if not self.report.result:
+            raise RunError("the driver ended without a result.", tuple(self._log))
+        return self.report

@@ -1,115 +1,30 @@
 """Decides how a port of a pod behind a Service is reached from this machine; knows nothing of Ray.
 
-kr8s does the Kubernetes part. It runs in an event loop of its own, in a thread, so that the runner stays
-synchronous, and every TCP connection gets a web socket of its own: one that drops takes no other with it.
+The event loop of kr8s runs in a thread here, beside the runner. Every TCP connection gets a web socket of its
+own: one that drops takes no other with it.
 """
 
 import asyncio
-import base64
-import copy
-import logging
-import os
-import queue
-import shutil
-import ssl
-import tempfile
 import threading
-import warnings
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import AsyncExitStack, contextmanager, suppress
+from typing import Any
 
-import httpx
 import kr8s
 import kr8s.asyncio
-import yaml
 from kr8s.asyncio.objects import Namespace, Pod, Service
 from kr8s.asyncio.portforward import PortForward
 
-# Long enough for a Pi that wakes its disk up, short enough to say that nobody is there.
-API_TIMEOUT_S = 15.0
+from workloads.runner.kubernetes_api import KubernetesError, cancel_all, connect, private_kubeconfig, run_on
+
 CLOSE_TIMEOUT_S = 5.0
 # kr8s picks a local port at random and may meet one that another program took in between.
 BIND_ATTEMPTS = 5
 
-T = TypeVar("T")
-
-
-class KubernetesError(Exception):
-    """Kubernetes cannot be reached or lacks what was asked for; one line that says what to do."""
-
-
-@dataclass(frozen=True)
-class Kubeconfig:
-    """A kubeconfig in files that only this user can read.
-
-    Attributes:
-        path: The kubeconfig; its keys are in files beside it.
-        server: URL of the API server, for messages.
-    """
-
-    path: Path
-    server: str
-
-
-@contextmanager
-def private_kubeconfig(text: str) -> Iterator[Kubeconfig]:
-    """Write a kubeconfig's text to files, and remove every trace afterwards.
-
-    kr8s writes the keys that a kubeconfig holds to temporary files and leaves them there. Given their paths
-    it does not, so the keys are written here: 0600, in a folder of our own that goes away with the run.
-
-    Raises:
-        KubernetesError: If the text is no kubeconfig.
-    """
-    config = _load(text)
-    folder = Path(tempfile.mkdtemp(prefix="piray-"))
-    try:
-        for entries, inner in ((config["clusters"], "cluster"), (config["users"], "user")):
-            for index, entry in enumerate(entries):
-                _keys_to_files(entry[inner], folder, f"{inner}-{index}")
-        path = folder / "kubeconfig"
-        _write_private(path, yaml.safe_dump(config).encode())
-        yield Kubeconfig(path, config["clusters"][0]["cluster"]["server"])
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@asynccontextmanager
-async def connect(config: Kubeconfig) -> AsyncIterator[kr8s.asyncio.Api]:
-    """Connect to Kubernetes; every foreseeable failure inside the block becomes a KubernetesError.
-
-    Raises:
-        KubernetesError: If the server is away, refuses the credentials, or answers with an error.
-    """
-    where = f"Kubernetes at {config.server}"
-    # kr8s warns about every Kubernetes that is newer than itself.
-    warnings.filterwarnings("ignore", module="kr8s", category=UserWarning)
-    try:
-        api = await asyncio.wait_for(kr8s.asyncio.api(kubeconfig=str(config.path)), API_TIMEOUT_S)
-        api.timeout = API_TIMEOUT_S
-        yield api
-    except (TimeoutError, kr8s.APITimeoutError, httpx.TimeoutException):
-        raise KubernetesError(
-            f"{where} does not answer: is the server's Pi on, and is this machine in its network?"
-        ) from None
-    except kr8s.ServerError as error:
-        raise KubernetesError(_refusal(where, error)) from None
-    except (httpx.TransportError, ssl.SSLError, OSError) as error:
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            raise KubernetesError(
-                f"{where} shows a certificate that is not this stack's: was k3s installed anew? "
-                "Run `make up` for the stack."
-            ) from None
-        raise KubernetesError(
-            f"{where} cannot be reached ({error}): is the server's Pi on, and is k3s running there?"
-        ) from None
-
 
 class ServicePods:
-    """The ready pods behind a Service, looked up anew for every connection that lost its pod.
+    """The ready pods behind a Service, looked up again for every connection that lost its pod.
 
     Stands in for kr8s' own Service, which asks the server for every kind of resource it knows first.
     """
@@ -130,7 +45,7 @@ class ServicePods:
 
 
 async def find_service(api: kr8s.asyncio.Api, namespace: str, name: str) -> ServicePods:
-    """Return the pods behind a Service, once one of them is ready.
+    """Return the pods behind a Service; at least one of them is ready.
 
     Raises:
         KubernetesError: If the namespace or the Service is missing, or no pod is ready.
@@ -143,8 +58,8 @@ async def find_service(api: kr8s.asyncio.Api, namespace: str, name: str) -> Serv
     if not await pods.ready_pods():
         states = ", ".join(f"{pod.name} is {_pod_state(pod.raw)}" for pod in await pods.all())
         raise KubernetesError(
-            f"no pod behind Service {name} is ready ({states or 'there is none'}): wait, then see "
-            f"`kubectl -n {namespace} describe pods`."
+            f"no pod behind Service {name} is ready ({states or 'there is none'}): wait, then try "
+            f"again; `kubectl -n {namespace} describe pods` shows the reason."
         )
     return pods
 
@@ -165,60 +80,41 @@ def forward(kubeconfig: str, namespace: str, service: str, port: int) -> Iterato
     Raises:
         KubernetesError: If it cannot be opened.
     """
-    opened: queue.SimpleQueue[int | BaseException] = queue.SimpleQueue()
     loop = asyncio.new_event_loop()
-
-    async def hold() -> None:
-        with private_kubeconfig(kubeconfig) as config:
-            async with connect(config) as api, AsyncExitStack() as bridges:
-                found = await find_service(api, namespace, service)
-                opened.put(await _bind(bridges, found, port))
-                try:
-                    await asyncio.Event().wait()
-                finally:
-                    # From Python 3.12 on closing waits for connections that a client may keep open.
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(bridges.aclose(), CLOSE_TIMEOUT_S)
+    local_port: Future[int] = Future()
 
     def run() -> None:
         try:
-            run_on(loop, hold())
-        except BaseException as error:  # handed to the waiting caller, which raises it
-            opened.put(error)
+            run_on(loop, _hold(kubeconfig, namespace, service, port, local_port.set_result))
+        except BaseException as error:
+            # Once the port is open, only the end of the block gets here: it cancels the loop.
+            if not local_port.done():
+                local_port.set_exception(error)
 
     thread = threading.Thread(target=run, name="piray-forward", daemon=True)
     thread.start()
     try:
-        first = opened.get()
-        if isinstance(first, BaseException):
-            raise first
-        yield first
+        yield local_port.result()
     finally:
         with suppress(RuntimeError):
-            loop.call_soon_threadsafe(_cancel_all, loop)
+            loop.call_soon_threadsafe(cancel_all, loop)
         thread.join(CLOSE_TIMEOUT_S * 2)
 
 
-def run_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on a loop of its own, then cancel whatever it left behind and close the loop."""
-    # A connection that breaks is the client's business, which sees it and tries again: no traceback for it.
-    loop.set_exception_handler(lambda _, context: logging.getLogger(__name__).debug("forward: %s", context))
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    try:
-        return loop.run_until_complete(work)
-    finally:
-        left = _cancel_all(loop)
-        if left:
-            loop.run_until_complete(asyncio.wait(left))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
-
-
-def _cancel_all(loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[Any]]:
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    return tasks
+async def _hold(
+    kubeconfig: str, namespace: str, service: str, port: int, opened: Callable[[int], None]
+) -> None:
+    """Hold the way open until this task is cancelled; call `opened` with the local port."""
+    with private_kubeconfig(kubeconfig) as config:
+        async with connect(config) as api, AsyncExitStack() as bridges:
+            pods = await find_service(api, namespace, service)
+            opened(await _bind(bridges, pods, port))
+            try:
+                await asyncio.Event().wait()
+            finally:
+                # From Python 3.12 on closing waits for connections that a client may keep open.
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(bridges.aclose(), CLOSE_TIMEOUT_S)
 
 
 async def _bind(bridges: AsyncExitStack, pods: ServicePods, port: int) -> int:
@@ -257,49 +153,3 @@ def _pod_state(pod: Any) -> str:
             return str(waiting["reason"])
     phase = str(status.get("phase", "Unknown"))
     return "Running, not ready" if phase == "Running" else phase
-
-
-def _refusal(where: str, error: kr8s.ServerError) -> str:
-    code = error.response.status_code if error.response is not None else 0
-    reason = str(error).partition("\n")[0]
-    if code in (401, 403):
-        return (
-            f"{where} refuses the stack's credentials ({reason}): "
-            "run `make up` for the stack to read them anew."
-        )
-    return f"{where} answered with an error ({reason}): is k3s healthy there?"
-
-
-def _load(text: str) -> dict[str, Any]:
-    remedy = "output kubeconfig is no kubeconfig: run `make up` for the stack."
-    try:
-        config = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise KubernetesError(remedy) from None
-    if not isinstance(config, dict):
-        raise KubernetesError(remedy)
-    config = copy.deepcopy(config)
-    try:
-        names = [config["contexts"][0]["context"], config["current-context"], config["users"][0]["user"]]
-        server = config["clusters"][0]["cluster"]["server"]
-    except (KeyError, IndexError, TypeError):
-        raise KubernetesError(remedy) from None
-    if not all(names) or not isinstance(server, str):
-        raise KubernetesError(remedy)
-    return config
-
-
-def _keys_to_files(entry: dict[str, Any], folder: Path, name: str) -> None:
-    for key in ("client-key", "client-certificate", "certificate-authority"):
-        data = entry.pop(f"{key}-data", None)
-        if data is None:
-            continue
-        path = folder / f"{name}-{key}.pem"
-        _write_private(path, base64.b64decode(data))
-        entry[key] = str(path)
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)

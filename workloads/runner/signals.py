@@ -22,7 +22,7 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold SIGINT and SIGTERM off while a run is cleaned up; the block has to be bounded in time."""
+    """Ignore SIGINT and SIGTERM while a run is cleaned up; the block must come to an end by itself."""
 
     def ignore(_number: int, _frame: FrameType | None) -> None:
         return None

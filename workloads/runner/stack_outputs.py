@@ -8,23 +8,48 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
+from pydantic_core import ErrorDetails
 
 CONTRACT_VERSION = 1
 PROJECT_FILE = "Pulumi.yaml"
 # A file backend answers in seconds; a network backend that hangs must not hang the runner.
 READ_TIMEOUT_S = 120
+WRITE_FILE = "`pulumi stack output --json --show-secrets`"
 
 
 class StackError(Exception):
     """The stack's outputs cannot be used; the message says what to do."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PiJobOutputs:
-    """The π Job of a stack.
+def camel_case(field: str) -> str:
+    """Return the name that a field has in a stack's outputs; `infra` has the same rule.
+
+    >>> camel_case("ray_version"), camel_case("k3s_version")
+    ('rayVersion', 'k3sVersion')
+    """
+    first, *rest = field.split("_")
+    return first + "".join(word[:1].upper() + word[1:] for word in rest)
+
+
+def _whole(value: Any) -> Any:
+    # Pulumi keeps every number as a float, so 3 may come back as 3.0.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, Strict(), BeforeValidator(_whole)]
+Fact = Annotated[Any, BeforeValidator(_whole)]
+
+
+class _Outputs(BaseModel):
+    model_config = ConfigDict(frozen=True, alias_generator=camel_case, hide_input_in_errors=True)
+
+
+class PiJobOutputs(_Outputs):
+    """The π Job as a stack declares it.
 
     Attributes:
         name: Name of the Job.
@@ -35,15 +60,14 @@ class PiJobOutputs:
     """
 
     name: str
-    completions: int
-    parallelism: int
-    samples: int
-    seed: int
+    completions: Whole
+    parallelism: Whole
+    samples: Whole
+    seed: Whole
 
 
-@dataclass(frozen=True, kw_only=True)
-class StackOutputs:
-    """Typed outputs of one stack, contract version 1.
+class StackOutputs(_Outputs):
+    """Typed outputs of one stack, contract version 1; unknown ones are ignored.
 
     Attributes:
         platform: "pi", "local", …
@@ -56,66 +80,49 @@ class StackOutputs:
         namespace: Kubernetes namespace of the Ray pods.
         head_service: Name of the Service in front of the Ray head.
         dashboard_port: Port of the dashboard and Jobs API on the head's pod.
-        pi_job: The parallel π Job, if the stack has one.
+        pi_job: The π Job, if the stack has one.
+        hosts: Name of a host → what `infra/hosts/verify.sh` found there: arch, kernel, model, cores,
+            memoryMib, cgroupVersion, and throttled (a list of text, or None where it cannot be known). Empty
+            without hosts of the stack's own, or if an older piray made the stack.
     """
 
     platform: str
     ray_version: str
-    ray_token: str = field(repr=False)
-    workers: int
+    ray_token: str = Field(repr=False)
+    workers: Whole
     runtime_packages: tuple[str, ...] = ()
     dashboard_url: str | None = None
-    kubeconfig: str | None = field(default=None, repr=False)
+    kubeconfig: str | None = Field(default=None, repr=False)
     namespace: str | None = None
     head_service: str | None = None
-    dashboard_port: int | None = None
+    dashboard_port: Whole | None = None
     pi_job: PiJobOutputs | None = None
+    hosts: Mapping[str, Mapping[str, Fact]] = {}
 
 
-# Text, an integer, a list of text or an object, for each output; what is not required may be absent.
-_REQUIRED: dict[str, type] = {"platform": str, "ray_version": str, "ray_token": str, "workers": int}
-_OPTIONAL: dict[str, type] = {
-    "runtime_packages": list,
-    "dashboard_url": str,
-    "kubeconfig": str,
-    "namespace": str,
-    "head_service": str,
-    "dashboard_port": int,
-    "pi_job": dict,
-}
 _BEHIND_KUBERNETES = ("kubeconfig", "namespace", "head_service", "dashboard_port")
-_TYPE_NAMES = {str: "text", int: "a whole number", list: "a list of text", dict: "an object"}
+_SECRET = {camel_case(name) for name, field in StackOutputs.model_fields.items() if not field.repr}
+# What pydantic calls a mistake → what must be there instead.
+_RULES = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "tuple_type": "a list of text",
+    "model_type": "an object",
+    "dict_type": "an object",
+}
 
 
 def parse(values: Mapping[str, Any], stack: str) -> StackOutputs:
     """Check the outputs of a stack, as `pulumi stack output --json --show-secrets` prints them.
 
     Args:
-        values: The outputs by their exported (camelCase) names; unknown ones are ignored.
+        values: The outputs by their exported (camelCase) names.
         stack: Name of the stack, for messages.
 
     Raises:
         StackError: Every problem found, one line each.
     """
-    if not values:
-        raise StackError(f"stack {stack} has no outputs: run `make up STACK={stack}` first.")
-    _check_version(values.get("contractVersion"), stack)
-    problems: list[str] = []
-    found = {name: _take(values, name, kind, problems) for name, kind in {**_REQUIRED, **_OPTIONAL}.items()}
-    missing = [name for name in _REQUIRED if values.get(_camel(name)) is None]
-    if values.get("dashboardUrl") is None:
-        missing += [name for name in _BEHIND_KUBERNETES if values.get(_camel(name)) is None]
-    if missing:
-        names = ", ".join(_camel(name) for name in missing)
-        problems.append(f"stack {stack} has no output {names}: run `make up STACK={stack}`.")
-    job = found.pop("pi_job")
-    pi_job = _parse_pi_job(job, problems) if job is not None else None
-    packages = found.pop("runtime_packages") or []
-    if not all(isinstance(package, str) for package in packages):
-        problems.append(f"output runtimePackages is {packages!r}: it must be a list of text.")
-    if problems:
-        raise StackError("\n".join(problems))
-    return StackOutputs(**found, runtime_packages=tuple(packages), pi_job=pi_job)
+    return _parse(values, f"stack {stack}", f"run `make up STACK={stack}`")
 
 
 def read_file(path: str, text: str) -> StackOutputs:
@@ -131,17 +138,18 @@ def read_file(path: str, text: str) -> StackOutputs:
     try:
         values = json.loads(text)
     except ValueError as error:
-        raise StackError(
-            f"{path} is no JSON ({error}): write it with `pulumi stack output --json --show-secrets`."
-        ) from None
+        raise StackError(f"{path} is no JSON ({error}): write it with {WRITE_FILE}.") from None
     if not isinstance(values, dict):
-        raise StackError(f"{path} must hold one JSON object of stack outputs, not {type(values).__name__}.")
+        raise StackError(
+            f"{path} must hold one JSON object of stack outputs, not {type(values).__name__}: "
+            f"write it with {WRITE_FILE}."
+        )
     # Without --show-secrets pulumi prints this text in the place of every secret.
     if "[secret]" in (values.get("rayToken"), values.get("kubeconfig")):
         raise StackError(
             f"{path} was written without its secrets: add --show-secrets to `pulumi stack output --json`."
         )
-    return parse(values, str(path))
+    return _parse(values, path, f"run `make up` for its stack, then write the file with {WRITE_FILE}")
 
 
 def read(stack: str) -> StackOutputs:
@@ -152,10 +160,9 @@ def read(stack: str) -> StackOutputs:
     """
     if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*){0,2}", stack, re.ASCII):
         raise StackError(f"{stack!r} is no name of a stack: use letters, digits, '-', '_' and '.'.")
-    command = [sys.executable, "-m", "infra.pulumi_cli", "outputs", stack]
     try:
         done = subprocess.run(
-            command,
+            [sys.executable, "-m", "infra.pulumi_cli", "outputs", stack],
             cwd=find_project(),
             capture_output=True,
             text=True,
@@ -165,7 +172,7 @@ def read(stack: str) -> StackOutputs:
         )
     except subprocess.TimeoutExpired:
         raise StackError(
-            f"reading stack {stack} took more than {READ_TIMEOUT_S} s: is the Pulumi backend reachable?"
+            f"reading stack {stack} took more than {READ_TIMEOUT_S} s: can the Pulumi backend be reached?"
         ) from None
     if done.returncode != 0:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
@@ -194,51 +201,62 @@ def find_project() -> Path:
     )
 
 
-def _check_version(version: object, stack: str) -> None:
+def _parse(values: Mapping[str, Any], source: str, remedy: str) -> StackOutputs:
+    """Check outputs.
+
+    Args:
+        values: The outputs by their exported (camelCase) names; None stands for an output that is not there.
+        source: What they were read from, for messages.
+        remedy: What to do if they cannot be used.
+    """
+    present = {name: value for name, value in values.items() if value is not None}
+    if not present:
+        raise StackError(f"{source} has no outputs: {remedy} first.")
+    _check_version(present.get("contractVersion"), source, remedy)
+    needed = _BEHIND_KUBERNETES if "dashboardUrl" not in present else ()
+    missing = [name for name in map(camel_case, needed) if name not in present]
+    mistakes: list[str] = []
+    try:
+        outputs = StackOutputs.model_validate(present)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False)
+        absent = [one for one in found if one["type"] == "missing" and len(one["loc"]) == 1]
+        missing = [str(one["loc"][0]) for one in absent] + missing
+        mistakes = [_mistake(one, present, remedy) for one in found if one not in absent]
+    if missing:
+        mistakes.append(f"{source} has no output {', '.join(missing)}: {remedy}.")
+    if mistakes:
+        raise StackError("\n".join(dict.fromkeys(mistakes)))
+    return outputs
+
+
+def _mistake(error: ErrorDetails, values: Mapping[str, Any], remedy: str) -> str:
+    """Return one line: the output, the rule, the value unless it is secret, the remedy."""
+    path = [part for part in error["loc"] if isinstance(part, str)]
+    name = ".".join(path)
+    if error["type"] == "missing":
+        return f"output {name} is None: it must have a value; {remedy}."
+    in_list = len(path) < len(error["loc"])
+    rule = _RULES["tuple_type"] if in_list else _RULES.get(error["type"], "of another type")
+    value = values[name] if in_list else error["input"]
+    shown = "" if path[0] in _SECRET else f", not {value!r}"
+    return f"output {name} has the wrong type: it must be {rule}{shown}; {remedy}."
+
+
+def _check_version(version: object, source: str, remedy: str) -> None:
     if version is None:
         raise StackError(
-            f"the outputs of {stack} have no contractVersion: they are not those of a piray stack, "
-            f"or `make up STACK={stack}` was never finished."
+            f"the outputs of {source} have no contractVersion: they are not those of a piray stack, "
+            f"or its `make up` was never finished; {remedy}."
         )
     if version != CONTRACT_VERSION:
-        newer = isinstance(version, int) and version > CONTRACT_VERSION
-        remedy = (
+        newer = isinstance(version, int | float) and version > CONTRACT_VERSION
+        other = (
             "a newer piray is needed: `git pull` in this checkout"
             if newer
-            else f"an older piray is needed, or `make up STACK={stack}` with this one"
+            else f"an older piray is needed, or, with this one, {remedy}"
         )
         raise StackError(
-            f"the outputs of {stack} follow contract {version}, "
-            f"this piray reads {CONTRACT_VERSION}: {remedy}."
+            f"the outputs of {source} follow version {version} of the contract, "
+            f"and this piray reads version {CONTRACT_VERSION}: {other}."
         )
-
-
-def _take(values: Mapping[str, Any], name: str, kind: type, problems: list[str]) -> Any:
-    value = _whole(values.get(_camel(name)))
-    if value is None:
-        return None
-    if not isinstance(value, kind) or isinstance(value, bool):
-        problems.append(f"output {_camel(name)} has the wrong type: it must be {_TYPE_NAMES[kind]}.")
-        return None
-    return value
-
-
-def _parse_pi_job(job: Mapping[str, Any], problems: list[str]) -> PiJobOutputs | None:
-    values: dict[str, Any] = {}
-    for one in fields(PiJobOutputs):
-        value = _whole(job.get(one.name))
-        expected = str if one.name == "name" else int
-        if not isinstance(value, expected) or isinstance(value, bool):
-            problems.append(f"output piJob.{one.name} is {value!r}: it must be {_TYPE_NAMES[expected]}.")
-        values[one.name] = value
-    return PiJobOutputs(**values) if not problems else None
-
-
-def _whole(value: Any) -> Any:
-    # Pulumi keeps every number as a float, so 3 may come back as 3.0.
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(part.capitalize() for part in rest)

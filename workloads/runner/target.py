@@ -1,42 +1,25 @@
-"""Decides where a workload runs: on a stack's cluster by its Jobs API, or on an embedded Ray."""
+"""Decides how a workload runs on a stack's cluster: as a job of Ray, followed and stopped from here."""
 
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from workloads.protocol.events import Event, encode
-from workloads.runner import embedded
-from workloads.runner.jobs_api import ClusterError, Jobs, new_id
+from workloads.protocol.specs import Request, Spec
+from workloads.runner.embedded import EmbeddedTarget
+from workloads.runner.follow import DriverReport
+from workloads.runner.jobs_api.dashboard import ClusterError
+from workloads.runner.jobs_api.jobs import Jobs, new_id
 from workloads.runner.port_forward import forward
 from workloads.runner.signals import uninterrupted
 from workloads.runner.stack_outputs import StackOutputs
 
 
 @dataclass(frozen=True)
-class Embedded:
-    """This machine, with a Ray of its own.
-
-    Attributes:
-        cpus: CPUs that Ray may use; None for all of them.
-    """
-
-    cpus: int | None = None
-
-    @property
-    def name(self) -> str:
-        """Name for people."""
-        return "embedded Ray"
-
-    def run(self, workload: str, spec: Mapping[str, Any]) -> Generator[str]:
-        """Run a driver; yield its output in pieces. Closing the iterator stops it."""
-        return embedded.run({**spec, "workload": workload, "cpus": self.cpus, "expected": 1})
-
-
-@dataclass(frozen=True)
-class Cluster:
+class StackTarget:
     """The cluster of a stack.
 
     Attributes:
@@ -54,22 +37,22 @@ class Cluster:
         """Name for people."""
         return f"stack {self.stack}"
 
-    def run(self, workload: str, spec: Mapping[str, Any]) -> Generator[str]:
+    def run(self, spec: Spec) -> Generator[str]:
         """Submit a job and yield its output in pieces. Closing the iterator stops the job on the cluster.
 
         Raises:
             ClusterError: If the cluster cannot be used.
             KubernetesError: If the way to it cannot be opened.
         """
-        full = {**spec, "workload": workload, "expected": self.outputs.workers + 1}
+        request = Request(spec=spec, expected=self.outputs.workers + 1, cpus=None, temp_dir=None)
         # The local platform's head runs on this machine, where `python` may be anything.
         python = sys.executable if self.outputs.platform == "local" else "python"
         with self._reach() as url:
             jobs = Jobs(url, self.outputs.ray_token)
-            job = new_id(workload)
+            job = new_id(spec.workload)
             ended = False
             try:
-                jobs.submit(job, full, self.outputs.runtime_packages, python)
+                jobs.submit(job, request.to_dict(), self.outputs.runtime_packages, python)
                 yield from jobs.follow(job)
                 status, message = jobs.end(job)
                 ended = True
@@ -85,6 +68,10 @@ class Cluster:
         if not jobs.stop(job):
             self.tell(f"job {job} could not be stopped: look for it in Ray's dashboard.")
 
+    def node_facts(self, report: DriverReport) -> tuple[dict[str, Any], ...]:
+        """Return the facts of the nodes that computed, with what the stack knows of their hosts."""
+        return report.node_facts(self.outputs.hosts)
+
     @contextmanager
     def _reach(self) -> Iterator[str]:
         outputs = self.outputs
@@ -96,7 +83,7 @@ class Cluster:
             return
         kubernetes = (outputs.kubeconfig, outputs.namespace, outputs.head_service, outputs.dashboard_port)
         kubeconfig, namespace, service, port = kubernetes
-        # stack.parse lets no outputs through that lack both a URL and a way by Kubernetes.
+        # stack_outputs.parse lets no outputs through that lack both a URL and a way by Kubernetes.
         assert kubeconfig is not None
         assert namespace is not None
         assert service is not None
@@ -105,4 +92,4 @@ class Cluster:
             yield f"http://127.0.0.1:{local_port}"
 
 
-Target = Embedded | Cluster
+Target = EmbeddedTarget | StackTarget

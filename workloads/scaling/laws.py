@@ -38,8 +38,8 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A number and its 95 % confidence interval; None where one round cannot tell.
+class Interval:
+    """A number and its 95 % confidence interval; the ends are None where one round cannot tell.
 
     Attributes:
         value: The number.
@@ -65,8 +65,8 @@ class Gain:
 
     cores: int
     wall_s: float
-    speedup: Estimate
-    efficiency: Estimate
+    speedup: Interval
+    efficiency: Interval
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Law:
     """
 
     name: str
-    parameters: dict[str, Estimate]
+    parameters: dict[str, Interval]
     note: str = ""
 
 
@@ -135,21 +135,21 @@ def gain(base: Timing, row: Timing, kind: Kind = "strong") -> Gain:
     return Gain(row.cores, float(np.median(row.walls_s)), speedup, efficiency)
 
 
-def _ratio(base_s: Sequence[float], walls_s: Sequence[float]) -> Estimate:
+def _ratio(base_s: Sequence[float], walls_s: Sequence[float]) -> Interval:
     """Return the median of the rounds' ratios, and the interval of their mean logarithm by Student's t."""
     logs = np.array([math.log(base / wall) for base, wall in zip(base_s, walls_s, strict=False)])
     value = float(np.exp(np.median(logs)))
     if logs.size == 1:
-        return Estimate(value)
+        return Interval(value)
     half = _quantile(logs.size - 1) * float(logs.std(ddof=1)) / math.sqrt(logs.size)
     low, high = (math.exp(float(logs.mean()) + side) for side in (-half, half))
     # With a few skewed rounds the median can lie outside the mean's interval.
-    return Estimate(value, min(low, value), max(high, value))
+    return Interval(value, min(low, value), max(high, value))
 
 
-def _times(estimate: Estimate, factor: float) -> Estimate:
-    low, high = (None if end is None else end * factor for end in (estimate.low, estimate.high))
-    return Estimate(estimate.value * factor, low, high)
+def _times(interval: Interval, factor: float) -> Interval:
+    low, high = (None if end is None else end * factor for end in (interval.low, interval.high))
+    return Interval(interval.value * factor, low, high)
 
 
 def _universal(cores: Vector, sigma: float, kappa: float = 0.0) -> Vector:
@@ -189,15 +189,15 @@ def _law(name: str, names: tuple[str, ...], relative: Callable[..., Vector], row
     )
     freedom = rounds * (len(rows) - 1) - len(names)
     halves = _half_widths(found.jac, 2 * found.cost, freedom)
-    estimates = {
-        key: Estimate(
+    parameters = {
+        key: Interval(
             float(value),
             None if half is None else max(0.0, float(value - half)),
             None if half is None else float(min(value + half, most)),
         )
         for key, value, half, most in zip(names, found.x, halves, upper, strict=True)
     }
-    return Law(name, estimates, _note(found.active_mask, freedom, len(rows) - 1 - len(names)))
+    return Law(name, parameters, _note(found.active_mask, freedom, len(rows) - 1 - len(names)))
 
 
 def _half_widths(jacobian: Vector, squares: float, freedom: int) -> list[float | None]:

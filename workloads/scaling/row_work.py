@@ -14,7 +14,7 @@ SIDE, LEAST_SIDE = 64, 32
 SHARE = 1e-3
 # What a pixel costs beside its updates, in updates: logarithms, colour, the way to memory.
 PIXEL_UPDATES = 8.0
-# A smooth value lies this far below the number of updates for the write-up's threshold, within one or two.
+# With the 2020 article's threshold a smooth value is so much below the count of updates, within one or two.
 BELOW_COUNT = 4.0
 
 # Some 2 ms for a desktop core, 20 ms for a Pi's.

@@ -6,7 +6,6 @@ Not in the model: switches between the nodes, lost workers, and the driver's sea
 """
 
 import heapq
-import math
 import random
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from workloads.mandelbrot.plan import Band, Plan
 from workloads.scaling.schedule import CALLS_IN_HAND, Schedule
+from workloads.scaling.simulated_cluster import SimulatedCluster
 
 # How often idle workers are asked whether a copy is worth while; real ones are at every arrival. With many
 # workers less often, so that thousands are simulated in seconds.
@@ -34,38 +34,7 @@ Way = tuple[tuple[float, Cause], ...]
 
 
 @dataclass(frozen=True)
-class Cluster:
-    """Nodes, and what it costs to use them.
-
-    Attributes:
-        cores: Workers on each node; node 0 is the driver's, whose results cross no link.
-        speed: Updates a second of one core, as `row_work` counts them, with all its neighbours busy.
-        call_s: Seconds of the driver for each call: half to make it, half to take its result.
-        gap_s: Seconds of a worker for each call beside its work, even if the next one is there already.
-        start_s: Seconds of the driver before the first call.
-        latency_s: Seconds from the driver to another node, and as many back.
-        link_bytes_s: Bytes a second into the driver's node; a pixel is one byte.
-        copy_bytes_s: Bytes a second that a process puts into shared memory or a file.
-        spare_core: Whether the driver has a core of its own beside the workers of its node.
-        spread: Standard deviation of the nodes' speeds, relative; the driver has measured them.
-        straggler: How many times slower the last node is than the driver has measured.
-    """
-
-    cores: tuple[int, ...]
-    speed: float
-    call_s: float = 0.0
-    gap_s: float = 0.0
-    start_s: float = 0.0
-    latency_s: float = 0.0
-    link_bytes_s: float = math.inf
-    copy_bytes_s: float = math.inf
-    spare_core: bool = True
-    spread: float = 0.0
-    straggler: float = 1.0
-
-
-@dataclass(frozen=True)
-class Outcome:
+class SimulatedRun:
     """What a simulated picture took.
 
     Attributes:
@@ -85,14 +54,14 @@ class Outcome:
     lost: dict[Cause, float]
 
     @property
-    def limit(self) -> Cause:
-        """The cause that costs most."""
+    def main_cause(self) -> Cause:
+        """The cause that costs most time."""
         return max(CAUSES, key=lambda cause: self.lost[cause])
 
 
 def simulate(
-    plan: Plan, row_work: NDArray[np.float64], cluster: Cluster, error: float = 0.0, seed: int = 0
-) -> Outcome:
+    plan: Plan, row_work: NDArray[np.float64], cluster: SimulatedCluster, error: float = 0.0, seed: int = 0
+) -> SimulatedRun:
     """Let a cluster compute a picture in simulated time.
 
     Args:
@@ -163,7 +132,7 @@ class _Simulation:
     """One picture on its way."""
 
     def __init__(
-        self, plan: Plan, row_work: NDArray[np.float64], cluster: Cluster, error: float, seed: int
+        self, plan: Plan, row_work: NDArray[np.float64], cluster: SimulatedCluster, error: float, seed: int
     ) -> None:
         self._plan, self._cluster, self._error = plan, cluster, error
         self._before = np.concatenate(([0.0], np.cumsum(row_work))).tolist()
@@ -189,7 +158,7 @@ class _Simulation:
         self._lost = dict.fromkeys(CAUSES, 0.0)
         self._last: Way = ()
 
-    def run(self) -> Outcome:
+    def run(self) -> SimulatedRun:
         """Return what the picture took."""
         for _ in range(CALLS_IN_HAND):
             for worker in self._workers:
@@ -200,7 +169,7 @@ class _Simulation:
                 continue
             now, _, act, call = heapq.heappop(self._events)
             act(now, call)
-        return self._outcome()
+        return self._result()
 
     def _at(self, when: float, act: Callable[[float, _Call], None], call: _Call) -> None:
         self._order += 1
@@ -298,7 +267,7 @@ class _Simulation:
                 self._lost[cause] += step * worker.speed
                 at += step
 
-    def _outcome(self) -> Outcome:
+    def _result(self) -> SimulatedRun:
         wall_s = self._driver_s
         for worker in self._workers:
             # What is being computed now is not needed; the others wait for the last result.
@@ -307,7 +276,7 @@ class _Simulation:
             if act == self._take:
                 self._lost["tail"] += call.seconds * call.worker.speed
         capacity = wall_s * sum(worker.speed for worker in self._workers)
-        return Outcome(
+        return SimulatedRun(
             workers=len(self._workers),
             wall_s=wall_s,
             calls=self._calls,

@@ -14,36 +14,41 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.engine.command.ssh import run_over_ssh
-from sandbox.engine.marks import UNKNOWN
 from sandbox.engine.provider import Context, Diff, ProviderError
-from sandbox.engine.state import Resource
-from sandbox.engine.values import changed_paths, plain
+from sandbox.engine.stack.resource import Resource
+from sandbox.engine.wire.marks import UNKNOWN
+from sandbox.engine.wire.values import changed_paths, plain
 
 
 class Command:
     """Resources `command:local:Command` and `command:remote:Command`."""
 
     def check(self, name: str, inputs: dict[str, Any], old: Resource | None) -> dict[str, Any]:
+        """Return the inputs as they are."""
         return inputs
 
     def diff(self, old: Resource, new: Mapping[str, Any], context: Context) -> Diff:
+        """Compare the inputs; another trigger replaces the command."""
         paths = list(changed_paths(plain(old.inputs), new))
         # A trigger that changes inside its list replaces by the `replaceOnChanges` of the generated SDKs.
         return Diff(paths, replace=("triggers",) in paths)
 
     def preview(self, old: Resource | None, new: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        # Any change of the inputs may change what the command prints.
+        """Return the inputs: any change of them may change what the command prints."""
         return {**new, "stdout": UNKNOWN, "stderr": UNKNOWN}
 
     def create(self, name: str, new: Mapping[str, Any], context: Context) -> tuple[str, dict[str, Any]]:
+        """Run `create` if there is one."""
         said = _run(new.get("create"), new, {}, context)
         return f"{name}{secrets.token_hex(4)}", {**new, **said}
 
     def update(self, old: Resource, new: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """Run `update`, or `create` if there is none."""
         said = {key: plain(old.outputs.get(key, "")) for key in ("stdout", "stderr")}
         return {**new, **said, **_run(new.get("update") or new.get("create"), new, said, context)}
 
     def delete(self, old: Resource, context: Context) -> None:
+        """Run `delete` if there is one."""
         outputs = plain(old.outputs)
         _run(outputs.get("delete"), outputs, outputs, context)
 

@@ -13,8 +13,11 @@ from sandbox.engine.provider import Context, ProviderError
 _FIRST_DELAY_S, _DELAY_FACTOR, _LONGEST_DELAY_S = 0.1, 1.5, 5.0
 _DIAL_ERRORS, _DIAL_TIMEOUT_S = 10, 15
 
-# ssh writes it between the handshake and the command; its exit code 255 may be the command's own.
+# ssh writes it between the handshake and the command.
 _AUTHENTICATED = "Authenticated to "
+
+# The exit code of ssh's own failures; it may be the command's, too.
+_SSH_FAILED = 255
 
 # What ssh says of a connection that broke under the command.
 _BROKEN = ("closed by remote host", "Connection reset", "not responding", "Broken pipe")
@@ -48,32 +51,39 @@ def run_over_ssh(
         "environment"
     ):
         raise ProviderError(f"the test engine cannot do {unknown} of a remote Command")
-    limit = int(connection.get("dialErrorLimit", _DIAL_ERRORS))
-    address = f"{connection['host']}:{int(connection.get('port', 22))}"
-    delay_s = _FIRST_DELAY_S
-    failures = 0
     with tempfile.TemporaryDirectory(prefix="piray-engine-") as folder:
-        options = _options(connection, Path(folder))
-        while True:
-            log = Path(folder) / "log"
-            log.write_text("")
-            done = _attempt(
-                [*options, "-E", str(log), "--", str(connection["host"]), command], inputs, context
-            )
-            said = log.read_text(errors="replace")
-            if _AUTHENTICATED in said:
-                break
-            if failures == limit or context.cancelled.is_set():
-                raise ProviderError(f"after {failures} failed attempts: {_as_go_says(said, address)}")
-            failures += 1
-            context.cancelled.wait(delay_s)
-            delay_s = min(delay_s * _DELAY_FACTOR, _LONGEST_DELAY_S)
-    if done.returncode == 255 and any(part in said + done.stderr for part in _BROKEN):
+        log = Path(folder) / "log"
+        options = [*_options(connection, Path(folder)), "-E", str(log), "--", str(connection["host"])]
+        done = _dial([*options, command], log, inputs, context)
+        said = log.read_text(errors="replace") + done.stderr
+    if done.returncode == _SSH_FAILED and any(part in said for part in _BROKEN):
         raise ProviderError(
             "wait: remote command exited without exit status or exit signal: "
             f"running {json.dumps(command)}:\n{done.stdout}{done.stderr}"
         )
     return done, done.stdout + done.stderr
+
+
+def _dial(
+    arguments: list[str], log: Path, inputs: Mapping[str, Any], context: Context
+) -> "subprocess.CompletedProcess[str]":
+    """Call ssh until it has run the command, at most as often as the connection allows."""
+    connection = inputs["connection"]
+    limit = int(connection.get("dialErrorLimit", _DIAL_ERRORS))
+    delay_s = _FIRST_DELAY_S
+    failures = 0
+    while True:
+        log.write_text("")
+        done = _attempt(arguments, inputs, context)
+        said = log.read_text(errors="replace")
+        if _AUTHENTICATED in said:
+            return done
+        if failures == limit or context.cancelled.is_set():
+            address = f"{connection['host']}:{int(connection.get('port', 22))}"
+            raise ProviderError(f"after {failures} failed attempts: {_as_go_says(said, address)}")
+        failures += 1
+        context.cancelled.wait(delay_s)
+        delay_s = min(delay_s * _DELAY_FACTOR, _LONGEST_DELAY_S)
 
 
 def _attempt(

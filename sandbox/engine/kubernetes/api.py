@@ -1,18 +1,20 @@
-"""The few calls of the Kubernetes API that the test engine makes."""
+"""The few calls of the Kubernetes API that the test engine makes, through kr8s."""
 
-import base64
+import asyncio
 import contextlib
 import json
+import logging
 import ssl
-import tempfile
-import urllib.error
-import urllib.parse
-import urllib.request
+import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from http import HTTPStatus
 from typing import Any
 
-import yaml
+import httpx
+import kr8s
+import kr8s.asyncio
+
+from workloads.runner.kubernetes_api import Kubeconfig, private_kubeconfig
 
 _CALL_TIMEOUT_S = 30
 _CLUSTER_SCOPED = {"Namespace", "Node", "ClusterRole", "ClusterRoleBinding"}
@@ -44,32 +46,21 @@ def object_path(manifest: Mapping[str, Any]) -> str:
 
 
 class Api:
-    """A cluster as a kubeconfig describes it; certificates and tokens only.
+    """A cluster as a kubeconfig describes it.
 
     Args:
         kubeconfig: Its contents.
     """
 
     def __init__(self, kubeconfig: str) -> None:
-        config = yaml.safe_load(kubeconfig)
-        contexts = {one["name"]: one["context"] for one in config["contexts"]}
-        chosen = contexts[config["current-context"]]
-        cluster = {one["name"]: one["cluster"] for one in config["clusters"]}[chosen["cluster"]]
-        user = {one["name"]: one["user"] for one in config["users"]}[chosen["user"]]
-        self._server = cluster["server"].rstrip("/")
-        self._headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
-        # The user's proxy must not stand between this machine and a cluster in its own network.
-        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
-        if self._server.startswith("https:"):
-            handlers.append(urllib.request.HTTPSHandler(context=_tls(cluster, user)))
-        self._opener = urllib.request.build_opener(*handlers)
+        self._kubeconfig = kubeconfig
 
     def get(self, path: str) -> dict[str, Any] | None:
         """Return an object, or None if it is not there."""
         try:
             return self.call("GET", path)
         except ApiError as error:
-            if error.status == 404:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
 
@@ -83,23 +74,21 @@ class Api:
     def list(self, path: str, labels: Mapping[str, str]) -> list[dict[str, Any]]:
         """Return the objects below a path that have all the labels."""
         selector = ",".join(f"{key}={value}" for key, value in labels.items())
-        items = self.call("GET", f"{path}?{urllib.parse.urlencode({'labelSelector': selector})}")["items"]
+        items = self.call("GET", path, labelSelector=selector)["items"]
         assert isinstance(items, list)
         return items
 
     def create(self, manifest: Mapping[str, Any], manager: str, *, dry_run: bool = False) -> dict[str, Any]:
         """Create an object that is not there yet."""
-        query = {"fieldManager": manager, **_dry(dry_run)}
         path = object_path(manifest).rpartition("/")[0]
-        return self.call("POST", f"{path}?{urllib.parse.urlencode(query)}", manifest)
+        return self.call("POST", path, manifest, fieldManager=manager, **_dry(dry_run))
 
     def apply(
         self, manifest: Mapping[str, Any], manager: str, *, dry_run: bool = False, force: bool = False
     ) -> dict[str, Any]:
         """Create or change an object by server-side apply."""
         query = {"fieldManager": manager, "force": str(force).lower(), **_dry(dry_run)}
-        path = f"{object_path(manifest)}?{urllib.parse.urlencode(query)}"
-        return self.call("PATCH", path, manifest, "application/apply-patch+yaml")
+        return self.call("PATCH", object_path(manifest), manifest, "application/apply-patch+yaml", **query)
 
     def replace_managers(self, path: str, version: str, managers: Sequence[object]) -> None:
         """Say anew who manages which fields of an object, if it is still the one of that version."""
@@ -112,13 +101,18 @@ class Api:
         try:
             self.call("DELETE", path, {"propagationPolicy": "Foreground"})
         except ApiError as error:
-            if error.status == 404:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return False
             raise
         return True
 
     def call(
-        self, method: str, path: str, body: object = None, content_type: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        content_type: str = "application/json",
+        **query: str,
     ) -> dict[str, Any]:
         """Make one call and return the answer.
 
@@ -126,46 +120,41 @@ class Api:
             ApiError: If the answer is no.
             UnreachableError: If there is none.
         """
-        request = urllib.request.Request(
-            self._server + path,
-            None if body is None else json.dumps(body).encode(),
-            {**self._headers, "Content-Type": content_type},
-            method=method,
-        )
-        try:
-            with self._opener.open(request, timeout=_CALL_TIMEOUT_S) as response:
-                answer = json.load(response)
-        except urllib.error.HTTPError as error:
-            raise ApiError(_message(error), error.code) from error
-        except (OSError, ValueError) as error:
-            raise UnreachableError(
-                "unable to load schema information from the API server: "
-                f'Get "{self._server}/openapi/v2?timeout=32s": {getattr(error, "reason", error)}'
-            ) from error
-        assert isinstance(answer, dict)
-        return answer
+        request: dict[str, Any] = {"params": query, "headers": {"Content-Type": content_type}}
+        if body is not None:
+            request["content"] = json.dumps(body)
+        with private_kubeconfig(self._kubeconfig) as config:
+            try:
+                return asyncio.run(_call(config, method, path, request))
+            except kr8s.ServerError as error:
+                raise _refusal(error) from error
+            except (kr8s.APITimeoutError, httpx.TransportError, ssl.SSLError, OSError, ValueError) as error:
+                raise UnreachableError(
+                    "unable to load schema information from the API server: "
+                    f'Get "{config.server}/openapi/v2?timeout=32s": {error}'
+                ) from error
+
+
+async def _call(config: Kubeconfig, method: str, path: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # kr8s warns about every Kubernetes that is newer than itself.
+    warnings.filterwarnings("ignore", module="kr8s", category=UserWarning)
+    _, root, rest = path.split("/", 2)
+    async with asyncio.timeout(_CALL_TIMEOUT_S):
+        api = await kr8s.asyncio.api(kubeconfig=str(config.path))
+        async with api.call_api(method, version="", base=f"/{root}", url=rest, **request) as response:
+            answer = response.json()
+    assert isinstance(answer, dict)
+    return answer
 
 
 def _dry(dry_run: bool) -> dict[str, str]:
     return {"dryRun": "All"} if dry_run else {}
 
 
-def _tls(cluster: Mapping[str, str], user: Mapping[str, str]) -> ssl.SSLContext:
-    authority = cluster.get("certificate-authority-data")
-    context = ssl.create_default_context(cadata=base64.b64decode(authority).decode() if authority else None)
-    if "client-certificate-data" in user:
-        # The module loads a key from a file only.
-        with tempfile.NamedTemporaryFile("wb") as file:
-            Path(file.name).chmod(0o600)
-            for part in ("client-certificate-data", "client-key-data"):
-                file.write(base64.b64decode(user[part]) + b"\n")
-            file.flush()
-            context.load_cert_chain(file.name)
-    return context
-
-
-def _message(error: urllib.error.HTTPError) -> str:
-    text = error.read().decode(errors="replace")
+def _refusal(error: kr8s.ServerError) -> ApiError:
+    assert error.response is not None
+    text = error.response.text
     with contextlib.suppress(ValueError, KeyError, TypeError):
         text = json.loads(text)["message"]
-    return " ".join(text.split()) or str(error)
+    return ApiError(" ".join(text.split()) or str(error), error.response.status_code)

@@ -16,11 +16,13 @@ import pulumi
 import pytest
 from pulumi.runtime import config as pulumi_config
 
-from infra.config.load import OFFICIAL_IMAGE_LACKS, ConfigError, Problem, Secret, load, parse
-from infra.config.model import RAY_VERSION, StackKeys
-from infra.config.problems import InvalidValueError
-from infra.k3s.release import INSTALL_SCRIPT_SHA256
-from sandbox.engine.stack_files import ROOT, project_file, stack_config
+from infra.config.load import StackConfigError, load
+from infra.config.model import StackKeys
+from infra.config.parse import parse
+from infra.config.problems import ConfigError, InvalidValueError, Problem
+from infra.config.ssh_keys import Secret
+from infra.versions import K3S_INSTALL_SCRIPT_SHA256, OFFICIAL_IMAGE_LACKS, RAY
+from sandbox.engine.stack.files import ROOT, project_file, stack_config
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH1BNAnKq+6bI8LNyVt8cB30GzloUqXSXl1nKUDlHZ+i"
 RSA = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC7"
@@ -368,7 +370,8 @@ def test_the_text_of_the_error_holds_every_problem() -> None:
 
 
 def test_the_error_ends_a_pulumi_program_without_a_traceback() -> None:
-    assert issubclass(ConfigError, pulumi.RunError)
+    assert issubclass(StackConfigError, pulumi.RunError)
+    assert issubclass(StackConfigError, ConfigError)
     assert issubclass(ConfigError, ValueError)
 
 
@@ -382,7 +385,7 @@ def test_long_values_are_shortened_and_odd_ones_printable() -> None:
 def test_the_dev_stack_is_one_server_and_three_agents_with_three_workers() -> None:
     config = parse(unprefixed(stack_config("dev")))
     assert [entry.name for entry in config.servers] == ["pi1"]
-    assert config.first_server.address == "198.51.100.11"
+    assert config.servers[0].address == "198.51.100.11"
     assert [entry.address for entry in config.agents] == [f"198.51.100.{number}" for number in (12, 13, 14)]
     assert (config.platform, config.arch, config.workers, config.namespace) == ("pi", "arm64", 3, "ray")
     assert len({entry.host_key for entry in config.hosts}) == 4
@@ -391,7 +394,7 @@ def test_the_dev_stack_is_one_server_and_three_agents_with_three_workers() -> No
     assert config.ssh.private_key is None
     assert config.ray.image == "rayproject/ray:2.60.0-py311-aarch64"
     assert config.ray.runtime_packages == ("numba==0.68.1",)
-    assert config.k3s.install_script_sha256 == INSTALL_SCRIPT_SHA256
+    assert config.k3s.install_script_sha256 == K3S_INSTALL_SCRIPT_SHA256
 
 
 def test_the_local_stack_is_two_workers_of_one_cpu_on_this_machine() -> None:
@@ -431,14 +434,14 @@ def test_the_defaults_of_pulumi_yaml_alone_change_nothing() -> None:
 
 def test_the_versions_are_those_of_the_lock_file() -> None:
     locked = (ROOT / "requirements.lock").read_text().split()
-    assert f"ray[default]=={RAY_VERSION}" in locked or f"ray=={RAY_VERSION}" in locked
+    assert f"ray[default]=={RAY}" in locked or f"ray=={RAY}" in locked
     assert set(OFFICIAL_IMAGE_LACKS) <= set(locked)
 
 
 def test_a_single_pi_runs_the_workers_on_its_server() -> None:
     config = parse(with_memory(8192, workers=3))
     assert config.agents == ()
-    assert config.first_server.name == "pi1"
+    assert config.servers[0].name == "pi1"
 
 
 def test_three_servers_are_fine() -> None:
@@ -466,7 +469,7 @@ def test_numbers_and_switches_may_be_text() -> None:
 
 def test_host_keys_may_be_missing_where_the_stack_says_so() -> None:
     config = parse({**hosts(host(1, "server", hostKey=None)), "insecureHostKeys": True})
-    assert config.first_server.host_key is None
+    assert config.servers[0].host_key is None
 
 
 def test_the_image_follows_version_and_arch_and_an_own_image_brings_its_packages() -> None:

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from pulumi.runtime import MockResourceArgs
 
-from infra.hosts.component import Conflict, PiHosts, PreparedHost, TakenNames
-from sandbox.engine.marks import UNKNOWN
-from sandbox.engine.mocks import command_answer, reveal
-from tests.infra.declared import commands, declare, make_config, variables
+from infra.hosts.prepared import Conflict, PreparedHost, TakenNames
+from sandbox.engine.program.answers import command_answer
+from sandbox.engine.stack.files import stack_config
+from sandbox.engine.wire.marks import SECRET, SIGNATURE, UNKNOWN
+from tests.infra.declared import commands, declare, make_config, pi_hosts, variables
+from tests.program import reveal, run_program
 
 CONFIG = make_config(servers=1, agents=2)
 
@@ -56,7 +58,7 @@ def test_all_of_many_conflicts_are_found() -> None:
 
 
 def test_each_host_is_prepared_and_then_verified() -> None:
-    program = declare(lambda: PiHosts("hosts", CONFIG))
+    program = declare(lambda: pi_hosts(CONFIG))
     names = {command.name for command in commands(program)}
     assert names == {f"{host.name}-{step}" for host in CONFIG.hosts for step in ("prepare", "verify")}
     for host in CONFIG.hosts:
@@ -69,7 +71,7 @@ def test_each_host_is_prepared_and_then_verified() -> None:
 
 
 def test_the_verification_knows_the_boot_before_the_reboot() -> None:
-    program = declare(lambda: PiHosts("hosts", CONFIG))
+    program = declare(lambda: pi_hosts(CONFIG))
     assert variables(program.named("pi2-verify"))["REBOOTED_FROM"] == "boot-pi2"
 
 
@@ -80,7 +82,7 @@ def test_a_host_that_was_not_rebooted_may_be_in_any_boot() -> None:
             found["stdout"] = json.dumps({**json.loads(found["stdout"]), "rebooting": False})
         return found
 
-    program = declare(lambda: PiHosts("hosts", CONFIG), answer=answer)
+    program = declare(lambda: pi_hosts(CONFIG), answer=answer)
     assert variables(program.named("pi2-verify"))["REBOOTED_FROM"] == ""
 
 
@@ -91,23 +93,23 @@ def test_the_host_is_told_who_has_its_name() -> None:
             found["stdout"] = json.dumps({**json.loads(found["stdout"]), "hostname": "raspberrypi"})
         return found
 
-    program = declare(lambda: PiHosts("hosts", CONFIG), answer=answer)
+    program = declare(lambda: pi_hosts(CONFIG), answer=answer)
     told = [variables(program.named(f"pi{number}-verify")) for number in (1, 2, 3)]
     assert [each["TAKEN_HOSTNAME"] for each in told] == ["", "raspberrypi", "raspberrypi"]
     assert told[2]["HOSTNAME_OWNER"] == "pi1 (198.51.100.1)"
 
 
 def test_a_host_added_at_the_end_changes_nothing_for_the_others() -> None:
-    before = declare(lambda: PiHosts("hosts", make_config(agents=2)))
-    after = declare(lambda: PiHosts("hosts", make_config(agents=3)))
+    before = declare(lambda: pi_hosts(make_config(agents=2)))
+    after = declare(lambda: pi_hosts(make_config(agents=3)))
     for command in commands(before):
         assert reveal(command.inputs) == reveal(after.named(command.name).inputs)
 
 
 def test_the_preview_of_a_host_at_the_end_knows_all_about_the_others() -> None:
-    before = declare(lambda: PiHosts("hosts", make_config(agents=2)))
+    before = declare(lambda: pi_hosts(make_config(agents=2)))
     new = declare(
-        lambda: PiHosts("hosts", make_config(agents=3)),
+        lambda: pi_hosts(make_config(agents=3)),
         preview=True,
         answer=lambda args: {} if args.name.startswith("pi4-") else command_answer(args),
     )
@@ -117,14 +119,45 @@ def test_the_preview_of_a_host_at_the_end_knows_all_about_the_others() -> None:
 
 
 def test_a_host_is_verified_after_the_preparation_of_those_before_it_and_depends_on_none_of_them() -> None:
-    program = declare(lambda: PiHosts("hosts", CONFIG))
+    program = declare(lambda: pi_hosts(CONFIG))
     order = [resource.name for resource in program.resources]
     assert order.index("pi3-verify") > max(order.index(f"pi{number}-prepare") for number in (1, 2, 3))
     assert program.named("pi3-verify").dependencies == {program.named("pi3-prepare").urn}
 
 
+FACTS = {
+    "arch": "aarch64",
+    "kernel": "6.12.47+rpt-rpi-2712",
+    "model": "Raspberry Pi 5 Model B Rev 1.0",
+    "cores": 4,
+    "memoryMib": 8063,
+    "cgroupVersion": 2,
+    "throttled": ["under-voltage"],
+}
+
+
+@pytest.mark.parametrize("secret", [False, True], ids=["in clear", "as a provider may mark what it prints"])
+def test_the_facts_of_a_host_are_an_output_in_clear(secret: bool) -> None:
+    def answer(args: MockResourceArgs) -> Mapping[str, Any]:
+        found = dict(command_answer(args))
+        if args.name.endswith("-verify"):
+            text = json.dumps({**FACTS, "model": args.name})
+            found["stdout"] = {SIGNATURE: SECRET, "value": text} if secret else text
+        return found
+
+    outputs = run_program(stack_config("dev"), stack="dev", preview=False, answer=answer).outputs
+    assert outputs["hosts"] == {
+        f"pi{number}": {**FACTS, "model": f"pi{number}-verify"} for number in (1, 2, 3, 4)
+    }
+
+
+def test_a_preview_needs_no_facts() -> None:
+    outputs = run_program(stack_config("dev"), stack="dev", preview=True).outputs
+    assert outputs["hosts"] == dict.fromkeys(("pi1", "pi2", "pi3", "pi4"), UNKNOWN)
+
+
 @pytest.mark.parametrize("step", ["prepare", "verify"])
 def test_a_preview_needs_no_answer(step: str) -> None:
-    program = declare(lambda: PiHosts("hosts", CONFIG), preview=True)
+    program = declare(lambda: pi_hosts(CONFIG), preview=True)
     stdin = program.named(f"pi1-{step}").inputs["stdin"]
     assert (stdin == UNKNOWN) == (step == "verify")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.remote.command import render_stdin
+from infra.remote.stdin import render_stdin
 from tests.infra.fake_host import FIRMWARE, LAYOUTS, LINE, STUB, FakeHost, contents, is_enabled, make_host
 
 SCRIPTS = ["remote/remove_k3s.sh", "hosts/prepare.sh"]

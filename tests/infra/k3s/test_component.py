@@ -8,20 +8,22 @@ import pytest
 import yaml
 from pulumi.runtime import MockResourceArgs
 
-from infra.config.load import StackConfig
-from infra.hosts.component import PiHosts
-from infra.k3s.component import K3sCluster
-from sandbox.engine.marks import UNKNOWN
-from sandbox.engine.mocks import CREDENTIALS, Program, Secret, command_answer, plain_texts, reveal
-from tests.infra.declared import commands, declare, make_config, variables
+from infra.config.model import StackConfig
+from infra.k3s.component import K3sCluster, K3sClusterArgs
+from infra.k3s.release import k3s_release
+from sandbox.engine.program.answers import CREDENTIALS, command_answer
+from sandbox.engine.wire.marks import UNKNOWN
+from tests.infra.declared import commands, declare, make_config, pi_hosts, variables
+from tests.program import Program, Secret, plain_texts, reveal
 
 TOKENS = ("server-secret", "agent-secret", "S0VZLU9GLVRIRS1BRE1JTg==")
 
 
 def cluster(config: StackConfig, *, preview: bool = False, answer: Any = None) -> Program:
-    return declare(
-        lambda: K3sCluster("k3s", config, PiHosts("hosts", config)), preview=preview, answer=answer
-    )
+    k3s = config.k3s
+    release = k3s_release(k3s.version, config.arch, k3s.mirror, k3s.install_script_sha256)
+    args = K3sClusterArgs(servers=config.servers, agents=config.agents, ssh=config.ssh, release=release)
+    return declare(lambda: K3sCluster("k3s", args, pi_hosts(config)), preview=preview, answer=answer)
 
 
 @pytest.fixture(scope="module")

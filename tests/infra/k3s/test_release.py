@@ -2,7 +2,8 @@
 
 import pytest
 
-from infra.k3s.release import INSTALL_SCRIPT_COMMIT, k3s_release
+from infra.k3s.release import k3s_release
+from infra.versions import K3S_INSTALL_SCRIPT_COMMIT
 
 
 def test_github_gets_its_plus_encoded() -> None:
@@ -11,7 +12,7 @@ def test_github_gets_its_plus_encoded() -> None:
     assert release.binary_url == f"{base}/k3s-arm64"
     assert release.sums_url == f"{base}/sha256sum-arm64.txt"
     assert release.install_script_url == (
-        f"https://raw.githubusercontent.com/k3s-io/k3s/{INSTALL_SCRIPT_COMMIT}/install.sh"
+        f"https://raw.githubusercontent.com/k3s-io/k3s/{K3S_INSTALL_SCRIPT_COMMIT}/install.sh"
     )
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from infra.local.wanted import Wanted
-from sandbox.engine.mocks import RAY_TOKEN, Program, Secret, command_answer, plain_texts, reveal, run_program
-from sandbox.engine.stack_files import stack_config
+from sandbox.engine.program.answers import RAY_TOKEN, command_answer
+from sandbox.engine.stack.files import stack_config
+from tests.program import Program, Secret, plain_texts, reveal, run_program
 
 ROOT = Path(__file__).resolve().parents[3]
 URL = "http://127.0.0.1:8265"

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +11,13 @@ from typing import Any
 
 import pytest
 
-from infra.config.load import StackConfig, parse
-from infra.pi_job import manifest
-from sandbox.engine.mocks import Program, command_answer, run_program
-from sandbox.engine.stack_files import stack_config
+from infra.config.model import StackConfig
+from infra.config.parse import parse
+from infra.pi_job import component, manifest
+from sandbox.engine.program.answers import command_answer
+from sandbox.engine.stack.files import stack_config
+from tests.program import Program, run_program
+from workloads.pi.kernel import count_inside
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -23,7 +28,8 @@ def stack(**pi_job: int) -> StackConfig:
 
 
 def job(**pi_job: int) -> dict[str, Any]:
-    return manifest.pi_job(stack(**pi_job), "ray", "script")
+    config = stack(**pi_job)
+    return manifest.pi_job(config.pi_job, config.ray.image, config.arch, "ray", "script")
 
 
 def up(**pi_job: int) -> Program:
@@ -99,22 +105,57 @@ def test_the_runner_is_told_the_real_name_and_the_numbers() -> None:
 
 def test_the_job_has_the_program_of_the_workloads_and_waits_for_ray() -> None:
     program = up()
-    (script,) = program.of_type(":ConfigMap")
-    assert script.inputs["data"] == {"pi.py": (ROOT / "workloads/pi/pod.py").read_text(encoding="utf-8")}
+    (config_map,) = program.of_type(":ConfigMap")
     job_resource = program.named("pi-job")
+    assert mounted(program) == {
+        file: (ROOT / file).read_text(encoding="utf-8") for file in manifest.PROGRAM_FILES
+    }
+    # https://kubernetes.io/docs/concepts/configuration/configmap/#configmap-object
+    assert all(re.fullmatch(r"[-._a-zA-Z0-9]+", key) for key in config_map.inputs["data"])
     for deployment in program.of_type(":Deployment"):
         assert program.comes_after(job_resource, deployment)
 
 
-@pytest.mark.parametrize("index", [0, 2])
-def test_the_container_counts_its_own_samples(tmp_path: Path, index: int) -> None:
-    """Runs what the pod runs: the ConfigMap's text under the container's own environment."""
+def test_a_change_of_the_program_makes_a_new_config_map_and_a_new_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pulumi replaces a ConfigMap of other data under another name, which is in the Job's volume."""
+    before = up().of_type(":ConfigMap")[0].inputs
+    shutil.copytree(ROOT / "workloads/pi", tmp_path / "workloads/pi")
+    shutil.copy(ROOT / "workloads/__init__.py", tmp_path / "workloads")
+    monkeypatch.setattr(component, "_ROOT", tmp_path)
+    assert up().of_type(":ConfigMap")[0].inputs == before
+    for file in manifest.PROGRAM_FILES:
+        with (tmp_path / file).open("a") as source:
+            source.write("# changed\n")
+        after = up().of_type(":ConfigMap")[0].inputs
+        assert after != before
+        assert "name" not in after["metadata"]
+        before = after
+
+
+def mounted(program: Program) -> dict[str, str]:
+    """Return the files that the pod finds in its working directory, by path, as Kubernetes lays them out."""
+    (config_map,) = program.of_type(":ConfigMap")
+    spec = program.named("pi-job").inputs["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    (volume,) = (volume for volume in spec["volumes"] if "configMap" in volume)
+    assert volume["configMap"]["name"] == f"{config_map.name}-1a2b3c4"
+    (mount,) = (mount for mount in container["volumeMounts"] if mount["name"] == volume["name"])
+    assert mount["mountPath"] == container["workingDir"]
+    return {item["path"]: config_map.inputs["data"][item["key"]] for item in volume["configMap"]["items"]}
+
+
+@pytest.mark.parametrize(("index", "numba"), [(0, True), (2, True), (1, False)])
+def test_the_container_counts_its_own_samples(tmp_path: Path, index: int, numba: bool) -> None:
+    """Runs what the pod runs: the mounted files alone, by the container's command and environment."""
     program = up(completions=3, parallelism=3, samples=20_000, seed=1)
-    (script,) = program.of_type(":ConfigMap")
-    (tmp_path / "pi.py").write_text(script.inputs["data"]["pi.py"], encoding="utf-8")
+    for path, text in mounted(program).items():
+        (tmp_path / "program" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "program" / path).write_text(text, encoding="utf-8")
     (container,) = program.named("pi-job").inputs["spec"]["template"]["spec"]["containers"]
-    python, path = container["command"]
-    assert (python, Path(path).name) == ("python", "pi.py")
+    python, *arguments = container["command"]
+    assert python == "python"
     environment = {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
     environment |= {
         "JOB_COMPLETION_INDEX": str(index),
@@ -123,7 +164,13 @@ def test_the_container_counts_its_own_samples(tmp_path: Path, index: int) -> Non
         "HOME": str(tmp_path),
         "NUMBA_CACHE_DIR": str(tmp_path),
     }
-    subprocess.run([sys.executable, str(tmp_path / "pi.py")], env=environment, cwd=tmp_path, check=True)
+    if not numba:
+        (tmp_path / "without").mkdir()
+        for module in ("numba", "llvmlite"):
+            (tmp_path / "without" / f"{module}.py").write_text("raise ImportError")
+        environment["PYTHONPATH"] = str(tmp_path / "without")
+    subprocess.run([sys.executable, *arguments], env=environment, cwd=tmp_path / "program", check=True)
     message = json.loads((tmp_path / "message").read_text())
-    assert (message["index"], message["samples"]) == (index, 20_000)
+    assert message.pop("wall_s") > 0
+    assert message == {"index": index, "samples": 20_000, "num_inside": count_inside(20_000, 1, index)}
     assert abs(4 * message["num_inside"] / 20_000 - 3.1416) < 0.06

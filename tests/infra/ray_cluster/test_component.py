@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.engine.mocks import RAY_TOKEN, Program, Secret, command_answer, plain_texts, reveal, run_program
-from sandbox.engine.stack_files import stack_config
+from sandbox.engine.program.answers import RAY_TOKEN, command_answer
+from sandbox.engine.stack.files import stack_config
+from tests.program import Program, Secret, plain_texts, reveal, run_program
 
 
 def answer(args: Any) -> dict[str, Any]:

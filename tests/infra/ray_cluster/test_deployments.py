@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from infra import names
-from infra.config.load import StackConfig, parse
+from infra.config.model import StackConfig
+from infra.config.parse import parse
 from infra.pi_job import manifest
 from infra.ray_cluster import deployments
 from infra.ray_cluster.network_policies import network_policies
@@ -38,13 +39,19 @@ def stack(ray: Mapping[str, object] | None = None, **values: object) -> StackCon
     )
 
 
+def head(config: StackConfig) -> dict[str, Any]:
+    return deployments.head_deployment(config.ray, config.arch, "ray", "token")
+
+
+def worker(config: StackConfig) -> dict[str, Any]:
+    return deployments.worker_deployment(config.ray, config.workers, config.arch, "ray", "token")
+
+
 def pods(config: StackConfig) -> dict[str, dict[str, Any]]:
     """Return every pod template of the program: metadata and spec."""
-    return {
-        "head": deployments.head_deployment(config, "ray", "token")["spec"]["template"],
-        "worker": deployments.worker_deployment(config, "ray", "token")["spec"]["template"],
-        "pi": manifest.pi_job(config, "ray", "script")["spec"]["template"],
-    }
+    job = manifest.pi_job(config.pi_job, config.ray.image, config.arch, "ray", "script")
+    made = {"head": head(config), "worker": worker(config), "pi": job}
+    return {name: one["spec"]["template"] for name, one in made.items()}
 
 
 def container(pod: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,7 +62,7 @@ def container(pod: Mapping[str, Any]) -> dict[str, Any]:
 
 def policies(packages: list[str]) -> list[dict[str, Any]]:
     """Return the spec of every policy of a stack whose jobs install these packages."""
-    found = network_policies(stack({"runtimePackages": packages}), "ray")
+    found = network_policies(stack({"runtimePackages": packages}).ray.runtime_packages, "ray")
     return [policy["spec"] for policy in found.values()]
 
 
@@ -105,7 +112,7 @@ def test_a_pod_fits_the_restricted_standard(name: str) -> None:
 
 
 def test_the_namespace_enforces_the_restricted_standard() -> None:
-    labels = deployments.namespace(stack(namespace="maths"))["metadata"]["labels"]
+    labels = deployments.namespace(stack(namespace="maths").namespace)["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
     assert re.fullmatch(r"v1\.\d+", labels["pod-security.kubernetes.io/enforce-version"])
 
@@ -193,7 +200,7 @@ def test_a_slow_start_is_borne_for_half_an_hour_and_a_hang_for_a_minute(name: st
     assert patience["startupProbe"] >= 1800
     assert 30 <= patience["livenessProbe"] <= 120
     assert patience["readinessProbe"] <= 30
-    deployment = deployments.worker_deployment(stack(), "ray", "token")["spec"]
+    deployment = worker(stack())["spec"]
     assert deployment["progressDeadlineSeconds"] > patience["startupProbe"]
 
 
@@ -209,15 +216,15 @@ def test_pods_are_named_by_host_and_pod_and_run_where_their_image_does(name: str
 
 def test_another_number_of_workers_touches_the_replicas_and_nothing_else() -> None:
     few, many = stack(workers=1), stack(workers=4)
-    assert deployments.head_deployment(few, "ray", "t") == deployments.head_deployment(many, "ray", "t")
-    before, after = (deployments.worker_deployment(config, "ray", "t") for config in (few, many))
+    assert head(few) == head(many)
+    before, after = (worker(config) for config in (few, many))
     assert (before["spec"].pop("replicas"), after["spec"].pop("replicas")) == (1, 4)
     assert before == after
 
 
 def test_a_rollout_never_needs_the_memory_of_two_sets_of_pods() -> None:
-    assert deployments.head_deployment(stack(), "ray", "t")["spec"]["strategy"] == {"type": "Recreate"}
-    rolling = deployments.worker_deployment(stack(), "ray", "t")["spec"]["strategy"]["rollingUpdate"]
+    assert head(stack())["spec"]["strategy"] == {"type": "Recreate"}
+    rolling = worker(stack())["spec"]["strategy"]["rollingUpdate"]
     assert rolling["maxSurge"] == 0
 
 
@@ -249,8 +256,8 @@ def test_the_service_finds_the_head_and_opens_no_port_of_a_host() -> None:
 
 
 def test_deployments_select_their_own_pods_only() -> None:
-    for name, build in {"head": deployments.head_deployment, "worker": deployments.worker_deployment}.items():
-        selector = build(stack(), "ray", "t")["spec"]["selector"]
+    for name, build in {"head": head, "worker": worker}.items():
+        selector = build(stack())["spec"]["selector"]
         chosen = [
             other for other, pod in pods(stack()).items() if selects(selector, pod["metadata"]["labels"])
         ]
@@ -259,7 +266,8 @@ def test_deployments_select_their_own_pods_only() -> None:
 
 def test_every_manifest_is_json() -> None:
     config = stack()
-    everything = [pods(config), network_policies(config, "ray"), deployments.namespace(config)]
+    walls = network_policies(config.ray.runtime_packages, "ray")
+    everything = [pods(config), walls, deployments.namespace(config.namespace)]
     assert json.loads(json.dumps(everything)) == everything
 
 

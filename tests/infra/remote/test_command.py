@@ -11,18 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.config.load import HostConfig, SshConfig
-from infra.remote.command import APPLY, UNDO, remote_script, render_stdin
-from sandbox.engine.mocks import Registered, Secret, plain_texts, reveal
+from infra.config.model import HostConfig, SshConfig
+from infra.remote.command import APPLY, UNDO, Script, remote_script
+from infra.remote.stdin import render_stdin
 from tests.infra.declared import HOST_KEY, PRIVATE_KEY, commands, declare, make_config
+from tests.program import Registered, Secret, plain_texts, reveal
 
 CONFIG = make_config()
-HOST = CONFIG.first_server
+HOST = CONFIG.servers[0]
 
 
 def declared(host: HostConfig = HOST, ssh: SshConfig = CONFIG.ssh, **arguments: Any) -> Registered:
     def main() -> None:
-        remote_script("step", host, ssh, ["hosts/verify.sh"], {"WORD": "value"}, **arguments)
+        script = Script(files=["hosts/verify.sh"], variables={"WORD": "value"}, **arguments)
+        remote_script("step", host, ssh, script)
 
     (command,) = commands(declare(main))
     return command
@@ -91,6 +93,10 @@ def test_a_command_is_a_constant_and_has_an_undo_only_when_asked() -> None:
     assert plain.request.customTimeouts.create == "30m"
 
 
+def test_the_text_of_the_scripts_is_left_out_of_a_diff() -> None:
+    assert list(declared().request.hideDiffs) == ["stdin"]
+
+
 def test_a_secret_script_hides_stdin_and_what_it_prints() -> None:
     command = declared(secret=True)
     assert isinstance(command.inputs["stdin"], Secret)
@@ -100,7 +106,7 @@ def test_a_secret_script_hides_stdin_and_what_it_prints() -> None:
 def test_a_secret_variable_makes_stdin_secret_by_itself() -> None:
     def main() -> None:
         variables = pulumi.Output.secret("hush").apply(lambda token: {"TOKEN": token})
-        remote_script("step", HOST, CONFIG.ssh, ["hosts/verify.sh"], variables)
+        remote_script("step", HOST, CONFIG.ssh, Script(files=["hosts/verify.sh"], variables=variables))
 
     (command,) = commands(declare(main))
     assert "TOKEN=hush" in reveal(command.inputs["stdin"])

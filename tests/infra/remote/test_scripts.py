@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.remote.command import render_stdin
+from infra.remote.stdin import render_stdin
 
 FOLDER = Path(__file__).resolve().parents[3] / "infra"
 SCRIPTS = sorted(FOLDER.glob("*/*.sh"))

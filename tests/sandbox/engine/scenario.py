@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.checkout import TEST_ENGINE, Deployed, read_steps
+from sandbox.project import TEST_ENGINE
+from tests.checkout import Deployed, read_steps
 
 # Parameters of what is to hold on both engines: `real=engine == REAL`.
 REAL = "real engine"

@@ -14,7 +14,7 @@ import pytest
 
 from tests.drawing import picture
 from workloads.mandelbrot.plan import Plan
-from workloads.pi.pod import count_inside
+from workloads.pi.kernel import count_inside
 
 ROOT = Path(__file__).resolve().parents[3]
 PIRAY = [sys.executable, "-m", "workloads.cli"]
@@ -170,7 +170,7 @@ def test_a_pi_stack_is_reached_through_a_port_forward(head: Head, tmp_path: Path
     (tmp_path / "objects.json").write_text(json.dumps({"services": [service], "pods": [pod]}))
     kubernetes = subprocess.Popen(
         [
-            *(sys.executable, str(ROOT / "tests/workloads/runner/kubernetes_api.py")),
+            *(sys.executable, str(ROOT / "tests/workloads/runner/fake_kubernetes.py")),
             *(str(tmp_path / "objects.json"), head.url.rpartition(":")[2]),
         ],
         stdout=subprocess.PIPE,
@@ -254,6 +254,7 @@ def test_tasks_of_the_connectivity_workload_name_their_nodes(head: Head, tmp_pat
     values = json.loads((tmp_path / "connectivity.json").read_text())
     ((first, second, count),) = values["counts"]
     assert (first, second, count) == (values["nodes"][0]["name"], values["nodes"][0]["name"], 20)
+    assert [node["name"] for node in values["after"]] == [values["nodes"][0]["name"]]
     assert [sum(count for *_, count in one["counts"]) for one in values["rounds"]] == [10, 10]
 
 
@@ -277,6 +278,8 @@ def test_pi_on_ray_counts_what_every_stream_counts_anywhere(head: Head, tmp_path
     values = json.loads((tmp_path / "pi.json").read_text())
     assert [part["num_inside"] for part in values["parts"]] == [count_inside(200_000, 7, i) for i in range(3)]
     assert values["deviation"] < 5
+    # Three streams take turns on the head's two cores.
+    assert values["at_once"] == 2
 
 
 @pytest.mark.ray

@@ -17,11 +17,12 @@ import ray
 from ray.cluster_utils import Cluster
 
 from tests.drawing import drawn
-from workloads.driver import mandelbrot, nodes
-from workloads.driver.actors import Crew
+from workloads.driver import mandelbrot, nodes, rows
+from workloads.driver.crew.crew import Crew
 from workloads.mandelbrot.canvas import Canvas
 from workloads.mandelbrot.plan import Plan
 from workloads.protocol.events import Event, Picture
+from workloads.protocol.specs import MandelbrotSpec
 
 PLAN = Plan(x_grids=12, y_grids=8, grid_width=60, grid_height=60, max_iterations=20_000)
 # The workers of a raylet that was killed may live on for a second or two: the loss shows in row 2 of the
@@ -35,7 +36,7 @@ def tell(values: dict[str, Any]) -> None:
 
 
 def lose_an_actor() -> None:
-    crew = Crew(nodes.find(3))
+    crew = Crew(nodes.find(3).nodes)
     crew.warm()
     expected = drawn(PLAN).digest()
     killed: list[Any] = []
@@ -58,7 +59,7 @@ def lose_an_actor() -> None:
 
 
 def stall_an_actor() -> None:
-    crew = Crew(nodes.find(3))
+    crew = Crew(nodes.find(3).nodes)
     crew.warm()
     expected = drawn(PLAN).digest()
     process = ray.get(crew.slots[1].actor.__ray_call__.remote(lambda _: os.getpid()))
@@ -105,13 +106,16 @@ def lose_a_node(started: Cluster, last: Any) -> None:
             started.remove_node(last, allow_graceful=False)
 
     assert len(nodes.alive_ids()) == 3
-    mandelbrot.PROGRESS_INTERVAL_S = 0.0
-    mandelbrot.run(PLAN, REPEATS, None, 3, emit)
+    rows.PROGRESS_INTERVAL_S = 0.0
+    spec = MandelbrotSpec(plan=PLAN.to_dict(), repeats=REPEATS, workers=None)
+    mandelbrot.run(spec, nodes.find(3), emit)
     with Canvas.unpack(picture.open(), PLAN) as canvas:
         tell({"picture_is_the_single_process_one": canvas.digest() == drawn(PLAN).digest()})
 
 
 def main(case: str, temp_dir: str) -> None:
+    # Ray's test cluster leaves its address there, and only a Ray without a folder of its own makes it.
+    Path("/tmp/ray").mkdir(exist_ok=True)
     head = {"num_cpus": 1, "include_dashboard": False, "temp_dir": temp_dir}
     started = Cluster(initialize_head=True, head_node_args=head)
     added = [started.add_node(num_cpus=1) for _ in range(2)]
@@ -122,8 +126,8 @@ def main(case: str, temp_dir: str) -> None:
         elif case == "stall":
             stall_an_actor()
         else:
-            # Nodes of one host are named by Ray's id, and rows take them by name.
-            workers = [one for one in nodes.find(3) if not one.is_head]
+            # Rows take the nodes in this order.
+            workers = [one for one in nodes.find(3).nodes if not one.is_head]
             last = next(one for one in added if one.node_id == workers[-1].node_id)
             lose_a_node(started, last)
     finally:

@@ -244,7 +244,7 @@ def test_the_images_kernels_are_found_and_its_folder_is_not_written(tmp_path: Pa
 
 
 def test_an_image_holds_every_kernel_for_its_builder(tmp_path: Path, kept: Path) -> None:
-    precompile.bake(tmp_path / "image", "x86_64")
+    precompile.compile_into(tmp_path / "image", "x86_64")
     result, compiled, loaded = run(WORKER, kept, PIRAY_KERNELS=str(tmp_path / "image"))
     assert (compiled, loaded) == (0, len(list((tmp_path / "image").glob("[!.]*"))))
     assert run(WORKER, kept) == (result, loaded, 0)
@@ -254,9 +254,9 @@ def test_an_image_that_keeps_nothing_is_not_built(tmp_path: Path, monkeypatch: p
     def compiles(*_: object) -> int:
         return 3
 
-    monkeypatch.setattr(precompile, "_process", compiles)
+    monkeypatch.setattr(precompile, "_compile", compiles)
     with pytest.raises(RuntimeError, match="cannot be kept"):
-        precompile.bake(tmp_path, "x86_64")
+        precompile.compile_into(tmp_path, "x86_64")
 
 
 def test_only_the_newest_versions_of_a_kernel_stay(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What a value is, and what is said of a machine."""
+"""What is said of a machine."""
 
 import getpass
 import json
@@ -9,39 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from workloads.protocol.machine import Measurement, machine_facts, repeat
-
-
-def test_every_call_is_a_warmup_or_a_value() -> None:
-    calls: list[None] = []
-    measurement = repeat(lambda: calls.append(None), values=5, warmups=2, loops=3)
-    assert len(calls) == (5 + 2) * 3
-    assert (len(measurement.values), len(measurement.warmups), measurement.loops) == (5, 2, 3)
-    assert all(value > 0 for value in (*measurement.values, *measurement.warmups))
-    assert measurement.unit == "second"
-
-
-def test_a_value_is_wall_time_divided_by_the_loops(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 8.0, 10.0, 12.0, 20.0, 26.0])
-    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
-    measurement = repeat(lambda: None, values=2, warmups=1, loops=2)
-    assert measurement == Measurement(values=(1.0, 3.0), warmups=(4.0,), loops=2)
-
-
-def test_warmups_do_not_count() -> None:
-    measurement = Measurement(values=(3.0, 1.0, 2.0, 10.0), warmups=(99.0,))
-    assert (measurement.median, measurement.min, measurement.max) == (2.5, 1.0, 10.0)
-
-
-@pytest.mark.parametrize(("values", "warmups", "loops"), [(0, 1, 1), (1, -1, 1), (1, 0, 0)])
-def test_too_few_calls_are_refused(values: int, warmups: int, loops: int) -> None:
-    with pytest.raises(ValueError, match="choose at least 1 value, 0 warmups and 1 loop"):
-        repeat(lambda: None, values, warmups, loops)
-
-
-def test_a_measurement_without_a_value_is_refused() -> None:
-    with pytest.raises(ValueError, match="measure at least one"):
-        Measurement(values=())
+from workloads.protocol.machine import condition, machine_facts
 
 
 def test_this_machine_is_described_in_json() -> None:
@@ -88,6 +56,13 @@ def test_another_machine_is_named_by_its_processor(pi_root: Path) -> None:
     assert machine_facts(pi_root)["model"] == "AMD EPYC 9R14"
 
 
+def test_in_a_container_on_a_raspberry_pi_the_kernel_names_the_board(pi_root: Path) -> None:
+    (pi_root / "proc/device-tree/model").unlink()
+    with (pi_root / "proc/cpuinfo").open("a") as file:
+        file.write("Hardware\t: BCM2835\nModel\t\t: Raspberry Pi 4 Model B Rev 1.4\n")
+    assert machine_facts(pi_root)["model"] == "Raspberry Pi 4 Model B Rev 1.4"
+
+
 def test_facts_that_are_not_there_are_left_open(tmp_path: Path) -> None:
     facts = machine_facts(tmp_path)
     assert facts["memory_mib"] is None
@@ -116,3 +91,33 @@ def test_throttling_is_asked_of_the_firmware(
 def test_without_a_firmware_throttling_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert machine_facts()["throttled"] is None
+
+
+@pytest.mark.parametrize(
+    "folder", ["soc/soc:firmware", "axi/axi:firmware", "soc@107c000000/firmware", "firmware"]
+)
+@pytest.mark.parametrize(
+    ("text", "expected"), [("50005\n", "0x50005"), ("0\n", "0x0"), ("0x80008", "0x80008")]
+)
+def test_in_a_container_the_kernel_tells_of_throttling_and_temperature(
+    folder: str, text: str, expected: str, tmp_path: Path
+) -> None:
+    files = {
+        f"sys/devices/platform/{folder}/get_throttled": text,
+        "sys/class/thermal/thermal_zone0/temp": "61834\n",
+    }
+    for name, content in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        path.write_text(content)
+    assert condition(tmp_path) == {"throttled": expected, "temperature_c": 61.8}
+
+
+def test_what_a_file_of_the_kernel_cannot_mean_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    path = tmp_path / "sys/devices/platform/soc/soc:firmware/get_throttled"
+    path.parent.mkdir(parents=True)
+    path.write_text("no flags\n")
+    assert condition(tmp_path) == {"throttled": None, "temperature_c": None}

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.drawing import drawn, png
+from tests.drawing import colour_indices, drawn, png
 from workloads.mandelbrot.canvas import Canvas
-from workloads.mandelbrot.palette import colour_indices
+from workloads.mandelbrot.palette import rainbow
 from workloads.mandelbrot.plan import Band, Plan, View
 from workloads.results import png as png_module
 from workloads.results.files import FileError
@@ -39,11 +39,17 @@ def test_a_png_holds_the_indices_and_the_palette() -> None:
     np.testing.assert_array_equal(np.asarray(image.convert("RGB")), rainbow[np.asarray(image)])
 
 
-def test_the_write_ups_window_gets_square_pixels_and_its_colours() -> None:
+def test_the_palette_is_matplotlibs_rainbow_byte_for_byte() -> None:
+    expected = mpl.colormaps["rainbow"](np.arange(256), bytes=True)[:, :3]
+    assert rainbow().dtype == expected.dtype
+    np.testing.assert_array_equal(rainbow(), expected)
+
+
+def test_the_articles_window_gets_square_pixels_and_its_colours() -> None:
     plan = Plan(grid_width=10, grid_height=10)
     image = decode(png(drawn(plan))).convert("RGB")
     assert image.size == (320, 213)
-    # Of the write-up's figure: violet outside, orange inside, and redder at the centre of the main disc.
+    # Of the article's figure: violet outside, orange inside, and redder at the centre of the main disc.
     outside, inside, centre = (
         np.array(image.getpixel(at), dtype=int) for at in ((2, 2), (190, 60), (213, 106))
     )

@@ -1,251 +1,16 @@
-"""Records as JSON and back; tables and notes as a reader sees them."""
+"""Tables and notes as a reader sees them."""
 
 import io
-import json
-import math
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.console import Console
 
-from workloads.mandelbrot.draw import Plan
-from workloads.results.files import FileError
-from workloads.results.tables import (
-    PiPart,
-    PiResult,
-    ReportError,
-    Result,
-    Row,
-    from_dict,
-    load_json,
-    print_result,
-    record,
-    write_json,
-)
-
-MACHINE = {"model": "Raspberry Pi 4 Model B Rev 1.4", "throttled": "0x0"}
-
-
-def mandelbrot_result(*rows: Row, **changes: Any) -> Result:
-    values: dict[str, Any] = {
-        "target": "stack dev",
-        "plan": Plan().to_dict(),
-        "rows": rows
-        or (
-            Row(workers=2, nodes=3, values_s=(20.0, 22.0, 21.0)),
-            Row(workers=0, nodes=1, values_s=(40.0, 42.0, 44.0)),
-            Row(workers=1, nodes=2, values_s=(30.0, 28.0)),
-        ),
-        "machine": MACHINE,
-        "warm_up_s": 1.5,
-        **changes,
-    }
-    return Result(**values)
-
-
-def pi_result(**changes: Any) -> PiResult:
-    values: dict[str, Any] = {
-        "target": "stack dev",
-        "seed": 7,
-        "parts": tuple(
-            PiPart(
-                index=index,
-                samples=1_000_000,
-                num_inside=785_000 + index,
-                wall_s=0.7,
-                node=f"pi{index}",
-                pod=f"pi-1a2b3c4d-{index}-x7k2p",
-            )
-            for index in (2, 0, 1)
-        ),
-        "wall_s": 2.0,
-        "single_core_s": 3.0,
-        "machine": MACHINE,
-        **changes,
-    }
-    return PiResult(**values)
-
-
-def shown(result: Result | PiResult, encoding: str = "utf-8") -> str:
-    """What reaches a pipe."""
-    raw = io.BytesIO()
-    with io.TextIOWrapper(raw, encoding=encoding, write_through=True) as stream:
-        print_result(result, Console(file=stream))
-        return raw.getvalue().decode(encoding)
-
-
-def flat(text: str) -> str:
-    return " ".join(text.split())
-
-
-def test_rows_are_in_order_and_speedups_relative_to_no_workers() -> None:
-    result = mandelbrot_result()
-    assert [(row.workers, row.median_s, result.speedup(row)) for row in result.rows] == [
-        (0, 42.0, 1.0),
-        (1, 29.0, 42.0 / 29.0),
-        (2, 21.0, 2.0),
-    ]
-
-
-times = st.floats(1e-6, 1e6)
-rows = st.dictionaries(
-    st.integers(0, 64),
-    st.tuples(st.integers(1, 64), st.lists(times, min_size=1, max_size=5)),
-    min_size=1,
-    max_size=6,
-)
-
-
-@given(rows, st.none() | times)
-def test_a_mandelbrot_result_survives_json(
-    measured: dict[int, tuple[int, list[float]]], warm_up_s: float | None
-) -> None:
-    result = mandelbrot_result(
-        *(Row(workers=k, nodes=nodes, values_s=tuple(values)) for k, (nodes, values) in measured.items()),
-        warm_up_s=warm_up_s,
-        unit="core",
-    )
-    assert from_dict(json.loads(json.dumps(result.to_dict()))) == result
-
-
-def test_results_survive_a_file(tmp_path: Path) -> None:
-    for result in (mandelbrot_result(), pi_result(python_s=9, nodes=(MACHINE, MACHINE))):
-        path = tmp_path / "result.json"
-        write_json(path, result)
-        assert load_json(path) == result
-        assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_file_says_its_version_and_what_follows_from_the_numbers(tmp_path: Path) -> None:
-    path = tmp_path / "pi.json"
-    result = pi_result()
-    write_json(path, result)
-    values = json.loads(path.read_text())
-    assert (values["format"], values["format_version"], values["workload"]) == ("piray-result", 2, "pi")
-    assert values["created"].endswith("+00:00")
-    assert (values["samples"], values["num_inside"]) == (3_000_000, 2_355_003)
-    assert values["estimate"] == pytest.approx(4 * 2_355_003 / 3_000_000)
-    assert values["standard_error"] == pytest.approx(math.sqrt(math.pi * (4 - math.pi) / 3e6))
-    assert values["speedup"] == 1.5
-    write_json(path, mandelbrot_result())
-    first = json.loads(path.read_text())["rows"][0]
-    assert first == {
-        "workers": 0,
-        "nodes": 1,
-        "values_s": [40.0, 42.0, 44.0],
-        "cores": None,
-        "busy_s": [],
-        "median_s": 42.0,
-        "speedup": 1.0,
-    }
-
-
-@pytest.mark.parametrize("version", [0, 1, 3, "2", True, None])
-def test_another_format_version_is_refused(version: object) -> None:
-    with pytest.raises(
-        ReportError, match=r"format_version is .*: this piray reads 2\. Run the workload again"
-    ):
-        from_dict({**mandelbrot_result().to_dict(), "format_version": version})
-
-
-def put(path: str, value: object) -> Callable[[dict[str, Any]], None]:
-    """Set a value deep in a record; keys and indices are separated by dots."""
-
-    def change(values: Any) -> None:
-        *parents, last = path.split(".")
-        for key in parents:
-            values = values[int(key) if key.isdigit() else key]
-        values[int(last) if last.isdigit() else last] = value
-
-    return change
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda values: values.pop("target"), "target is missing."),
-        (put("format", "other"), "lacks `format`: 'piray-result'"),
-        (put("workload", "bench"), "workload is 'bench': it must be one of mandelbrot, pi."),
-        (put("rows", {}), "rows is {}: it must be a list."),
-        (put("rows.0", 3), "rows[0] is 3: it must be an object."),
-        (put("rows.1.workers", "1"), "rows[1].workers is '1': it must be a whole number."),
-        (put("rows.1.workers", True), "rows[1].workers is True: it must be a whole number."),
-        (put("rows.1.values_s", [1.0, "x"]), "rows[1].values_s[1] is 'x': it must be a number."),
-        (put("rows.1.values_s", []), "rows[1]: A row says 1 workers"),
-        (put("rows.1.workers", 0), "Rows for [0, 0, 2] workers"),
-        (put("warm_up_s", "long"), "warm_up_s is 'long': it must be a number or null."),
-        (put("plan.x_grids", 0), "x_grids is 0: choose a whole number"),
-        (put("unit", "pod"), "unit is 'pod': it must be one of node, core."),
-        (put("rows.2.speedup", 3.0), "rows is unknown or does not follow from the other fields."),
-        (put("note", "mine"), "note is unknown or does not follow from the other fields."),
-    ],
-)
-def test_a_changed_record_is_refused(change: Callable[[dict[str, Any]], object], message: str) -> None:
-    values = json.loads(json.dumps(mandelbrot_result().to_dict()))
-    change(values)
-    with pytest.raises(ReportError) as caught:
-        from_dict(values)
-    assert message in str(caught.value)
-
-
-def test_all_problems_of_a_record_are_listed() -> None:
-    values = json.loads(json.dumps(pi_result().to_dict()))
-    del values["seed"]
-    values["wall_s"] = None
-    values["parts"][1]["pod"] = 5
-    with pytest.raises(ReportError) as caught:
-        from_dict(values)
-    assert str(caught.value).splitlines() == [
-        "seed is missing.",
-        "parts[1].pod is 5: it must be a text or null.",
-        "wall_s is None: it must be a number.",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"parts": ()}, "at least one, and each once"),
-        ({"parts": (*pi_result().parts, pi_result().parts[0])}, "at least one, and each once"),
-        ({"wall_s": 0.0}, "every time must be above 0"),
-        ({"single_core_s": float("nan")}, "every time must be above 0"),
-        (
-            {"parts": (PiPart(index=0, samples=5, num_inside=6, wall_s=1.0, node="a"),)},
-            "6 of 5 samples inside",
-        ),
-    ],
-)
-def test_impossible_pi_results_are_refused(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ReportError, match=message):
-        pi_result(**changes)
-
-
-@pytest.mark.parametrize("content", ["", "[1]", '"text"', "{}", '{"format": "piray-result"'])
-def test_a_file_that_is_no_result_is_refused_by_name(content: str, tmp_path: Path) -> None:
-    path = tmp_path / "other.json"
-    path.write_text(content)
-    with pytest.raises(ReportError, match=r"other\.json is no"):
-        load_json(path)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match=r"Cannot read .*gone\.json: No such file"):
-        load_json(tmp_path / "gone.json")
-
-
-def test_a_record_that_json_cannot_hold_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "result.json"
-    path.write_text("old")
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json(path, record("connectivity", {"seconds": float("nan")}))
-    with pytest.raises(FileError, match="Choose a file in a folder that exists"):
-        write_json(tmp_path / "missing" / "result.json", record("connectivity", {}))
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
+from tests.workloads.results.made import flat, mandelbrot_result, pi_result, row, shown
+from workloads.mandelbrot.plan import Plan
+from workloads.results.pi_records import PiPart, PiResult
+from workloads.results.records import Result
+from workloads.results.tables import print_result
 
 
 def test_the_table_stands_beside_the_write_ups() -> None:
@@ -256,7 +21,7 @@ def test_the_table_stands_beside_the_write_ups() -> None:
 
 
 def test_more_workers_than_the_write_up_had_are_compared_with_nothing() -> None:
-    text = shown(mandelbrot_result(Row(workers=4, nodes=5, values_s=(20.0,))))
+    text = shown(mandelbrot_result(row(4, 5, 20.0)))
     assert ["4", "5", "20.00", "20.00", "20.00", "1.00", "-", "-"] in [
         line.split() for line in text.splitlines()
     ]
@@ -266,8 +31,8 @@ def test_more_workers_than_the_write_up_had_are_compared_with_nothing() -> None:
 def compared(alone_s: float, together_s: float, **changes: Any) -> Result:
     """Return a result of one core and of four that computed as long altogether."""
     return mandelbrot_result(
-        Row(workers=0, nodes=1, values_s=(alone_s,), cores=1, busy_s=(alone_s,)),
-        Row(workers=3, nodes=4, values_s=(together_s,), cores=4, busy_s=(alone_s,)),
+        row(0, 1, alone_s, cores=1, busy_s=(alone_s,)),
+        row(3, 4, together_s, cores=4, busy_s=(alone_s,)),
         **{"start_s": 6.0, "call_s": 0.0005, **changes},
     )
 
@@ -308,38 +73,6 @@ def test_nothing_is_said_of_size_where_computing_was_not_measured() -> None:
     assert "Workers pay" not in flat(shown(mandelbrot_result()))
 
 
-@pytest.mark.parametrize("row", [{"cores": 0}, {"busy_s": (-1.0,)}])
-def test_cores_and_computing_times_have_to_be_possible(row: dict[str, Any]) -> None:
-    with pytest.raises(ReportError, match="at least 1 core, and every time above 0"):
-        Row(workers=0, nodes=1, values_s=(1.0,), **row)
-
-
-def test_throttled_machines_are_warned_of() -> None:
-    assert "throttling" not in shown(pi_result())
-    text = flat(shown(pi_result(nodes=({"throttled": "0x50005"}, {"throttled": None}))))
-    assert "reports throttling (0x50005)" in text
-
-
-def test_pi_is_shown_with_its_error_and_its_pods() -> None:
-    text = shown(pi_result(python_s=30.0))
-    for index in range(3):
-        expected = f"{index} pi{index} pi-1a2b3c4d-{index}-x7k2p 1000000 {785_000 + index} 0.700"
-        assert expected.split() in [line.split() for line in text.splitlines()]
-    assert (
-        "pi is about 3.1400040 +- 0.0009481 (3000000 samples, 2355003 inside): 1.68 standard errors"
-        in flat(text)
-    )
-    assert "3 streams on 3 nodes: 2.00 s from the first start to the last end" in flat(text)
-    assert "one core of this machine: 3.00 s, in pure Python 30.00 s (speed-up 1.50)" in flat(text)
-
-
-def test_without_pods_there_is_no_column_for_them() -> None:
-    parts = (PiPart(index=0, samples=100, num_inside=78, wall_s=0.1, node="laptop"),)
-    text = shown(pi_result(parts=parts))
-    assert "Pod" not in text
-    assert "1 stream on 1 node:" in flat(text)
-
-
 @pytest.mark.parametrize("width", [80, 60, 44])
 def test_a_narrow_terminal_gets_fewer_columns_and_whole_numbers(width: int) -> None:
     file = io.StringIO()
@@ -351,7 +84,7 @@ def test_a_narrow_terminal_gets_fewer_columns_and_whole_numbers(width: int) -> N
 
 
 def test_a_single_call_has_no_median() -> None:
-    text = flat(shown(mandelbrot_result(Row(workers=0, nodes=1, values_s=(42.0,)))))
+    text = flat(shown(mandelbrot_result(row(0, 1, 42.0))))
     assert "Seconds are one call each." in text
 
 
@@ -362,7 +95,7 @@ LONG = "raspberrypi-in-the-third-row-of-the-classroom-next-to-the-window.example
     "result",
     [
         mandelbrot_result(),
-        mandelbrot_result(Row(workers=1000, nodes=1000, values_s=(12345.0, 0.001))),
+        mandelbrot_result(row(1000, 1000, 12345.0, 0.001)),
         mandelbrot_result(target=f"stack [red]{LONG}"),
         pi_result(),
         pi_result(

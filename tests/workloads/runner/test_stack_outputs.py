@@ -59,6 +59,17 @@ def test_unknown_outputs_are_for_somebody_else() -> None:
     assert isinstance(parse({**LOCAL, "somethingNew": 1}, "local"), StackOutputs)
 
 
+def test_what_is_known_of_each_host_arrives_and_may_be_absent() -> None:
+    facts = {"arch": "aarch64", "model": "Raspberry Pi 5 Model B Rev 1.0", "cores": 4.0, "throttled": None}
+    outputs = parse(
+        {**PI, "hosts": {"pi1": facts, "pi2.lan": {**facts, "throttled": ["under-voltage"]}}}, "dev"
+    )
+    assert outputs.hosts["pi1"] == {**facts, "cores": 4}
+    assert isinstance(outputs.hosts["pi1"]["cores"], int)
+    assert outputs.hosts["pi2.lan"]["throttled"] == ["under-voltage"]
+    assert parse(PI, "dev").hosts == {}
+
+
 def test_secrets_are_not_shown() -> None:
     shown = repr(parse(PI, "dev"))
     assert "token-value" not in shown
@@ -81,6 +92,13 @@ def test_secrets_are_not_shown() -> None:
         ({"runtimePackages": [1]}, "must be a list of text"),
         ({"piJob": 3}, "piJob has the wrong type: it must be an object"),
         ({"piJob": {"name": "pi"}}, "piJob.completions is None"),
+        ({"hosts": ["pi1"]}, "hosts has the wrong type: it must be an object"),
+        (
+            {"hosts": {"pi1": 3}},
+            "hosts.pi1 has the wrong type: it must be an object, not 3; run `make up STACK=dev`",
+        ),
+        ({"workers": "3"}, "it must be a whole number, not '3'; run `make up STACK=dev`."),
+        ({"runtimePackages": [1, 2]}, "it must be a list of text, not [1, 2]; run `make up STACK=dev`."),
     ],
 )
 def test_wrong_outputs_say_what_to_do(changes: dict[str, Any], message: str) -> None:
@@ -111,6 +129,11 @@ def test_no_outputs_at_all_means_that_the_stack_is_not_up() -> None:
         ("{", "is no JSON"),
         ("[]", "must hold one JSON object"),
         (json.dumps({**PI, "rayToken": "[secret]"}), "add --show-secrets"),
+        ("{}", "outputs.json has no outputs: run `make up` for its stack, then write the file with `pulumi"),
+        (
+            json.dumps({**PI, "workers": None}),
+            "outputs.json has no output workers: run `make up` for its stack",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_says_how_to_write_it(text: str, message: str) -> None:
@@ -122,7 +145,7 @@ def write_project(folder: Path, engine: str) -> Path:
     (folder / "infra").mkdir(parents=True)
     (folder / "Pulumi.yaml").write_text("name: piray\n")
     (folder / "infra" / "__init__.py").write_text("")
-    (folder / "infra" / "engine.py").write_text(engine)
+    (folder / "infra" / "pulumi_cli.py").write_text(engine)
     return folder
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workloads.scaling.laws import Estimate, Timing, scaling
+from workloads.scaling.laws import Interval, Timing, scaling
 
 
 def timings(
@@ -28,7 +28,7 @@ def timings(
     return rows
 
 
-def holds(estimate: Estimate, truth: float) -> bool:
+def holds(estimate: Interval, truth: float) -> bool:
     assert estimate.low is not None
     assert estimate.high is not None
     assert 0 <= estimate.low <= estimate.value <= estimate.high
@@ -57,7 +57,7 @@ def test_the_interval_is_students_of_the_log_ratios() -> None:
 
 def test_one_round_gives_no_interval() -> None:
     result = scaling([Timing(1, (8.0,)), Timing(2, (4.4,))])
-    assert result.gains[1].efficiency == Estimate(8 / 8.8)
+    assert result.gains[1].efficiency == Interval(8 / 8.8)
     serial = result.laws[0].parameters["serial"]
     assert (serial.low, serial.high) == (None, None)
     assert "no interval" in result.laws[0].note
@@ -65,7 +65,7 @@ def test_one_round_gives_no_interval() -> None:
 
 def test_a_row_that_was_given_up_is_compared_by_the_rounds_it_has() -> None:
     gains = scaling([Timing(1, (8.0, 80.0)), Timing(2, (5.0,))]).gains
-    assert gains[1].efficiency == Estimate(8 / 5 / 2)
+    assert gains[1].efficiency == Interval(8 / 5 / 2)
 
 
 def test_efficiency_counts_from_the_fewest_cores() -> None:

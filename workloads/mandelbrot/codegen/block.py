@@ -1,7 +1,8 @@
-"""Writes the functions that iterate a block of pixels: when steps go by without a look, and when not.
+"""Writes the function that iterates a block of pixels, and decides when it looks at |z| between updates.
 
-A block is `rows` high and one vector wide. Its steps are not looked at wherever none of its pixels can have
-passed the threshold, and one by one only around an escape.
+A block is `rows` high and one vector wide. Nobody looks as long as none of its pixels can have passed the
+threshold, and only around an escape does the function look after every update. `docs/architecture.md` has a
+diagram of the function's parts, which are LLVM's basic blocks.
 """
 
 from typing import Any
@@ -11,7 +12,7 @@ from llvmlite import ir
 from workloads.mandelbrot.codegen.orbit import CALM_NORM, Orbits
 from workloads.mandelbrot.codegen.vectors import F32, F64, I64, Shape, Vectors
 
-# Below this |z|**2 no coordinate reaches 2.
+# Where |z|**2 is below this, no coordinate reaches 2.
 REST_NORM = 4.0
 
 _PARTS = (
@@ -25,8 +26,8 @@ _PARTS = (
     "head",
     "near",
     "near_look",
-    "near_step",
-    "far_step",
+    "near_update",
+    "far_update",
     "far_exact",
     "far_check",
     "far_undo",
@@ -77,9 +78,11 @@ def define_iterate(module: ir.Module, name: str, shape: Shape) -> ir.Function:
     - a frame of `orbits.FRAME_PARTS` times `rows` vectors: room for the real parts, the imaginary parts of
       the rows, half of these, the limit (as `define_prepare` leaves them), and room for results of parked
       pixels;
-    - max_iterations; an n up to which no pixel can have passed the threshold; an n before which a look at
-      every second step is worth it; an n before which that is allowed, for two steps from CALM_NORM cannot
-      pass the threshold; the threshold's square;
+    - most: max_iterations;
+    - free: an n up to which no pixel can have passed the threshold;
+    - early: an n before which a look after every second update is worth it;
+    - near: an n before which that is allowed, for two updates from CALM_NORM cannot pass the threshold;
+    - limit: the threshold's square;
     - where to put |z|**2 and the last index that found |z| within the threshold, both float32, and the
       distance of two rows there, in pixels.
 
@@ -97,7 +100,10 @@ def define_iterate(module: ir.Module, name: str, shape: Shape) -> ir.Function:
 
 
 class _Block:
-    """The flow of `define_iterate`; from the first steps on an even number of them is left."""
+    """The parts of `define_iterate` and how they follow each other.
+
+    The first parts make the number of updates that are left even, so that all others may do two at a time.
+    """
 
     def __init__(self, function: ir.Function, shape: Shape) -> None:
         self.shape = shape
@@ -125,7 +131,7 @@ class _Block:
         self._define_end()
 
     def _define_first(self) -> None:
-        """Write the steps before which no pixel can have passed the threshold, and what makes them even."""
+        """Write the updates during which no pixel can pass the threshold, and what makes the rest even."""
         b, to, orbits = self.b, self.to, self.orbits
         b.cbranch(self._before(0, self.free), to["sure"], to["unsure"])
         with b.goto_block(to["sure"]):
@@ -133,7 +139,7 @@ class _Block:
         with b.goto_block(to["sure_odd"]):
             b.cbranch(self._before(1, self.free), to["one"], to["enter"])
         with b.goto_block(to["one"]):
-            orbits.steps(1)
+            orbits.update(1)
             b.branch(to["pairs"])
 
         with b.goto_block(to["unsure"]):
@@ -146,29 +152,29 @@ class _Block:
         with b.goto_block(to["pairs"]):
             b.cbranch(self._before(2, self.free), to["pair"], to["head"])
         with b.goto_block(to["pair"]):
-            orbits.steps(2)
+            orbits.update(2)
             b.branch(to["pairs"])
 
     def _define_blind(self) -> None:
-        """Write the steps that need no look at each |z|."""
-        b, to, orbits, blind = self.b, self.to, self.orbits, self.shape.blind_steps
+        """Write the updates that need no look at each |z|."""
+        b, to, orbits, blind = self.b, self.to, self.orbits, self.shape.blind_updates
         with b.goto_block(to["head"]):
             far = b.and_(b.not_(self._before(1, self.early)), self._before(blind, self.most))
-            b.cbranch(far, to["far_step"], to["near"])
+            b.cbranch(far, to["far_update"], to["near"])
 
-        # Two steps cannot pass the threshold from where all pixels are.
+        # Two updates cannot pass the threshold from where all pixels are.
         with b.goto_block(to["near"]):
             b.cbranch(self._before(2, self.near), to["near_look"], to["rest"])
         with b.goto_block(to["near_look"]):
-            b.cbranch(orbits.any_leaving(), to["enter"], to["near_step"])
-        with b.goto_block(to["near_step"]):
-            orbits.steps(2)
+            b.cbranch(orbits.any_leaving(), to["enter"], to["near_update"])
+        with b.goto_block(to["near_update"]):
+            orbits.update(2)
             b.branch(to["head"])
 
-        # Later more of them at once, undone if they did. Who has passed it never comes back.
-        with b.goto_block(to["far_step"]):
+        # Later more updates at once, undone if a pixel passed it. A pixel that has passed never comes back.
+        with b.goto_block(to["far_update"]):
             before = orbits.state()
-            orbits.steps(blind)
+            orbits.update(blind)
             b.cbranch(orbits.any_leaving(), to["far_undo"], to["far_exact"])
         with b.goto_block(to["far_exact"]):
             strict = b.fcmp_ordered("<", self.limit, ir.Constant(orbits.v.real, CALM_NORM))
@@ -184,26 +190,26 @@ class _Block:
             b.cbranch(self._before(1, self.most), to["enter"], to["finish"])
 
     def _define_watched(self) -> None:
-        """Write the steps among which pixels escape."""
+        """Write the updates among which pixels escape."""
         b, to, orbits = self.b, self.to, self.orbits
-        # Whoever comes here has no pixel that escaped and is not parked: the first step needs no look.
+        # Here no pixel has escaped that is not parked, so the first update needs no look before it.
         with b.goto_block(to["enter"]):
             orbits.store_lasts(b.sitofp(b.load(orbits.n), F32))
-            orbits.steps(1)
+            orbits.update(1)
             orbits.look()
             b.cbranch(self._odd(), to["watch_one"], to["enter_even"])
         with b.goto_block(to["enter_even"]):
             b.cbranch(self._before(1, self.most), to["watch"], to["end"])
 
-        for part, steps in (("watch", 2), ("watch_one", 1)):
+        for part, updates in (("watch", 2), ("watch_one", 1)):
             with b.goto_block(to[part]):
-                orbits.watched_steps(steps)
+                orbits.update_watched(updates)
                 b.cbranch(self._before(1, self.most), to["watch_any"], to["end"])
         with b.goto_block(to["watch_any"]):
             b.cbranch(orbits.all_escaped(), to["end"], to["watch_room"])
-        # Nobody else is on the way out.
+        # If no other pixel is on its way out, those that escaped are parked.
         with b.goto_block(to["watch_room"]):
-            blind = b.or_(self._before(self.shape.blind_steps, self.most), self._before(2, self.near))
+            blind = b.or_(self._before(self.shape.blind_updates, self.most), self._before(2, self.near))
             b.cbranch(b.and_(b.not_(orbits.any_above(REST_NORM)), blind), to["park"], to["watch"])
         with b.goto_block(to["park"]):
             orbits.park()
@@ -224,10 +230,12 @@ class _Block:
         with b.goto_block(to["done"]):
             b.ret(b.zext(b.load(orbits.parked), I64))
 
-    def _before(self, steps: int, end: Any) -> Any:
-        """Return whether so many steps do not lead beyond an n."""
-        return self.b.icmp_signed("<=", self.b.add(self.b.load(self.orbits.n), ir.Constant(I64, steps)), end)
+    def _before(self, updates: int, end: Any) -> Any:
+        """Return whether n is at most `end` after so many further updates."""
+        return self.b.icmp_signed(
+            "<=", self.b.add(self.b.load(self.orbits.n), ir.Constant(I64, updates)), end
+        )
 
     def _odd(self) -> Any:
-        """Return whether an odd number of steps is left."""
+        """Return whether an odd number of updates is left."""
         return self.b.trunc(self.b.sub(self.most, self.b.load(self.orbits.n)), ir.IntType(1))

@@ -19,8 +19,8 @@ BIT = ir.IntType(1)
 class Orbits:
     """The variables of a block; they are on the stack, from where LLVM moves them to registers.
 
-    n counts the updates done, so that z is z_n. A pixel that has escaped stops where it did, as long as steps
-    are watched; before others go on unwatched it is parked at z = c = 0, with a limit that nothing is within.
+    n counts the updates done, so that z is z_n. As long as updates are watched, a pixel that has escaped
+    stays where it is. Before the others go on unwatched, it is parked: z = c = 0, and its limit is negative.
 
     Attributes:
         b: Where code is added.
@@ -37,9 +37,9 @@ class Orbits:
         Args:
             builder: At the function's entry.
             shape: Of the block.
-            frame: See `blocks.define_iterate`.
-            results: Where |z|**2 and last indices go.
-            stride: Of both, from row to row.
+            frame: See `block.define_iterate`.
+            results: Where |z|**2 and the last indices go.
+            stride: Distance of two rows there.
         """
         self.b, self.shape, self.rows = builder, shape, range(shape.rows)
         self.v = Vectors(builder, F32 if shape.preview else F64, shape.lanes)
@@ -56,7 +56,7 @@ class Orbits:
         self._results = [[self._row(out, stride, row) for out in results] for row in self.rows]
 
     def begin(self, xs: Any) -> None:
-        """Put z_1 = c, whose real parts are at an address and whose imaginary parts are in the frame."""
+        """Begin with z_1 = c: its real parts are at an address, its imaginary parts in the frame."""
         b = self.b
         c_re = self.v.load(b.bitcast(xs, self.v.kind.as_pointer()))
         for row in self.rows:
@@ -65,31 +65,31 @@ class Orbits:
         b.store(ir.Constant(I64, 1), self.n)
         b.store(ir.Constant(BIT, 0), self.parked)
 
-    def steps(self, steps: int) -> None:
-        """Replace z by z * z + c, so many times."""
-        pairs = 0 if self.shape.adders else steps // 2
+    def update(self, updates: int) -> None:
+        """Replace z by z * z + c so many times, without a look."""
+        pairs = 0 if self.shape.adders else updates // 2
         for _ in range(pairs):
             self._pair()
-        for _ in range(steps - 2 * pairs):
+        for _ in range(updates - 2 * pairs):
             self._stay()
             for row in self.rows:
                 self._store_z(row, *self._next(row))
-        self._advance(steps)
+        self._advance(updates)
 
-    def undo(self, steps: int, before: list[Any]) -> None:
-        """Go back so many steps, to what `state` gave then."""
+    def undo(self, updates: int, before: list[Any]) -> None:
+        """Go back so many updates, to what `state` returned then."""
         for value, variable in zip(before, (*self.z_re, *self.z_im), strict=True):
             self.b.store(value, variable)
-        self._advance(-steps)
+        self._advance(-updates)
 
     def state(self) -> list[Any]:
         """Return z."""
         return [self.b.load(variable) for variable in (*self.z_re, *self.z_im)]
 
-    def watched_steps(self, steps: int) -> None:
-        """Update the pixels that have not escaped; keep the last index that found them so, and |z|**2."""
+    def update_watched(self, updates: int) -> None:
+        """Update only the pixels that have not escaped; keep |z|**2 and the last index that found them so."""
         b = self.b
-        for _ in range(steps):
+        for _ in range(updates):
             self._stay()
             n = self.v.splat(b.sitofp(b.load(self.n), F32))
             for row in self.rows:
@@ -135,7 +135,7 @@ class Orbits:
     def any_leaving(self) -> Any:
         """Return whether a coordinate is 2 or more, or no number: at a |z|**2 of CALM_NORM or more one is."""
         b = self.b
-        # The highest bit of the exponent is set just then.
+        # The highest bit of the exponent is set then, and only then.
         words = [b.bitcast(z, self.v.integers) for z in self.state()]
         while len(words) > 1:
             words = [b.or_(p, q) for p, q in zip(words[::2], words[1::2], strict=True)]
@@ -143,12 +143,12 @@ class Orbits:
         return self.v.any(b.icmp_unsigned("!=", b.and_(words[0], bit), self.v.bits(0)))
 
     def store_lasts(self, index: Any) -> None:
-        """Keep an index as the last for all pixels; of parked ones the right one is kept apart."""
+        """Keep an index as the last one of all pixels; that of a parked pixel is kept in the frame."""
         for _, last in self._results:
             self.b.store(self.v.splat(index), last, align=4)
 
     def store_norms(self) -> None:
-        """Keep |z|**2 of the last look as the result for all pixels, likewise."""
+        """Keep |z|**2 of the last look as the result of all pixels, likewise."""
         for norm, (place, _) in zip(self.norm, self._results, strict=True):
             self.b.store(self._rounded(self.b.load(norm)), place, align=4)
 
@@ -176,9 +176,9 @@ class Orbits:
                 self._store_where(parked, self.b.load(kept, align=4), place)
 
     def _pair(self) -> None:
-        """Do two steps with seven operations instead of eight, and the same rounding."""
+        """Do two updates with seven operations instead of eight, and the same rounding."""
         b, v = self.b, self.v
-        # Half the imaginary part: both of its doublings are left to the second step.
+        # Half the imaginary part: both of its doublings are left to the second update.
         halves = []
         self._stay()
         for row in self.rows:
@@ -199,11 +199,11 @@ class Orbits:
         return next_x, v.fma(b.fadd(x, x), y, v.load(self.c_im[row]))
 
     def _stay(self) -> None:
-        """Let no load of the frame be moved before this; the registers are too few to hold what it has."""
+        """Let LLVM move no load of the frame before this: there are too few registers to hold it all."""
         self.b.fence("acq_rel", "singlethread")
 
-    def _advance(self, steps: int) -> None:
-        self.b.store(self.b.add(self.b.load(self.n), ir.Constant(I64, steps)), self.n)
+    def _advance(self, updates: int) -> None:
+        self.b.store(self.b.add(self.b.load(self.n), ir.Constant(I64, updates)), self.n)
 
     def _store_z(self, row: int, re: Any, im: Any) -> None:
         self.b.store(re, self.z_re[row])

@@ -1,4 +1,4 @@
-"""Writes the vector code that makes smooth values, or plain counts, of what the blocks have found."""
+"""Writes the vector code that turns what the blocks have found into smooth values, or into plain counts."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -32,6 +32,7 @@ MANTISSA_BITS = 23
 MANTISSA = (1 << MANTISSA_BITS) - 1
 ONE = 0x3F800000
 SQRT_HALF = 0x3F3504F3
+_PARTS = ("head", "start", "column", "body", "whole", "part", "next_row", "end")
 
 
 def define_smooth(module: ir.Module, name: str, lanes: int, floor: float) -> ir.Function:
@@ -65,53 +66,65 @@ def _define_each(
     kinds = [F32.as_pointer(), F32.as_pointer(), result.as_pointer(), I64, I64, I64, I64]
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
     function.linkage = "internal"
-    norms, lasts, values, stride, values_stride, rows, count = function.args
-    b = ir.IRBuilder(function.append_basic_block("entry"))
-    v = Vectors(b, F32, lanes)
-    row, at = b.alloca(I64), b.alloca(I64)
-    zero, one = ir.Constant(I64, 0), ir.Constant(I64, 1)
-    head, start, column, body, whole, part, next_row, end = (
-        function.append_basic_block(block)
-        for block in ("head", "start", "column", "body", "whole", "part", "next_row", "end")
-    )
-
-    def place(base: Any, distance: Any) -> Any:
-        """Return where a row's next number is."""
-        first = b.gep(b.bitcast(base, ir.IntType(8).as_pointer()), [b.mul(b.load(row), distance)])
-        return b.gep(b.bitcast(first, base.type), [b.load(at)])
-
-    b.store(zero, row)
-    b.branch(head)
-    b.position_at_end(head)
-    b.cbranch(b.icmp_signed("<", b.load(row), rows), start, end)
-    b.position_at_end(start)
-    b.store(zero, at)
-    b.branch(column)
-    b.position_at_end(column)
-    b.cbranch(b.icmp_signed("<", b.load(at), count), body, next_row)
-
-    b.position_at_end(body)
-    norm, last, value = place(norms, stride), place(lasts, stride), place(values, values_stride)
-    made = make(v, *(b.bitcast(pointer, v.kind.as_pointer()) for pointer in (norm, last)))
-    left = b.sub(count, b.load(at))
-    results = ir.VectorType(result, lanes).as_pointer()
-    b.store(b.add(b.load(at), ir.Constant(I64, lanes)), at)
-    b.cbranch(b.icmp_signed("<=", ir.Constant(I64, lanes), left), whole, part)
-    b.position_at_end(whole)
-    b.store(made, b.bitcast(value, results), align=4)
-    b.branch(column)
-    b.position_at_end(part)
-    b.store(made, b.bitcast(last, results), align=4)
-    copy = module.declare_intrinsic("llvm.memcpy", [value.type, last.type, I64])
-    b.call(copy, [value, last, b.mul(left, ir.Constant(I64, 4)), ir.Constant(ir.IntType(1), 0)])
-    b.branch(next_row)
-
-    b.position_at_end(next_row)
-    b.store(b.add(b.load(row), one), row)
-    b.branch(head)
-    b.position_at_end(end)
-    b.ret_void()
+    _Each(function, lanes, result).define(make)
     return function
+
+
+class _Each:
+    """The loops of `_define_each`: over rows, and over the vectors of a row."""
+
+    def __init__(self, function: ir.Function, lanes: int, result: Any) -> None:
+        self.sources, self.values = function.args[:2], function.args[2]
+        self.stride, self.values_stride, self.rows, self.count = function.args[3:]
+        self.b = ir.IRBuilder(function.append_basic_block("entry"))
+        self.v = Vectors(self.b, F32, lanes)
+        self.results = ir.VectorType(result, lanes).as_pointer()
+        self.row, self.at = self.b.alloca(I64), self.b.alloca(I64)
+        self.to = {part: function.append_basic_block(part) for part in _PARTS}
+
+    def define(self, make: Callable[[Vectors, Any, Any], Any]) -> None:
+        """Write the whole function."""
+        b, to = self.b, self.to
+        b.store(ir.Constant(I64, 0), self.row)
+        b.branch(to["head"])
+        with b.goto_block(to["head"]):
+            b.cbranch(b.icmp_signed("<", b.load(self.row), self.rows), to["start"], to["end"])
+        with b.goto_block(to["start"]):
+            b.store(ir.Constant(I64, 0), self.at)
+            b.branch(to["column"])
+        with b.goto_block(to["column"]):
+            b.cbranch(b.icmp_signed("<", b.load(self.at), self.count), to["body"], to["next_row"])
+        self._define_body(make)
+        with b.goto_block(to["next_row"]):
+            b.store(b.add(b.load(self.row), ir.Constant(I64, 1)), self.row)
+            b.branch(to["head"])
+        with b.goto_block(to["end"]):
+            b.ret_void()
+
+    def _define_body(self, make: Callable[[Vectors, Any, Any], Any]) -> None:
+        """Write what is done to a vector; the last one of a row may be wider than what is left."""
+        b, to, lanes = self.b, self.to, ir.Constant(I64, self.v.lanes)
+        with b.goto_block(to["body"]):
+            norm, last = (self._place(source, self.stride) for source in self.sources)
+            value = self._place(self.values, self.values_stride)
+            made = make(self.v, *(b.bitcast(source, self.v.kind.as_pointer()) for source in (norm, last)))
+            left = b.sub(self.count, b.load(self.at))
+            b.store(b.add(b.load(self.at), lanes), self.at)
+            b.cbranch(b.icmp_signed("<=", lanes, left), to["whole"], to["part"])
+        with b.goto_block(to["whole"]):
+            b.store(made, b.bitcast(value, self.results), align=4)
+            b.branch(to["column"])
+        with b.goto_block(to["part"]):
+            b.store(made, b.bitcast(last, self.results), align=4)
+            copy = b.module.declare_intrinsic("llvm.memcpy", [value.type, last.type, I64])
+            b.call(copy, [value, last, b.mul(left, ir.Constant(I64, 4)), ir.Constant(ir.IntType(1), 0)])
+            b.branch(to["next_row"])
+
+    def _place(self, base: Any, distance: Any) -> Any:
+        """Return where the row's next number is."""
+        b = self.b
+        first = b.gep(b.bitcast(base, ir.IntType(8).as_pointer()), [b.mul(b.load(self.row), distance)])
+        return b.gep(b.bitcast(first, base.type), [b.load(self.at)])
 
 
 def _scaled_log2(v: Vectors, value: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Vectors as LLVM's IR has them, the same for every processor, and how many fit one.
+"""Vectors as LLVM's IR has them, the same for every processor, and how many of them suit one.
 
-Numba's own vectoriser leaves a loop that ends early in scalar code, so `blocks` and `smoothing` spell theirs
-out in these.
+Numba's own vectoriser leaves a loop that ends early in scalar code, so `block` and `smoothing` write theirs
+with these.
 """
 
 import functools
@@ -23,15 +23,16 @@ class Shape:
         lanes: Pixels of one vector, a power of two.
         rows: Vectors of a block: as many as hide the latency of the arithmetic and fit in the registers.
         preview: Whether to iterate in float32 instead of float64.
-        adders: Whether additions have units of their own, so that to double by one costs nothing.
-        blind_steps: Updates between two looks where a pixel that lasted so long hardly escapes soon; even.
+        adders: Whether additions have units of their own, so that doubling by an addition costs nothing.
+        blind_updates: Updates between two looks at pixels that have lasted so long that they will hardly
+            escape soon; even.
     """
 
     lanes: int
     rows: int
     preview: bool = False
     adders: bool = False
-    blind_steps: int = 4
+    blind_updates: int = 4
 
 
 def shape_for(features: Mapping[str, bool], preview: bool = False, cpu: str = "") -> Shape:

@@ -1,0 +1,40 @@
+"""Platform `pi`: hosts over SSH, k3s on them, and Ray and the π Job on that."""
+
+import pulumi
+
+from infra.config.model import StackConfig
+from infra.hosts.component import PiHosts
+from infra.k3s.component import K3sCluster, K3sClusterArgs
+from infra.k3s.release import k3s_release
+from infra.names import DASHBOARD_PORT
+from infra.outputs import StackOutputs
+from infra.pi_job.component import PiJob, PiJobArgs
+from infra.ray_cluster.component import RayCluster, RayClusterArgs
+
+
+def declare(config: StackConfig) -> StackOutputs:
+    """Declare the resources of a stack of Pis and return its outputs."""
+    k3s, ray = config.k3s, config.ray
+    release = k3s_release(k3s.version, config.arch, k3s.mirror, k3s.install_script_sha256)
+    hosts = PiHosts("hosts", config.hosts, config.ssh, config.arch)
+    k3s_args = K3sClusterArgs(servers=config.servers, agents=config.agents, ssh=config.ssh, release=release)
+    k3s_cluster = K3sCluster("k3s", k3s_args, hosts)
+    provider = k3s_cluster.provider
+    ray_args = RayClusterArgs(ray=ray, workers=config.workers, namespace=config.namespace, arch=config.arch)
+    ray_cluster = RayCluster("ray", ray_args, provider)
+    pi_args = PiJobArgs(job=config.pi_job, image=ray.image, arch=config.arch, namespace=ray_cluster.namespace)
+    # Ray first: what it takes to start would be in the Job's times.
+    pi_job = PiJob("pi", pi_args, provider, pulumi.ResourceOptions(depends_on=[ray_cluster]))
+    return StackOutputs(
+        platform=config.platform,
+        ray_version=ray.version,
+        ray_token=ray_cluster.token,
+        workers=config.workers,
+        runtime_packages=ray.runtime_packages,
+        kubeconfig=k3s_cluster.kubeconfig,
+        namespace=ray_cluster.namespace,
+        head_service=ray_cluster.head_service,
+        dashboard_port=DASHBOARD_PORT,
+        pi_job=pi_job.summary,
+        hosts=hosts.facts,
+    )

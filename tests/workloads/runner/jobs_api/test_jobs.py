@@ -1,0 +1,57 @@
+"""Jobs on a real head: followed when the connection breaks, failed with a reason, stopped."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import pytest
+
+from workloads.protocol.events import Event, Parser
+from workloads.runner.jobs_api.jobs import Jobs, new_id
+
+
+class Head(Protocol):
+    token: str
+    url: str
+
+
+def test_every_job_has_a_name_of_its_own() -> None:
+    assert len({new_id("pi") for _ in range(100)}) == 100
+
+
+@pytest.mark.ray
+def test_a_log_whose_web_socket_breaks_is_polled_without_losing_or_repeating_a_line(
+    head: Head, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = Jobs(head.url, head.token)
+    job = new_id("connectivity")
+    tail = jobs._client.tail_job_logs
+
+    async def broken(name: str) -> AsyncIterator[str]:
+        async for text in tail(name):
+            # Cut in the middle of a line, as a connection is.
+            yield text[: len(text) // 2]
+            raise RuntimeError("WebSocket connection closed unexpectedly")
+
+    monkeypatch.setattr(jobs._client, "tail_job_logs", broken)
+    jobs.submit(job, {"workload": "connectivity", "rounds": 3, "tasks": 5}, python="python")
+    text = "".join(jobs.follow(job))
+    assert text == jobs._client.get_job_logs(job)
+    kinds = [item.kind for item in Parser().feed(text) if isinstance(item, Event)]
+    assert kinds == ["nodes", "round", "round", "round", "result"]
+    assert jobs.end(job)[0] == "SUCCEEDED"
+
+
+@pytest.mark.ray
+def test_a_job_that_fails_tells_why(head: Head) -> None:
+    jobs = Jobs(head.url, head.token)
+    job = new_id("wrong")
+    jobs.submit(job, {"workload": "wrong"})
+    text = "".join(jobs.follow(job))
+    (error,) = [item for item in Parser().feed(text) if isinstance(item, Event) and item.kind == "error"]
+    assert "workload 'wrong' is unknown" in error.values["message"]
+    assert jobs.end(job)[0] == "FAILED"
+
+
+@pytest.mark.ray
+def test_stopping_a_job_that_was_never_there_ends(head: Head) -> None:
+    assert Jobs(head.url, head.token).stop(new_id("pi"))

@@ -1,0 +1,126 @@
+"""Decides which options commands share: where a workload runs, where its files go, how much is measured."""
+
+import functools
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from workloads.runner import stack_outputs
+from workloads.runner.embedded import EmbeddedTarget
+from workloads.runner.follow import RunError
+from workloads.runner.stack_outputs import StackError, StackOutputs
+
+if TYPE_CHECKING:
+    from workloads.runner.target import StackTarget, Target
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a workload runs and where its files go, as the options say.
+
+    Attributes:
+        stack_name: The stack whose cluster it runs on, if it was named.
+        outputs_file: An open file with a stack's outputs, if one was given.
+        output: Where the result files go.
+    """
+
+    stack_name: str | None
+    outputs_file: Any
+    output: Path
+
+    def folder(self) -> Path:
+        """Return the folder for the result files, made if it was missing.
+
+        Raises:
+            RunError: If nothing can be written there.
+        """
+        try:
+            self.output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(
+                f"--output {self.output} cannot be made ({error.strerror}): choose another folder."
+            ) from None
+        try:
+            # Made and removed: permission bits alone say nothing of /proc or a read-only disk.
+            with tempfile.TemporaryFile(dir=self.output):
+                return self.output
+        except OSError as error:
+            raise RunError(
+                f"--output {self.output} cannot be written to ({error.strerror}): choose another folder."
+            ) from None
+
+    def target(self) -> "Target":
+        """Return the target.
+
+        Raises:
+            StackError: If the stack's outputs cannot be used.
+        """
+        if self.stack_name is not None and self.outputs_file is not None:
+            raise StackError("give --stack or --outputs, not both.")
+        if self.outputs_file is not None:
+            name = self.outputs_file.name
+            return _stack_target(name, stack_outputs.read_file(name, self.outputs_file.read()))
+        if self.stack_name is not None:
+            return _stack_target(self.stack_name, stack_outputs.read(self.stack_name))
+        return EmbeddedTarget()
+
+
+def _stack_target(name: str, outputs: StackOutputs) -> "StackTarget":
+    # The clients of Ray and Kubernetes take seconds to import on a slow machine, and only this needs them.
+    from workloads.runner.target import StackTarget  # noqa: PLC0415
+
+    return StackTarget(name, outputs, lambda line: click.echo(f"piray: {line}", err=True))
+
+
+def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --stack, --outputs and --output; the command gets them as `place`, a `Place`."""
+
+    @click.option("--stack", "stack_name", metavar="NAME", help="Run on the cluster of this stack.")
+    @click.option(
+        "--outputs",
+        "outputs_file",
+        type=click.File("r"),
+        help="Run on the cluster of the stack with these outputs: a file with the JSON that "
+        "`pulumi stack output --json --show-secrets` prints; - for standard input.",
+    )
+    @click.option(
+        "--output",
+        metavar="DIR",
+        default=".",
+        show_default=True,
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder for the result files.",
+    )
+    @functools.wraps(command)
+    def with_place(*, stack_name: str | None, outputs_file: Any, output: Path, **others: Any) -> Any:
+        return command(place=Place(stack_name, outputs_file, output), **others)
+
+    return with_place
+
+
+def row_options(repeats: int) -> Callable[[Command], Command]:
+    """Add --workers and --repeats.
+
+    Args:
+        repeats: The default of --repeats.
+    """
+    workers = click.option(
+        "--workers",
+        metavar="MAX",
+        type=click.IntRange(min=0),
+        help="Largest number of workers to measure.  [default: all there are]",
+    )
+    times = click.option(
+        "--repeats",
+        type=click.IntRange(min=1),
+        default=repeats,
+        show_default=True,
+        help="How often each number of workers is measured.",
+    )
+    return lambda command: workers(times(command))

@@ -1,0 +1,1 @@
+"""Decides who computes a picture's bands and how they are shared out; knows nothing of rows or events."""
