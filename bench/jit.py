@@ -69,15 +69,15 @@ def figures() -> list[Figure]:
         # Below that a worker's wait for whoever compiles would not be worth the files.
         _figure(
             "kernels compiled / found on disk",
-            [start.kernel_s for start in colds],
-            [start.kernel_s for start in warms],
+            [one.kernel_s for one in colds],
+            [one.kernel_s for one in warms],
             4.0,
         ),
         # The interpreter, NumPy and numba start in both.
         _figure(
             "process ready, cold / warm",
-            [start.process_s for start in colds],
-            [start.process_s for start in warms],
+            [one.process_s for one in colds],
+            [one.process_s for one in warms],
             2.0,
         ),
     ]
