@@ -63,14 +63,16 @@ def of_program(**changed: Any) -> str:
 
 def test_what_a_change_of_the_example_stack_does_is_said_as_it_is() -> None:
     hosts = json.loads(stack_config("dev")["piray:hosts"])
+    changed: dict[str, dict[str, Any]] = {
+        "workers": {"workers": 2},
+        "samples": {"piJob": {"completions": 3, "parallelism": 3, "samples": 5}},
+        "k3s": {"k3s": {"version": "v1.36.4+k3s1"}},
+        "host": {"hosts": hosts[:-1]},
+    }
+    base = of_program()
     said = {
-        name: render_comment({"dev": StackChanges(changes_of(of_program(**changed), base=of_program()))})
-        for name, changed in {
-            "workers": {"workers": 2},
-            "samples": {"piJob": {"completions": 3, "parallelism": 3, "samples": 5}},
-            "k3s": {"k3s": {"version": "v1.36.4+k3s1"}},
-            "host": {"hosts": hosts[:-1]},
-        }.items()
+        name: render_comment({"dev": StackChanges(changes_of(of_program(**settings), base=base))})
+        for name, settings in changed.items()
     }
     assert "1 resource is updated. **Restarts nothing.**" in said["workers"]
     assert "1 resource is replaced. **Restarts** the π Job." in said["samples"]
