@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.host import Host
+from sandbox.pi.host import Host
 from sandbox.site import Site
 from tests.checkout import Checkout
 from tests.e2e.cluster import Cluster, cluster_on, service, wait_until, whole
