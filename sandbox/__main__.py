@@ -78,7 +78,7 @@ def engine() -> tuple[Mapping[str, str], str]:
         click.echo(f"piray: {reason}: the project's test engine is used", err=True)
         pulumi = TEST_ENGINE / "pulumi"
     else:
-        click.echo(f"piray: the engine is {pulumi}", err=True)
+        click.echo(f"piray: the Pulumi CLI is {pulumi}", err=True)
     before = "PATH=sandbox/engine/bin:$PATH " if pulumi.parent == TEST_ENGINE else ""
     return environment(pulumi, os.environ), before
 

@@ -378,7 +378,7 @@ def test_an_embedded_ray_ends_with_a_runner_that_was_killed(tmp_path: Path, proc
     [
         (["mandelbrot", "--x-grids=0"], "x_grids"),
         (["mandelbrot", "--stack=dev", "--outputs=-"], "not both"),
-        (["connectivity", "--stack=../dev"], "no name of a stack"),
+        (["connectivity", "--stack=../dev"], "cannot be the name of a stack"),
         (["pi", "--output=file/below"], "cannot be made"),
         (["pi", "--output=/proc"], "cannot be written to"),
     ],
