@@ -36,7 +36,10 @@ MAX_HOST_MEMORY_MIB = 1024 * 1024
 
 _DIGITS = re.compile(r"[+-]?[0-9]{1,30}")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_LABEL_RULE = "must be a name of at most 63 small letters, digits and hyphens, without a hyphen at its start or end (RFC 1123)"
+_LABEL_RULE = (
+    "must be a name of at most 63 small letters, digits and hyphens, without a hyphen at its start or end "
+    "(RFC 1123)"
+)
 _K3S_VERSION = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+\+k3s[0-9]+")
 _RAY_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
