@@ -50,7 +50,7 @@ def test_rows_are_compared_with_one_core_without_ray() -> None:
     assert to_dict(measured(), COSTS)["scaling"]["gains"][1]["efficiency"]["value"] == pytest.approx(20 / 21)
 
 
-def test_a_table_shows_every_row_its_efficiency_and_the_write_ups_figure() -> None:
+def test_a_table_shows_every_row_its_efficiency_and_the_articles_figure() -> None:
     lines = [line.split() for line in shown(measured()).splitlines()]
     assert ["1", "1", "42.00", "37.84", "90", "%", "0.95", "95", "%", "(95-95)", "0.93"] in lines
     assert ["3", "3", "15.00", "13.56", "90", "%", "2.67", "89", "%", "(89-89)", "1.30"] in lines
