@@ -11,13 +11,13 @@ BIN := $(VENV)/bin
 help: ## list the targets
 	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z -]+):.*## /  make \1\t/' | expand -t 28
 
-run: $(VENV)/.installed ## the Mandelbrot picture and the speed-up table, on this machine
+run: $(VENV)/.installed ## draw the Mandelbrot picture and print the speed-up table, on this machine
 	$(BIN)/piray run mandelbrot $(ARGS)
 
-test: $(VENV)/.installed-dev ## every test that this machine can run
+test: $(VENV)/.installed-dev ## run every test that this machine can run
 	$(BIN)/pytest -n 2 $(ARGS)
 
-check: $(VENV)/.installed-dev ## format, lint, types, imports, shell scripts, workflows
+check: $(VENV)/.installed-dev ## check format, lint, types, imports, shell scripts, workflows
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -25,13 +25,13 @@ check: $(VENV)/.installed-dev ## format, lint, types, imports, shell scripts, wo
 	$(BIN)/shellcheck -x infra/*/*.sh $(wildcard sandbox/*/*.sh) .ci/run .ci/packages .github/scripts/*.sh
 	$(BIN)/zizmor --offline --quiet .github
 
-up preview down: $(VENV)/.installed ## `make up STACK=dev`: pulumi up; likewise preview, down
+up preview down: $(VENV)/.installed ## apply, preview or remove a stack, for example: make up STACK=home
 	@$(BIN)/python -m infra.pulumi_cli $@ $(STACK) $(ARGS)
 
-bench: $(VENV)/.installed-bench ## what the project promises, against peers in the same run (gcc gives one more)
+bench: $(VENV)/.installed-bench ## measure what the project promises, against other programs in the same run
 	$(BIN)/python -m bench
 
-sandbox: $(VENV)/.installed ## simulated Pis on this machine, the program applied to them, the main job run
+sandbox: $(VENV)/.installed ## make simulated Pis on this machine, apply the program to them, run the benchmark
 	@$(BIN)/python -m sandbox up $(ARGS)
 
 sandbox-down: $(VENV)/.installed ## remove the simulated Pis and all that belongs to them

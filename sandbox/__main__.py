@@ -48,9 +48,9 @@ def up(hosts: int, workers: int) -> None:
     with progress.phase("`piray run mandelbrot --stack sandbox`"):
         _run("workloads.cli", "run", "mandelbrot", "--stack", STACK, env=env)
     click.echo(
-        f"The cluster is up. More of it: {path}.venv/bin/piray run pi --stack {STACK}\n"
-        f"A Pi: ssh -i {site.key_file} pi@{pis[0].address}\n"
-        "All gone again: make sandbox-down"
+        f"The cluster is up. Try also: {path}.venv/bin/piray run pi --stack {STACK}\n"
+        f"To log in on a Pi: ssh -i {site.key_file} pi@{pis[0].address}\n"
+        "To remove everything: make sandbox-down"
     )
 
 
@@ -78,7 +78,7 @@ def engine() -> tuple[Mapping[str, str], str]:
         click.echo(f"piray: {reason}: the project's test engine is used", err=True)
         pulumi = TEST_ENGINE / "pulumi"
     else:
-        click.echo(f"piray: the engine is {pulumi}", err=True)
+        click.echo(f"piray: the Pulumi CLI is {pulumi}", err=True)
     before = "PATH=sandbox/engine/bin:$PATH " if pulumi.parent == TEST_ENGINE else ""
     return environment(pulumi, os.environ), before
 

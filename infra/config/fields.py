@@ -37,7 +37,8 @@ MAX_HOST_MEMORY_MIB = 1024 * 1024
 _DIGITS = re.compile(r"[+-]?[0-9]{1,30}")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LABEL_RULE = (
-    "must be a name of at most 63 small letters, digits and hyphens, with no hyphen at its ends (RFC 1123)"
+    "must be a name of at most 63 small letters, digits and hyphens, without a hyphen at its start or end "
+    "(RFC 1123)"
 )
 _K3S_VERSION = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+\+k3s[0-9]+")
 _RAY_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
@@ -157,7 +158,7 @@ def _mirror(value: str) -> str:
         raise InvalidValueError(rule, remedy) from None
     if parts.username is not None or parts.password is not None:
         raise InvalidValueError(
-            "holds a user name or password, which would be stored and shown in clear",
+            "holds a user name or password, which would be stored and shown as plain text",
             "Use a mirror that needs no login inside your network.",
         )
     if (
@@ -231,7 +232,7 @@ Sha256 = Annotated[
     str,
     _pattern(
         _SHA256,
-        "must be a SHA-256 sum: 64 hexadecimal digits in small letters",
+        "must be a SHA-256 sum: 64 hexadecimal digits with small letters",
         "Take what `sha256sum install.sh` prints, or delete the line to get the sum of the pinned script.",
     ),
 ]

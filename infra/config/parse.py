@@ -74,7 +74,7 @@ def _read_private_key(
         problems.add(
             (_PRIVATE_KEY,),
             HIDDEN,
-            "is stored in clear, for everyone who sees the stack's file",
+            "is stored as plain text, which everyone who sees the stack file can read",
             "Remove it (`pulumi config rm piray:sshPrivateKey --stack STACK`), make a new key pair, and "
             "store that with `pulumi config set --secret piray:sshPrivateKey --stack STACK < FILE`.",
         )

@@ -226,10 +226,11 @@ def _check_workers(
     more = ", …" if len(fits) > _MAX_HOSTS_SHOWN else ""
     reserve = RESERVE_MIB[places[0].role]
     head = f", and {head_mib} MiB for the head on {shared.name}" if shared else ""
+    fewer = f"Give at most {total}, lower" if total else "Lower"
     problems.add(
         ("workers",),
         workers,
         f"do not fit: the {places[0].role}s hold {total} workers of {worker_mib} MiB ({counts}{more}), "
         f"with {reserve} MiB on each for the system and k3s{head}",
-        f"Give at most {total}, lower piray:ray.workerMemoryMib, or add a Pi.",
+        f"{fewer} piray:ray.workerMemoryMib, or add a Pi.",
     )

@@ -69,7 +69,7 @@ read_line() {
   END=${content#"$LINE"}
   if ! [[ $LINE == *[![:space:]]* ]]; then
     problem "$shown is empty" "it holds the kernel's options on one line" \
-      "restore it from a fresh image of the system, then run pulumi up again"
+      "restore it from a fresh image of the system, then run make up again"
   elif [[ $LINE == *[$'\r\n']* ]]; then
     problem "$shown has more than one line" "the kernel reads the first line only" \
       "join its lines into one (sudo nano $shown)"
@@ -96,7 +96,7 @@ missing_tokens() {
 check_pending_boot() {
   if [ "$(cat "$ROOT/boot/firmware/new/state" 2>/dev/null)" = unknown ]; then
     fail "a new kernel in /boot/firmware/new waits for its first boot" \
-      "that boot would replace ${FILE#"$ROOT"} by an older copy" "run: sudo systemctl reboot; then pulumi up again"
+      "that boot would replace ${FILE#"$ROOT"} by an older copy" "run: sudo systemctl reboot; then run make up again"
   fi
 }
 
@@ -117,7 +117,7 @@ edit_command_line() {
   } 2>"$ERRORS"; then
     forget_edit
     fail "cannot change $shown ($(tail -n 1 "$ERRORS"))" "it has to be writable, with some room on its partition" \
-      "look at: mount | grep /boot; df -h /boot/firmware; then run pulumi up again"
+      "look at: mount | grep /boot; df -h /boot/firmware; then run make up again"
   fi
 }
 
@@ -146,7 +146,7 @@ reboot_soon() {
   if ! systemd-run --quiet --unit=piray-reboot --on-active=1 --timer-property=AccuracySec=100ms systemctl reboot 1>&2; then
     if ((${#listeners[@]})); then systemctl start "${listeners[@]}" 1>&2 || true; fi
     fail "systemd-run could not schedule the reboot" "the new kernel options need one" \
-      "run: sudo systemctl reboot; then pulumi up again"
+      "run: sudo systemctl reboot; then run make up again"
   fi
 }
 

@@ -8,7 +8,7 @@ check_boot() {
   if [ -n "$REBOOTED_FROM" ] && [ "$(boot_id)" = "$REBOOTED_FROM" ]; then
     problem "it still runs the boot from before" \
       "the reboot did not come, and after five minutes the fallback opened the SSH listener again" \
-      "run: sudo systemctl reboot; then pulumi up again"
+      "run: sudo systemctl reboot; then run make up again"
   fi
 }
 
@@ -16,12 +16,12 @@ check_boot() {
 check_names() {
   if [ -n "$TAKEN_HOSTNAME" ] && [ "$(hostname)" = "$TAKEN_HOSTNAME" ]; then
     problem "the hostname $TAKEN_HOSTNAME is already taken by $HOSTNAME_OWNER" "every host needs a name of its own" \
-      "run: sudo hostnamectl set-hostname $HOST; then pulumi up again"
+      "run: sudo hostnamectl set-hostname $HOST; then run make up again"
   fi
   if [ -n "$TAKEN_MACHINE_ID" ] && [ "$(machine_id)" = "$TAKEN_MACHINE_ID" ]; then
     problem "/etc/machine-id is the same as that of $MACHINE_OWNER" \
       "it is the same host under two addresses, or a copied card" \
-      "correct the address, or run: sudo rm /etc/machine-id && sudo systemd-machine-id-setup; then pulumi up again"
+      "correct the address, or run: sudo rm /etc/machine-id && sudo systemd-machine-id-setup; then run make up again"
   fi
 }
 

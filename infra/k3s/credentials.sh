@@ -13,7 +13,7 @@ apply() {
   for file in "$KUBECONFIG_FILE" "$SERVER_DIR/token" "$SERVER_DIR/agent-token"; do
     if [ ! -s "$file" ]; then
       problem "${file#"$ROOT"} is missing or empty" "a running k3s server writes it" \
-        "see: sudo journalctl -u k3s; then run pulumi up again"
+        "see: sudo journalctl -u k3s; then run make up again"
     fi
   done
   refuse_problems
@@ -23,12 +23,12 @@ apply() {
   # Without the sum a host would trust whatever CA answers it. https://docs.k3s.io/cli/token
   [[ $server =~ ^K10[0-9a-f]{64}::server: ]] ||
     problem "server/token is not K10<sum>::server:<password>" "servers join with a token that pins the CA" \
-      "restart k3s: sudo systemctl restart k3s; then run pulumi up again"
+      "restart k3s: sudo systemctl restart k3s; then run make up again"
   [[ $agent =~ ^K10[0-9a-f]{64}::node: ]] ||
     problem "server/agent-token is not K10<sum>::node:<password>" "agents join with a token of their own that pins the CA" \
-      "restart k3s: sudo systemctl restart k3s; then run pulumi up again"
+      "restart k3s: sudo systemctl restart k3s; then run make up again"
   [ -n "$bare" ] ||
-    problem "config.yaml has no agent-token" "all servers share one" "run pulumi up again"
+    problem "config.yaml has no agent-token" "all servers share one" "run make up again"
   refuse_problems
   printf '{"kubeconfig":%s,"server_token":%s,"agent_token_full":%s,"agent_token":%s}\n' \
     "$(json_string "$(cat "$KUBECONFIG_FILE")")" "$(json_string "$server")" "$(json_string "$agent")" "$(json_string "$bare")"

@@ -19,14 +19,16 @@ check_host() {
     for unit in k3s k3s-agent; do
       if [ -e "$ROOT/etc/systemd/system/$unit.service" ]; then
         problem "k3s is installed already ($unit.service), and not by this program" \
-          "destroy would remove it, so it is not taken over" "run: sudo $unit-uninstall.sh; then pulumi up again"
+          "make down would remove it, so piray does not take it over" \
+          "run: sudo $unit-uninstall.sh; then run make up again"
       fi
     done
     check_room "$ROOT/var/lib" "$ROOM_DATA_MIB"
   else
     owner=$(state_get k3s role)
     if [ "$owner" != "$ROLE" ]; then
-      problem "it is installed as $owner" "a host has one role" "remove the host from piray:hosts, run pulumi up, add it again"
+      problem "it is installed as $owner" "a host has one role" \
+        "take the host out of piray:hosts, run make up, add it to piray:hosts and run make up again"
     fi
   fi
   has curl || problem "curl is missing" "the k3s download needs it" "run: sudo apt-get install --yes curl"
@@ -158,7 +160,7 @@ install_service() {
     sh "$script" >"$WORK/install.log" 2>&1; then
     rm -f "$script"
     fail "the install script of k3s failed: $(tail -n 3 "$WORK/install.log" | tr '\n' ' ')" "it makes the service $UNIT" \
-      "repair what it says, then run pulumi up again"
+      "repair what it says, then run make up again"
   fi
   rm -f "$script"
   record install-script "$INSTALL_SCRIPT_SHA256"
@@ -199,7 +201,7 @@ is_running() {
 }
 
 not_running() {
-  local lines remedy="see: sudo journalctl -u $UNIT; then run pulumi up again"
+  local lines remedy="see: sudo journalctl -u $UNIT; then run make up again"
   lines=$(journalctl --unit "$UNIT" --lines 15 --no-pager --output cat 2>/dev/null || true)
   if [[ $lines == *"ode password rejected"* ]]; then
     remedy="another card had this name before: on the first server run sudo k3s kubectl delete node $HOST"

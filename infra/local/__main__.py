@@ -22,7 +22,7 @@ def main(arguments: Sequence[str], text: str) -> int:
         text: What was read from stdin.
     """
     if list(arguments) not in (["apply"], ["undo"]):
-        print(f"piray: {' '.join(arguments)!r} is no action; {USAGE}", file=sys.stderr)
+        print(f"piray: {' '.join(arguments)!r} is not an action; {USAGE}", file=sys.stderr)
         return 2
     try:
         _run(arguments[0], text)

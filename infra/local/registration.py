@@ -68,7 +68,7 @@ def wait_for(names: Sequence[str], wanted: Wanted, state: State) -> None:
             if missing:
                 raise _did_not_start(missing[0], state)
             raise LocalRayError(
-                "a stopped worker is still counted", "the head does not notice it", "run `pulumi up` again"
+                "a stopped worker is still counted", "the head does not notice it", "run `make up` again"
             )
         time.sleep(_POLL_S)
 
@@ -89,5 +89,5 @@ def _did_not_start(name: str, state: State) -> LocalRayError:
     return LocalRayError(
         f"Ray's {name} did not start",
         f"its log ends with: {last}",
-        "close programs that need much memory or CPU, then run `pulumi up` again",
+        "close programs that need much memory or CPU, then run `make up` again",
     )

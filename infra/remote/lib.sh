@@ -46,7 +46,7 @@ alone() {
   exec 9<"$ROOT/run"
   flock --wait 900 9 ||
     fail "an earlier step of piray is still at work after 15 minutes" "two at once would undo each other's work" \
-      "run: sudo pkill -f 'bash -s --'; then pulumi up again"
+      "run: sudo pkill -f 'bash -s --'; then run make up again"
 }
 
 has() {

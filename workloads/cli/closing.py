@@ -17,7 +17,7 @@ def print_notes(console: Console, notes: Iterable[str], dropped: Iterable[int] =
     warnings = list(notes)
     if rows := ", ".join(map(str, dropped)):
         warnings.append(
-            f"Row {rows} lost a worker for good: its times are those from before, if there are any."
+            f"Row {rows} lost a worker that did not come back: its times are from before the loss, if any."
         )
     for warning in warnings:
         console.print(f"Warning: {warning}", highlight=False, markup=False)

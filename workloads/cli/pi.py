@@ -60,7 +60,7 @@ class _Counted:
 @click.option(
     "--samples",
     type=click.IntRange(1, MAX_SAMPLES),
-    help="Samples of each stream.  [default: 10000000, as in the 2020 article]",
+    help="Samples of each stream.  [default: 10000000]",
 )
 @click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Seed of all streams.  [default: 0]")
 @place_options

@@ -100,7 +100,9 @@ def layout(nodes: Sequence[Node], max_workers: int | None) -> tuple[str, list[Me
                 MeasuredRow(k, tuple(node.name for node in members), sum(node.cpus for node in members))
             )
     if not rows:
-        raise WorkloadError("no node of the cluster has a CPU to compute on: give it workers and `make up`.")
+        raise WorkloadError(
+            "no node of the cluster has a CPU to compute on: raise piray:workers and run `make up`."
+        )
     return unit, rows, slots
 
 
@@ -247,6 +249,6 @@ def same_picture(canvas: Canvas, digest: str, row: MeasuredRow) -> str:
     if digest and found != digest:
         raise WorkloadError(
             f"the picture of row {row.workers} differs from the first one (nodes {', '.join(row.nodes)}): "
-            "the nodes do not compute alike; use one kind of processor and one image for all of them."
+            "the nodes compute different values; use one kind of processor and one image for all of them."
         )
     return found

@@ -133,7 +133,7 @@ def read(text: str, known: Mapping[str, type[Spec]]) -> Request:
     try:
         values = json.loads(text)
     except ValueError as error:
-        raise SpecError(f"it is no JSON ({error})") from None
+        raise SpecError(f"it is not JSON ({error})") from None
     if not isinstance(values, dict):
         raise SpecError(f"it is {text!r:.80} and must be an object")
     envelope = {"workload": str, **_types(Request), "spec": Mapping}

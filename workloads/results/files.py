@@ -88,11 +88,13 @@ def load_json(path: Path) -> Result | PiResult:
     except OSError as error:
         raise ReportError(f"Cannot read {path}: {error.strerror}.") from error
     except ValueError as error:
-        raise ReportError(f"{path} is no JSON: {error}. Run the workload again to make a new one.") from error
+        raise ReportError(
+            f"{path} is not JSON: {error}. Run the workload again to make a new one."
+        ) from error
     try:
         return from_dict(values)
     except ReportError as error:
-        raise ReportError(f"{path} is no result that this piray can read:\n{error}") from error
+        raise ReportError(f"{path} is not a result that this piray can read:\n{error}") from error
 
 
 def from_dict(values: object) -> Result | PiResult:

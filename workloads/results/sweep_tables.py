@@ -36,7 +36,7 @@ _CAUSES: dict[Cause, str] = {
     "latency": "the way there and back",
     "tail": "the uneven end",
 }
-_DROPPED = "a worker was lost for good; look at its pod and log"
+_DROPPED = "a worker was lost and did not come back; look at its pod and its log"
 _LAWS = {
     "amdahl": "Amdahl's law",
     "gustafson": "Gustafson's law",

@@ -133,7 +133,7 @@ def _refusal(where: str, error: kr8s.ServerError) -> str:
 
 
 def _load(text: str) -> dict[str, Any]:
-    error = KubernetesError("the output kubeconfig is no kubeconfig: run `make up` for the stack.")
+    error = KubernetesError("the output kubeconfig does not hold a kubeconfig: run `make up` for the stack.")
     try:
         config = yaml.safe_load(text)
         names = [config["contexts"][0]["context"], config["current-context"], config["users"][0]["user"]]

@@ -138,7 +138,7 @@ def read_file(path: str, text: str) -> StackOutputs:
     try:
         values = json.loads(text)
     except ValueError as error:
-        raise StackError(f"{path} is no JSON ({error}): write it with {WRITE_FILE}.") from None
+        raise StackError(f"{path} is not JSON ({error}): write it with {WRITE_FILE}.") from None
     if not isinstance(values, dict):
         raise StackError(
             f"{path} must hold one JSON object of stack outputs, not {type(values).__name__}: "
@@ -153,13 +153,13 @@ def read_file(path: str, text: str) -> StackOutputs:
 
 
 def read(stack: str) -> StackOutputs:
-    """Ask the project's engine for the outputs of a stack.
+    """Ask Pulumi for the outputs of a stack.
 
     Raises:
         StackError: If the stack does not exist, has no outputs or cannot be read.
     """
     if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*){0,2}", stack, re.ASCII):
-        raise StackError(f"{stack!r} is no name of a stack: use letters, digits, '-', '_' and '.'.")
+        raise StackError(f"{stack!r} cannot be the name of a stack: use letters, digits, '-', '_' and '.'.")
     try:
         done = subprocess.run(
             [sys.executable, "-m", "infra.pulumi_cli", "outputs", stack],
@@ -181,7 +181,7 @@ def read(stack: str) -> StackOutputs:
     try:
         values = json.loads(done.stdout)
     except ValueError:
-        raise StackError(f"stack {stack} cannot be read: the engine printed no JSON.") from None
+        raise StackError(f"stack {stack} cannot be read: pulumi printed no JSON.") from None
     return parse(values, stack)
 
 

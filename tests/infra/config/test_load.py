@@ -202,7 +202,7 @@ BAD: list[tuple[str, dict[str, Any], str, list[str]]] = [
         "mirror with a login",
         stack(k3s={"mirror": "http://u:p@192.0.2.1/"}),
         "k3s.mirror",
-        ["password", "in clear"],
+        ["password", "plain text"],
     ),
     (
         "sum too short",
@@ -553,7 +553,7 @@ def test_a_private_key_given_twice_is_a_problem(private_key: str) -> None:
 
 def test_a_private_key_stored_in_clear_is_a_problem(private_key: str) -> None:
     (problem,) = problems_of(stack(sshPrivateKey=private_key), secret_keys=frozenset())
-    assert "in clear" in problem.rule
+    assert "plain text" in problem.rule
     assert "--secret piray:sshPrivateKey" in problem.remedy
 
 
@@ -625,7 +625,7 @@ class TestLoad:
         pulumi.runtime.set_all_config(settings, ["piray:sshPrivateKey"])
         assert load().ssh.private_key == Secret(private_key)
         pulumi.runtime.set_all_config(settings, [])
-        with pytest.raises(ConfigError, match="stored in clear"):
+        with pytest.raises(ConfigError, match="stored as plain text"):
             load()
 
     def test_takes_a_secret_from_the_environment(

@@ -215,7 +215,7 @@ def test_a_pi_stack_is_reached_through_a_port_forward(head: Head, tmp_path: Path
 
 
 @pytest.mark.ray
-def test_the_write_ups_whole_picture_arrives_intact_through_the_log(head: Head, tmp_path: Path) -> None:
+def test_the_articles_whole_picture_arrives_intact_through_the_log(head: Head, tmp_path: Path) -> None:
     done = piray(
         *("run", "mandelbrot", "--workers=0", "--repeats=1", "--outputs=-"),
         folder=tmp_path,
@@ -378,7 +378,7 @@ def test_an_embedded_ray_ends_with_a_runner_that_was_killed(tmp_path: Path, proc
     [
         (["mandelbrot", "--x-grids=0"], "x_grids"),
         (["mandelbrot", "--stack=dev", "--outputs=-"], "not both"),
-        (["connectivity", "--stack=../dev"], "no name of a stack"),
+        (["connectivity", "--stack=../dev"], "cannot be the name of a stack"),
         (["pi", "--output=file/below"], "cannot be made"),
         (["pi", "--output=/proc"], "cannot be written to"),
     ],

@@ -15,9 +15,9 @@ def work(plan: Plan) -> float:
     return float(row_work(plan).sum())
 
 
-def test_problems_are_as_much_work_as_asked_for_but_the_write_ups_is_what_it_is() -> None:
-    write_up, *others = problems(seconds=2.0, speed=1e9)
-    assert write_up.plan == Plan()
+def test_problems_are_as_much_work_as_asked_for_but_the_articles_is_what_it_is() -> None:
+    article, *others = problems(seconds=2.0, speed=1e9)
+    assert article.plan == Plan()
     assert {problem.plan.view for problem in others} == {Plan().view, DEEP_VIEW}
     for problem in others:
         assert work(problem.plan) == pytest.approx(2e9, rel=0.1)

@@ -50,7 +50,7 @@ def test_rows_are_compared_with_one_core_without_ray() -> None:
     assert to_dict(measured(), COSTS)["scaling"]["gains"][1]["efficiency"]["value"] == pytest.approx(20 / 21)
 
 
-def test_a_table_shows_every_row_its_efficiency_and_the_write_ups_figure() -> None:
+def test_a_table_shows_every_row_its_efficiency_and_the_articles_figure() -> None:
     lines = [line.split() for line in shown(measured()).splitlines()]
     assert ["1", "1", "42.00", "37.84", "90", "%", "0.95", "95", "%", "(95-95)", "0.93"] in lines
     assert ["3", "3", "15.00", "13.56", "90", "%", "2.67", "89", "%", "(89-89)", "1.30"] in lines
@@ -68,7 +68,7 @@ def test_the_laws_are_said_in_words() -> None:
 def test_a_row_that_lost_its_workers_is_named_and_the_other_rows_are_shown() -> None:
     part = {**measured(), "dropped": [3]}
     part["rows"][3] |= {"values_s": [15.0], "busy_s": [40.0]}
-    assert "Row 3 lacks rounds: a worker was lost for good" in shown(part)
+    assert "Row 3 lacks rounds: a worker was lost and did not come back" in shown(part)
     assert len(to_dict(part, COSTS)["scaling"]["gains"]) == 3
 
 
@@ -79,7 +79,7 @@ def test_a_problem_that_lost_all_its_workers_does_not_take_the_others_with_it() 
         [to_dict(one, COSTS) for one in (nothing, measured("weak", "more rows"))], Console(file=raw, width=80)
     )
     assert "The 2020 article's: 3200 x 3200 pixels" in " ".join(raw.getvalue().split())
-    assert "nothing measured: a worker was lost for good" in " ".join(raw.getvalue().split())
+    assert "nothing measured: a worker was lost and did not come back" in " ".join(raw.getvalue().split())
     assert "Gustafson's law" in raw.getvalue()
     assert to_dict(nothing, COSTS)["scaling"] is None
 

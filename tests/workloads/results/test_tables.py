@@ -13,14 +13,14 @@ from workloads.results.records import Result
 from workloads.results.tables import print_result
 
 
-def test_the_table_stands_beside_the_write_ups() -> None:
+def test_the_table_stands_beside_the_articles() -> None:
     lines = [line.split() for line in shown(mandelbrot_result()).splitlines()]
     assert ["0", "1", "42.00", "40.00", "44.00", "1.00", "45.09", "1.00"] in lines
     assert ["1", "2", "29.00", "28.00", "30.00", "1.45", "48.55", "0.93"] in lines
     assert ["2", "3", "21.00", "20.00", "22.00", "2.00", "38.57", "1.17"] in lines
 
 
-def test_more_workers_than_the_write_up_had_are_compared_with_nothing() -> None:
+def test_more_workers_than_the_article_had_are_compared_with_nothing() -> None:
     text = shown(mandelbrot_result(row(4, 5, 20.0)))
     assert ["4", "5", "20.00", "20.00", "20.00", "1.00", "-", "-"] in [
         line.split() for line in text.splitlines()

@@ -31,7 +31,7 @@ def test_a_server_that_is_away_is_one_line() -> None:
 
 @pytest.mark.parametrize("text", ["", "a: [", "[]", "{}", "clusters: []", "contexts: 3"])
 def test_text_that_is_no_kubeconfig_is_one_line(text: str) -> None:
-    with pytest.raises(KubernetesError, match="no kubeconfig"), private_kubeconfig(text):
+    with pytest.raises(KubernetesError, match="does not hold a kubeconfig"), private_kubeconfig(text):
         pass
 
 

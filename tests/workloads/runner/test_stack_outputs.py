@@ -126,7 +126,7 @@ def test_no_outputs_at_all_means_that_the_stack_is_not_up() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is no JSON"),
+        ("{", "is not JSON"),
         ("[]", "must hold one JSON object"),
         (json.dumps({**PI, "rayToken": "[secret]"}), "add --show-secrets"),
         ("{}", "outputs.json has no outputs: run `make up` for its stack, then write the file with `pulumi"),
@@ -157,7 +157,7 @@ def write_project(folder: Path, engine: str) -> Path:
             "no stack",
         ),
         ("import sys; sys.exit(3)", "stack dev cannot be read (exit code 3)"),
-        ("print('hello')", "the engine printed no JSON"),
+        ("print('hello')", "pulumi printed no JSON"),
         ("print('{}')", "run `make up STACK=dev` first"),
     ],
 )
@@ -184,5 +184,5 @@ def test_the_engine_is_asked_for_the_stack_in_the_projects_folder(
 
 @pytest.mark.parametrize("name", ["", "--help", "a b", "../x", "a/b/c/d", "dev\n"])
 def test_a_name_that_no_stack_can_have_reaches_no_command_line(name: str) -> None:
-    with pytest.raises(StackError, match="is no name of a stack"):
+    with pytest.raises(StackError, match="cannot be the name of a stack"):
         stack_outputs.read(name)
