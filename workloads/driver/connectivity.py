@@ -1,6 +1,6 @@
 """Decides what the connectivity workload shows: tasks run on every node, results pass between all of them.
 
-Ray's example for Kubernetes, as in the 2020 articles: a task names the node it runs on and hands
+Ray's example for Kubernetes, as in the 2020 article: a task names the node it runs on and hands
 the name to a second task, which adds its own.
 """
 

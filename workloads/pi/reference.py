@@ -1,4 +1,4 @@
-"""Counts samples in pure Python, as the fifth of the 2020 articles does: what the kernel is compared with.
+"""Counts samples in pure Python, as an exercise for classes does: what the kernel is compared with.
 
 The samples are other ones, so the counts differ; only speed and error can be compared.
 """
