@@ -7,12 +7,14 @@ Source: PreviewDigest in pkg/backend/display/json.go of pulumi/pulumi.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
+
+from infra.names import camel_case
 
 OPERATIONS = ("create", "update", "replace", "delete")
 # What a change of these replaces instead of updating, by type of resource and first part of the input's path.
@@ -32,13 +34,14 @@ class PreviewError(ValueError):
 
 
 class _Read(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
+    model_config = ConfigDict(alias_generator=camel_case, frozen=True)
 
 
 class _State(_Read):
     type: str
     custom: bool = True
     inputs: Mapping[str, Any] = {}
+    property_dependencies: Mapping[str, tuple[str, ...] | None] = {}
 
 
 class _Step(_Read):
@@ -114,13 +117,23 @@ def _compared(base: Mapping[str, _Step], head: Mapping[str, _Step]) -> Iterator[
         if urn not in base:
             yield Change("create", name, state.type)
             continue
-        paths = tuple(_paths(base[urn].state.inputs, state.inputs))
+        paths = tuple(_paths(_comparable(base[urn].state), _comparable(state)))
         if paths:
             replaced = {path.split(".")[0].split("[")[0] for path in paths} & _REPLACES.get(state.type, set())
             yield Change("replace" if replaced else "update", name, state.type, paths)
     for urn, step in base.items():
         if urn not in head:
             yield Change("delete", _name(urn), step.state.type)
+
+
+def _comparable(state: _State) -> dict[str, Any]:
+    """Return the inputs with the name of a resource where a preview has drawn an id for it at random."""
+    # Each preview has other ids for the same Commands: NewUniqueHex in provider/pkg of pulumi/pulumi-command.
+    inputs = dict(state.inputs)
+    for key in inputs.keys() & state.property_dependencies.keys():
+        names = "|".join(re.escape(_name(urn)) for urn in state.property_dependencies[key] or ())
+        inputs[key] = json.loads(re.sub(rf'"({names})[0-9a-f]{{8}}"', r'"\1"', json.dumps(inputs[key])))
+    return inputs
 
 
 def _paths(old: object, new: object, at: str = "") -> Iterator[str]:

@@ -77,6 +77,25 @@ def test_a_preview_that_knows_the_state_is_believed() -> None:
     ]
 
 
+def test_an_id_that_each_preview_draws_anew_is_no_change() -> None:
+    def node(drawn: str, host: str = "pi2") -> dict[str, Any]:
+        result = step(
+            f"{host}-node", COMMAND, {"triggers": [f"{host}-install{drawn}"], "stdin": "pi2-installed"}
+        )
+        urn = f"urn:pulumi:dev::piray::{COMMAND}::{host}-install"
+        result["newState"]["propertyDependencies"] = {"triggers": [urn], "connection": None}
+        return result
+
+    assert changes_of(preview(node("3378f0cd")), base=preview(node("ba4ef242"))) == []
+    other = {
+        **node("3378f0cd"),
+        "newState": {**node("3378f0cd")["newState"], "inputs": {"triggers": ["by hand"]}},
+    }
+    assert [change.operation for change in changes_of(preview(other), base=preview(node("ba4ef242")))] == [
+        "replace"
+    ]
+
+
 def test_a_change_of_documents_changes_no_resource() -> None:
     assert changes_of(preview(worker(2)), base=preview(worker(2))) == []
     assert "Changes no resource." in render_comment({"dev": []})
