@@ -1,13 +1,20 @@
 """Renders the changes of a preview as the Markdown of one comment in a pull request. Pure; no Pulumi."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from infra.preview.digest import OPERATIONS, Change
 from infra.preview.effects import effect_of
 
 # The workflow finds its own comment by this line and replaces it, so that a pull request has one and no more.
 MARK = "<!-- piray preview -->"
-_WORDS = dict(zip(OPERATIONS, ("created", "updated", "replaced", "deleted"), strict=True))
+_WORDS = {
+    **dict(zip(OPERATIONS, ("created", "updated", "replaced", "deleted"), strict=True)),
+    "perhaps": "perhaps changed",
+}
+_NOT_SEEN = (
+    "A preview shows neither secrets (the SSH connection to a host is one) nor what only a running cluster "
+    "knows: a change of these alone is not in this comment."
+)
 
 
 def render_comment(changes: Mapping[str, Sequence[Change]]) -> str:
@@ -19,7 +26,7 @@ def render_comment(changes: Mapping[str, Sequence[Change]]) -> str:
     parts = [MARK, "## What this pull request changes"]
     for stack, of_stack in changes.items():
         parts += [f"### Stack `{stack}`", _verdict(of_stack), *([_table(of_stack)] if of_stack else [])]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, _NOT_SEEN]) + "\n"
 
 
 def _verdict(changes: Sequence[Change]) -> str:
@@ -30,11 +37,17 @@ def _verdict(changes: Sequence[Change]) -> str:
         for operation, word in _WORDS.items()
         if (count := sum(change.operation == operation for change in changes))
     ]
-    restarts = list(
-        dict.fromkeys(effect.restarts for change in changes if (effect := effect_of(change)).restarts)
-    )
-    said = f"**Restarts** {'; '.join(restarts)}." if restarts else "**Restarts nothing.**"
-    return f"{', '.join(counted)}. {said}"
+    certain = _restarts(change for change in changes if change.operation != "perhaps")
+    perhaps = _restarts(change for change in changes if change.operation == "perhaps")
+    said = [f"**Restarts** {'; '.join(certain)}."] if certain else []
+    if more := [one for one in perhaps if one not in certain]:
+        said.append(f"**May restart** {'; '.join(more)}.")
+    return " ".join([f"{', '.join(counted)}.", *(said or ["**Restarts nothing.**"])])
+
+
+def _restarts(changes: Iterable[Change]) -> list[str]:
+    effects = map(effect_of, changes)
+    return list(dict.fromkeys(effect.restarts for effect in effects if effect.restarts))
 
 
 def _table(changes: Sequence[Change]) -> str:

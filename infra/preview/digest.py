@@ -8,7 +8,7 @@ Source: PreviewDigest in pkg/backend/display/json.go of pulumi/pulumi.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,16 +17,19 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from infra.names import camel_case
 
 OPERATIONS = ("create", "update", "replace", "delete")
-# What a change of these replaces instead of updating, by type of resource and first part of the input's path.
+# What a change of these replaces instead of updating: by type, the beginning of the input's path.
 _REPLACES = {
-    "kubernetes:core/v1:Namespace": {"metadata"},
-    "kubernetes:core/v1:ConfigMap": {"data"},
-    "kubernetes:core/v1:Secret": {"stringData"},
-    "kubernetes:batch/v1:Job": {"spec"},
-    "command:remote:Command": {"triggers"},
-    "command:local:Command": {"triggers"},
-    "pulumi:providers:kubernetes": {"clusterIdentifier"},
+    "kubernetes:core/v1:Namespace": "metadata.name",
+    "kubernetes:core/v1:ConfigMap": "data",
+    "kubernetes:core/v1:Secret": "stringData",
+    "kubernetes:batch/v1:Job": "spec",
+    "command:remote:Command": "triggers",
+    "command:local:Command": "triggers",
+    "pulumi:providers:kubernetes": "clusterIdentifier",
 }
+# What stands in a preview for a value that it does not know, and for one that it does not show.
+_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+_SECRET = "[secret]"  # noqa: S105 — in the place of a secret
 
 
 class PreviewError(ValueError):
@@ -67,7 +70,8 @@ class Change:
     """What happens to one resource.
 
     Attributes:
-        operation: "create", "update", "replace" or "delete".
+        operation: "create", "update", "replace" or "delete"; "perhaps" where a hidden input depends on a
+            resource that changes.
         name: Name of the resource.
         type: Its type token.
         inputs: Paths of the inputs that change, dotted; empty for what is created or deleted.
@@ -112,27 +116,48 @@ def _known(step: _Step) -> Change:
 
 
 def _compared(base: Mapping[str, _Step], head: Mapping[str, _Step]) -> Iterator[Change]:
+    passing_on: set[str] = set()
+    # A preview tells of a resource after those that it depends on.
     for urn, step in head.items():
-        state, name = step.state, _name(urn)
-        if urn not in base:
-            yield Change("create", name, state.type)
-            continue
-        paths = tuple(_paths(_comparable(base[urn].state), _comparable(state)))
-        if paths:
-            replaced = {path.split(".")[0].split("[")[0] for path in paths} & _REPLACES.get(state.type, set())
-            yield Change("replace" if replaced else "update", name, state.type, paths)
+        if change := _change(base.get(urn), step, passing_on):
+            # What others get from an object of Kubernetes is its name, which an update leaves as it is.
+            if change.operation in {"create", "replace"} or change.type.startswith("command:"):
+                passing_on.add(urn)
+            yield change
     for urn, step in base.items():
         if urn not in head:
             yield Change("delete", _name(urn), step.state.type)
 
 
+def _change(before: _Step | None, step: _Step, passing_on: Set[str]) -> Change | None:
+    state, name = step.state, _name(step.urn)
+    if before is None:
+        return Change("create", name, state.type)
+    paths = tuple(_paths(_comparable(before.state), _comparable(state)))
+    if paths:
+        begin = _REPLACES.get(state.type)
+        replaced = begin and any(re.match(rf"{re.escape(begin)}(?![A-Za-z])", path) for path in paths)
+        return Change("replace" if replaced else "update", name, state.type, paths)
+    perhaps = tuple(sorted(key for key, urns in _hidden(state).items() if not passing_on.isdisjoint(urns)))
+    return Change("perhaps", name, state.type, perhaps) if perhaps else None
+
+
+def _hidden(state: _State) -> dict[str, tuple[str, ...]]:
+    """Return the inputs that a preview does not know or show, with the resources that they depend on."""
+    shown = {key: json.dumps(value) for key, value in _comparable(state).items()}
+    depend = {key: urns or () for key, urns in state.property_dependencies.items() if key in shown}
+    return {key: urns for key, urns in depend.items() if _UNKNOWN in shown[key] or _SECRET in shown[key]}
+
+
 def _comparable(state: _State) -> dict[str, Any]:
-    """Return the inputs with the name of a resource where a preview has drawn an id for it at random."""
+    """Return the inputs with ids that the preview has drawn at random as unknown."""
     # Each preview has other ids for the same Commands: NewUniqueHex in provider/pkg of pulumi/pulumi-command.
     inputs = dict(state.inputs)
     for key in inputs.keys() & state.property_dependencies.keys():
         names = "|".join(re.escape(_name(urn)) for urn in state.property_dependencies[key] or ())
-        inputs[key] = json.loads(re.sub(rf'"({names})[0-9a-f]{{8}}"', r'"\1"', json.dumps(inputs[key])))
+        inputs[key] = json.loads(
+            re.sub(rf'"({names})[0-9a-f]{{8}}"', f'"{_UNKNOWN}"', json.dumps(inputs[key]))
+        )
     return inputs
 
 
