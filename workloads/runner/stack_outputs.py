@@ -94,8 +94,8 @@ class StackOutputs(_Outputs):
         head_service: Name of the Service in front of the Ray head.
         dashboard_port: Port of the dashboard and Jobs API on the head's pod.
         pi_job: The π Job, if the stack has one.
-        hosts: Name of a host → its facts when it was last verified. Empty without hosts of the stack's own, or
-            if an older piray made the stack.
+        hosts: Name of a host → its facts when it was last verified. Empty without hosts of the stack's own,
+            or if an older piray made the stack.
     """
 
     platform: str
