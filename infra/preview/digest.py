@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from infra.names import camel_case
 
@@ -83,7 +83,7 @@ class Change:
     inputs: tuple[str, ...] = ()
 
 
-def changes_of(preview: str, base: str | None = None) -> list[Change]:
+def changes_of(preview: bytes | str, base: bytes | str | None = None) -> list[Change]:
     """Return what changes, in the order of the preview.
 
     Args:
@@ -98,10 +98,10 @@ def changes_of(preview: str, base: str | None = None) -> list[Change]:
     return list(_compared(_read(base), _read(preview)))
 
 
-def _read(text: str) -> dict[str, _Step]:
+def _read(text: bytes | str) -> dict[str, _Step]:
     try:
         preview = _Preview.model_validate(json.loads(text))
-    except (ValueError, ValidationError) as error:
+    except (ValueError, RecursionError) as error:
         raise PreviewError(
             f"this is not what `pulumi preview --json` prints ({str(error).splitlines()[0]}); "
             "a preview that failed prints its reason on standard error instead."
@@ -174,4 +174,4 @@ def _paths(old: object, new: object, at: str = "") -> Iterator[str]:
 
 
 def _name(urn: str) -> str:
-    return urn.rsplit("::", 1)[1]
+    return urn.rsplit("::", 1)[-1]

@@ -25,7 +25,7 @@ def effect_of(change: Change) -> Effect:
         return Effect("is new")
     if change.operation == "delete":
         return _deleted(change)
-    kind = change.type.rsplit(":", 1)[1]
+    kind = change.type.rsplit(":", 1)[-1]
     return _KINDS.get(kind, _other)(change)
 
 

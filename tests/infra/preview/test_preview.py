@@ -43,6 +43,12 @@ def test_another_number_of_workers_is_one_update_that_restarts_nothing() -> None
     assert "| `ray-worker` | updated | has another number of pods" in said
 
 
+def test_a_name_and_a_type_of_any_form_are_told() -> None:
+    odd = {"op": "update", "urn": "odd", "newState": {"type": "odd"}, "detailedDiff": {"some.input": {}}}
+    said = render_comment({"dev": changes_of(json.dumps({"steps": [odd]}))})
+    assert "| `odd` | updated | is changed in place (`some.input`) |" in said
+
+
 def test_another_image_restarts_the_pods_and_names_the_input() -> None:
     changes = changes_of(preview(worker(2, "ray:2")), base=preview(worker(2)))
     said = render_comment({"dev": changes})
@@ -158,8 +164,8 @@ def test_the_comment_begins_with_the_mark_by_which_the_next_one_replaces_it() ->
     assert render_comment({}).startswith(MARK)
 
 
-@pytest.mark.parametrize("text", ["", "error: no stack", "[]", '{"steps": 3}'])
-def test_what_is_no_preview_is_refused_in_one_line(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "error: no stack", "[]", '{"steps": 3}', "[" * 100_000, b'"\xff"'])
+def test_what_is_no_preview_is_refused_in_one_line(text: bytes | str) -> None:
     with pytest.raises(PreviewError, match="not what `pulumi preview --json` prints") as error:
         changes_of(text)
     assert "\n" not in str(error.value)
