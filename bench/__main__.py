@@ -1,14 +1,15 @@
 """`python -m bench`: prints a table, writes results/bench.json; fails on wrong answers, never on time."""
 
-import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import arm64, distribution, jit, kernels, scaling
-from bench.figures import Figure, WrongAnswer, table, write
+from bench import distribution, jit, scaling
+from bench.arm64 import loops
+from bench.figures import Figure, WrongAnswer, from_json, table, write
+from bench.kernels import article, mandelbrot
 
 RESULTS = Path("results")
 
@@ -18,8 +19,8 @@ def main() -> int:
     begin = time.monotonic()
     try:
         figures = [
-            *_section("the kernels, on one core", lambda: [*kernels.mandelbrot(), *kernels.monte_carlo()]),
-            *_section("their loops on a Pi, modelled", arm64.figures),
+            *_section("the kernels, on one core", lambda: [*mandelbrot.figures(), article.monte_carlo()]),
+            *_section("their loops on a Pi, modelled", loops.figures),
             *_section("what compiling costs a process", jit.figures),
             *_section("pictures on two cores", _two_cores),
             *_section("the Pulumi program for many hosts", _many_hosts),
@@ -45,7 +46,7 @@ def _many_hosts() -> list[Figure]:
     )
     if done.returncode != 0:
         raise WrongAnswer("the Pulumi program for many hosts failed, for the reason above.")
-    return [Figure(**figure) for figure in json.loads(done.stdout)]
+    return from_json(done.stdout)
 
 
 def _section(name: str, measure: Callable[[], list[Figure]]) -> list[Figure]:

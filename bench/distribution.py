@@ -2,19 +2,19 @@
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from bench.figures import Figure, WrongAnswer
+from bench import ratios
+from bench.figures import Figure, WrongAnswer, timed
 from workloads.runner.embedded import environment
 
 CORES = 2
 # Rounds by seconds of one core's work; pixels a side of pictures after which the driver is weighed.
-SPEC = {"rounds": {"1": 9, "3": 5, "10": 3}, "sides": [2_048, 20_480]}
+SPEC = {"rounds": {"1": 9, "3": 5, "10": 4}, "sides": [2_048, 20_480]}
 TIMEOUT_S = 600.0
 # Overhead over computing time divided by cores: of every picture, and of those of so many seconds.
 MOST_OVERHEAD, LONG_S, MOST_OVERHEAD_LONG = 0.10, 10, 0.05
@@ -55,32 +55,31 @@ def figures(found: Mapping[str, Any]) -> list[Figure]:
 
 def _picture_figures(picture: Mapping[str, Any]) -> list[Figure]:
     times, seconds = picture["times"], picture["seconds"]
-    best = {name: min(values) for name, values in times.items()}
     plan, rounds = picture["plan"], len(times["Ray"])
     side = plan["x_grids"] * plan["grid_width"]
     size_text = f"{side} x {side} pixels, {plan['max_iterations']} iterations"
-    how = f"{size_text}; {CORES} cores, best of {rounds} in turn"
+    how = f"{size_text}; {CORES} cores, median of {rounds} rounds in turn"
     size = f"{seconds:g} s of work"
     overhead = MOST_OVERHEAD_LONG if seconds >= LONG_S else MOST_OVERHEAD
-    shares = [busy / CORES / wall for busy, wall in zip(times["busy"], times["Ray"], strict=True)]
     found = [
-        Figure(
+        timed(
             f"Computing time / Ray's wall time, {size}",
-            statistics.median(shares),
+            ratios.of_pairs([busy / CORES for busy in times["busy"]], times["Ray"]),
             round(1 / (1 + overhead), 3),
-            f"{how}; median; the workers' own seconds divided by the cores",
+            f"{how}; the workers' own seconds divided by the cores",
         ),
-        Figure(
+        timed(
             f"Independent processes / Ray, {size}",
-            best["independent"] / best["Ray"],
+            ratios.of_pairs(times["independent"], times["Ray"]),
             0.95,
             f"{how}; the former store and send nothing",
         ),
     ]
     for peer, package in (("multiprocessing", None), ("Dask", "distributed")):
-        if peer in best:
+        if peer in times:
             name = f"{peer} {_version(package)}".strip()
-            found.append(Figure(f"{peer} / Ray, {size}", best[peer] / best["Ray"], 1.0, f"{name}; {how}"))
+            ratio = ratios.of_pairs(times[peer], times["Ray"])
+            found.append(timed(f"{peer} / Ray, {size}", ratio, 1.0, f"{name}; {how}"))
     return found
 
 

@@ -9,24 +9,26 @@ import hashlib
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import yaml
 
-from bench.figures import Figure, WrongAnswer
+from bench import ratios
+from bench.figures import Figure, WrongAnswer, timed, to_json
+from bench.timing import in_turn
 from sandbox.engine.stack.files import ROOT, engine_text, stack_config
 from sandbox.project import TEST_ENGINE, ProjectCopy
 
 SIZES = (4, 100, 1000)
-# The short runs are the noisy ones, and both slopes begin at them.
-RUNS_A_TURN = {4: 3, 100: 3, 1000: 1}
-TURNS = 2
+# A round of all sizes, and of the peer, takes half a minute.
+ROUNDS = 4
 PROGRAM = ROOT / "__main__.py"
 PEER = ROOT / "bench" / "peers" / "three_commands.py"
 STACK = "bench"
@@ -53,72 +55,89 @@ def figures() -> list[Figure]:
     Raises:
         WrongAnswer: If an engine would create something else than what is registered under mocks.
     """
-    ours = _fastest(lambda size: _under_mocks(PROGRAM, _config(size)))
-    peer = _fastest(lambda size: _under_mocks(PEER, _config(size)), sizes=SIZES[-1:])[SIZES[-1]]
-    few, some, many = (ours[size] for size in SIZES)
-    agent = (many.resources - some.resources) / (SIZES[2] - SIZES[1])
-    # There cannot be two servers.
-    server = (_under_mocks(PROGRAM, _config(6, servers=3)).resources - few.resources) / 2
-    found = [
-        Figure(
-            "Four resources a host / resources a host",
-            4 / max(agent, server),
-            1.0,
-            f"registrations under mocks: {agent:g} for an agent, {server:g} for a server",
-        ),
-        _linear("Program under Pulumi's mocks", ours, TURNS),
-        Figure(
-            "Three naïve Commands a host / the program, 1000 hosts",
-            peer.seconds / many.seconds,
-            1.0,
-            f"CPU seconds under mocks: {peer.seconds:.1f} ({peer.resources} resources) / {many.seconds:.1f} "
-            f"({many.resources}); {peer.megabytes:.0f} / {many.megabytes:.0f} MB; fastest of {TURNS} runs",
-        ),
-    ]
-    engines: list[tuple[str, Path | None, int]] = [("the test engine", TEST_ENGINE, TURNS)]
+    runs = {
+        (program, size): partial(_mocked_round, program, size)
+        for program, sizes in ((PROGRAM, SIZES), (PEER, SIZES[-1:]))
+        for size in sizes
+    }
+    took = in_turn(runs, ROUNDS)
+    ours = {size: took[PROGRAM, size] for size in SIZES}
+    engines: list[tuple[str, Path | None, int]] = [("the test engine", TEST_ENGINE, ROUNDS)]
     if shutil.which("pulumi"):
         # Once: a preview of 1000 hosts by the real engine takes more than a minute.
         engines.append(("the engine on PATH", None, 1))
     else:
         print("bench: no pulumi on PATH: previews with the project's test engine only", file=sys.stderr)
-    for name, folder, turns in engines:
-        took = _fastest(partial(_preview, engine=folder), turns=turns)
-        for size in SIZES:
-            if took[size].resources != ours[size].resources:
-                raise WrongAnswer(
-                    f"{name} would create {took[size].resources} resources for {size} hosts, "
-                    f"not {ours[size].resources}."
-                )
-        found.append(_linear(f"Preview with {name}", took, turns, "; MB of the largest process"))
-    return found
+    return [
+        _resources(ours),
+        _linear("Program under Pulumi's mocks", ours),
+        _against_peer(took[PEER, SIZES[-1]], ours[SIZES[-1]]),
+        *(_previews(*engine, ours) for engine in engines),
+    ]
 
 
-def _linear(name: str, took: Mapping[int, Took], turns: int, how: str = "") -> Figure:
-    """Compare what a host more costs a small cluster with what it costs a large one."""
-    small, middle, large = SIZES
-    first = (took[middle].seconds - took[small].seconds) / (middle - small)
-    second = (took[large].seconds - took[middle].seconds) / (large - middle)
-    listed = ", ".join(
-        f"{size} hosts {one.seconds:.1f} s {one.megabytes:.0f} MB" for size, one in took.items()
-    )
-    runs = ", ".join(str(turns * RUNS_A_TURN[size]) for size in SIZES)
+def _mocked_round(program: Path, size: int, _: int) -> Took:
+    return _under_mocks(program, _config(size))
+
+
+def _preview_round(size: int, engine: Path | None, _: int) -> Took:
+    return _preview(size, engine)
+
+
+def _resources(ours: Mapping[int, Sequence[Took]]) -> Figure:
+    few, some, many = (ours[size][0].resources for size in SIZES)
+    agent = (many - some) / (SIZES[2] - SIZES[1])
+    # There cannot be two servers.
+    server = (_under_mocks(PROGRAM, _config(6, servers=3)).resources - few) / 2
     return Figure(
-        f"{name}: a host of the first 100 / of 1000",
-        first / second,
-        0.8,
-        f"CPU: {listed}; fastest of {runs} runs{how}",
+        "Four resources a host / resources a host",
+        4 / max(agent, server),
+        1.0,
+        f"registrations under mocks: {agent:g} for an agent, {server:g} for a server",
     )
 
 
-def _fastest(
-    run: Callable[[int], Took], *, sizes: Sequence[int] = SIZES, turns: int = TURNS
-) -> dict[int, Took]:
-    """Return the fastest run of each size; they take turns, so that a slow minute is no size's alone."""
-    runs: dict[int, list[Took]] = {size: [] for size in sizes}
-    for _ in range(turns):
-        for size in sizes:
-            runs[size] += [run(size) for _ in range(RUNS_A_TURN[size])]
-    return {size: min(took, key=lambda one: one.seconds) for size, took in runs.items()}
+def _against_peer(peer: Sequence[Took], ours: Sequence[Took]) -> Figure:
+    their_s, our_s = ([one.seconds for one in took] for took in (peer, ours))
+    return timed(
+        "Three naïve Commands a host / the program, 1000 hosts",
+        ratios.of_pairs(their_s, our_s),
+        1.0,
+        f"CPU seconds under mocks: {statistics.median(their_s):.1f} ({peer[0].resources} resources) / "
+        f"{statistics.median(our_s):.1f} ({ours[0].resources}); {peer[0].megabytes:.0f} / "
+        f"{ours[0].megabytes:.0f} MB; median of {len(our_s)} rounds in turn",
+    )
+
+
+def _previews(name: str, engine: Path | None, rounds: int, ours: Mapping[int, Sequence[Took]]) -> Figure:
+    took = in_turn({size: partial(_preview_round, size, engine) for size in SIZES}, rounds)
+    for size in SIZES:
+        if took[size][0].resources != ours[size][0].resources:
+            raise WrongAnswer(
+                f"{name} would create {took[size][0].resources} resources for {size} hosts, "
+                f"not {ours[size][0].resources}."
+            )
+    return _linear(f"Preview with {name}", took, "; MB of the largest process")
+
+
+def _linear(name: str, took: Mapping[int, Sequence[Took]], how: str = "") -> Figure:
+    """Compare what a host more costs a small cluster with what it costs a large one, round by round."""
+    small, middle, large = SIZES
+    seconds = {size: [one.seconds for one in took[size]] for size in SIZES}
+    first = [after - before for before, after in zip(seconds[small], seconds[middle], strict=True)]
+    second = [after - before for before, after in zip(seconds[middle], seconds[large], strict=True)]
+    listed = ", ".join(
+        f"{size} hosts {statistics.median(seconds[size]):.1f} s {took[size][0].megabytes:.0f} MB"
+        for size in SIZES
+    )
+    return timed(
+        f"{name}: a host of the first 100 / of 1000",
+        ratios.of_pairs(
+            [each / (middle - small) for each in first], [each / (large - middle) for each in second]
+        ),
+        0.8,
+        f"CPU: {listed}; median of {len(first)} round{'s in turn' if len(first) > 1 else ''}{how}",
+    )
 
 
 def _under_mocks(program: Path, config: Mapping[str, str]) -> Took:
@@ -183,4 +202,4 @@ def _host_key(name: str) -> str:
 
 
 if __name__ == "__main__":
-    print(json.dumps([asdict(figure) for figure in figures()]))
+    print(to_json(figures()))

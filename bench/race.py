@@ -9,7 +9,9 @@ import json
 import multiprocessing
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.distribution import CORES
+from bench.timing import in_turn, seconds_of
 from workloads.driver import nodes
 from workloads.driver.crew import costs
 from workloads.driver.crew.crew import Crew
@@ -96,11 +99,12 @@ class Race:
         crew.warm()
         return crew
 
-    def by_ray(self, canvas: Canvas, cores: int) -> tuple[float, float]:
-        """Return seconds, and seconds that the workers computed."""
+    def by_ray(self, canvas: Canvas, cores: int) -> float:
+        """Return seconds; keep those that the workers computed, as `busy_s`."""
         rendering = self.crew.render(canvas, cores)
         self.crew.settle()
-        return rendering.wall_s, rendering.busy_s
+        self.busy_s = rendering.busy_s
+        return rendering.wall_s
 
     def by_pool(self, plan: Plan, image: NDArray[np.uint8]) -> float:
         """Return seconds."""
@@ -152,29 +156,38 @@ def _picture(race: Race, seconds: float, speed: float, rounds: int) -> dict[str,
     plan = problems(seconds, speed)[2].plan
     check_kernel(plan)
     race.crew.check(plan)
-    times: dict[str, list[float]] = {}
-    image = np.zeros((plan.height, plan.width), dtype=np.uint8)
     with Canvas(plan) as canvas:
         draw(canvas)
-        expected = canvas.rows(0, plan.height)
-        for _ in range(rounds):
-            begin = time.perf_counter()
-            draw(canvas)
-            taken = {"one core": time.perf_counter() - begin, "independent": race.by_nobody(plan)}
-            for name, cores in (("Ray, one core", 1), ("Ray", CORES)):
-                canvas.clear()
-                # The busy seconds that stay are those of all cores.
-                taken[name], taken["busy"] = race.by_ray(canvas, cores)
-                refuse_different(canvas.rows(0, plan.height), expected, name)
-            peers = {"multiprocessing": race.by_pool, "Dask": race.by_dask if race.dask else None}
-            for name, draw_by in peers.items():
-                if draw_by is not None:
-                    image.fill(0)
-                    taken[name] = draw_by(plan, image)
-                    refuse_different(image, expected, name)
-            for name, value in taken.items():
-                times.setdefault(name, []).append(value)
+        times = in_turn(_programs(race, canvas, canvas.rows(0, plan.height)), rounds)
     return {"seconds": seconds, "plan": plan.to_dict(), "times": times}
+
+
+def _programs(race: Race, canvas: Canvas, expected: NDArray[np.uint8]) -> dict[str, Callable[[int], float]]:
+    """Return what draws the canvas's picture and tells the seconds; all but the first two are looked at."""
+    image = np.zeros_like(expected)
+
+    def ray(name: str, cores: int) -> float:
+        canvas.clear()
+        wall_s = race.by_ray(canvas, cores)
+        refuse_different(canvas.rows(0, canvas.plan.height), expected, name)
+        return wall_s
+
+    def peer(name: str, draw_by: Callable[[Plan, NDArray[np.uint8]], float]) -> float:
+        image.fill(0)
+        wall_s = draw_by(canvas.plan, image)
+        refuse_different(image, expected, name)
+        return wall_s
+
+    programs: dict[str, Callable[[int], float]] = {
+        "one core": lambda _: seconds_of(partial(draw, canvas)),
+        "independent": lambda _: race.by_nobody(canvas.plan),
+        "Ray, one core": lambda _: ray("Ray, one core", 1),
+        "Ray": lambda _: ray("Ray", CORES),
+        # No program, but what the last one told beside its wall time.
+        "busy": lambda _: race.busy_s,
+        "multiprocessing": lambda _: peer("multiprocessing", race.by_pool),
+    }
+    return programs | ({"Dask": lambda _: peer("Dask", race.by_dask)} if race.dask else {})
 
 
 def _driver_mib(race: Race, side: int) -> float:
@@ -204,12 +217,8 @@ def _own_mib() -> float:
 def _speed() -> float:
     """Return the work that one core does in a second, as `row_work` counts it, on such pictures."""
     plan = problems(TRIAL_S, kernel_speed())[2].plan
-    seconds = []
-    for _ in range(TRIALS):
-        with Canvas(plan) as canvas:
-            begin = time.perf_counter()
-            draw(canvas)
-            seconds.append(time.perf_counter() - begin)
+    with Canvas(plan) as canvas:
+        seconds = [seconds_of(partial(draw, canvas)) for _ in range(TRIALS)]
     return float(row_work(plan).sum()) / min(seconds)
 
 

@@ -2,15 +2,16 @@
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bench import ratios
 from bench.distribution import CORES
-from bench.figures import Figure, WrongAnswer
+from bench.figures import Figure, WrongAnswer, timed
+from bench.ratios import Ratio
 from sandbox.__main__ import STACK_FILE, engine
 from sandbox.stack import STACK
 from workloads.mandelbrot.plan import Plan
@@ -53,74 +54,80 @@ def on_simulated_pis(folder: Path) -> list[Figure]:
         return []
     options = (f"--stack={STACK}", f"--seconds={PI_SECONDS}", f"--repeats={PI_REPEATS}")
     problems = _sweep(folder, *options, env=engine()[0])
-    ratios: dict[int, dict[str, float]] = {}
+    found: dict[int, dict[str, Ratio]] = {}
     for problem in problems:
         for row in problem["rows"]:
-            foretold, wall_s = row["simulated_s"], statistics.median(row["values_s"])
-            if foretold is None:
-                continue
-            ratios.setdefault(sum(row["cores"]), {})[problem["name"]] = min(
-                foretold / wall_s, wall_s / foretold
-            )
-    return [_agreement(pis, found) for pis, found in ratios.items()]
+            if row["simulated_s"] is not None:
+                # One simulation of the row, against each of its rounds.
+                ratio = ratios.of_values([row["simulated_s"] / wall_s for wall_s in row["values_s"]])
+                found.setdefault(sum(row["cores"]), {})[problem["name"]] = ratios.closeness(ratio)
+    return [_agreement(pis, ratios_of) for pis, ratios_of in found.items()]
 
 
-def _agreement(pis: int, ratios: Mapping[str, float]) -> Figure:
-    listed = ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
-    return Figure(
-        f"Simulated and measured time, {pis} of the simulated Pis, worst of {len(ratios)} problems",
-        min(ratios.values()),
+def _agreement(pis: int, by_problem: Mapping[str, Ratio]) -> Figure:
+    listed = ", ".join(f"{name} {ratio.median:.2f}" for name, ratio in by_problem.items())
+    return timed(
+        f"Simulated and measured time, {pis} of the simulated Pis, worst of {len(by_problem)} problems",
+        min(by_problem.values(), key=lambda ratio: ratio.median),
         PREDICTION_GOAL,
-        f"{listed}; from the kernel's speed in the row and the costs of calls and network; median of "
-        f"{PI_REPEATS} rounds; {os.cpu_count()} cores for all of them",
+        f"{listed}; the interval is that of the worst one; from the kernel's speed in the row and the costs "
+        f"of calls and network; median of {PI_REPEATS} rounds; {os.cpu_count()} cores for all of them",
     )
 
 
 def _predictions(race: Mapping[str, Any]) -> list[Figure]:
-    found = []
-    for picture in race["pictures"]:
-        plan, times = Plan.from_dict(picture["plan"]), picture["times"]
-        best = {name: min(values) for name, values in times.items()}
-        runs = {
-            1: (best["one core"], best["Ray, one core"]),
-            CORES: (CORES * best["independent"], best["Ray"]),
-        }
-        for cores, (kernel_s, wall_s) in runs.items():
-            foretold = predict(plan, (cores,), kernel_s, Costs(**race["costs"])).wall_s
-            found.append(
-                Figure(
-                    f"Simulated and measured time, {picture['seconds']:g} s of work on {cores} cores",
-                    min(foretold / wall_s, wall_s / foretold),
-                    PREDICTION_GOAL,
-                    f"{foretold:.3f} s simulated from the kernel's speed and the cost of a call, "
-                    f"{wall_s:.3f} s measured",
-                )
-            )
-    return found
+    return [
+        _prediction(picture, cores, race["costs"]) for picture in race["pictures"] for cores in (1, CORES)
+    ]
+
+
+def _prediction(picture: Mapping[str, Any], cores: int, costs: Mapping[str, Any]) -> Figure:
+    """Simulate each round with the kernel's speed in that round."""
+    plan, times = Plan.from_dict(picture["plan"]), picture["times"]
+    alone, walls_s = ("one core", "Ray, one core") if cores == 1 else ("independent", "Ray")
+    foretold = [predict(plan, (cores,), cores * seconds, Costs(**costs)).wall_s for seconds in times[alone]]
+    ratio = ratios.of_pairs(foretold, times[walls_s])
+    return timed(
+        f"Simulated and measured time, {picture['seconds']:g} s of work on {cores} cores",
+        ratios.closeness(ratio),
+        PREDICTION_GOAL,
+        f"{ratio.median:.3f} times what was measured is simulated, from the kernel's speed and the cost of a "
+        f"call; median of {len(foretold)} rounds in turn",
+    )
 
 
 def _efficiencies(race: Mapping[str, Any], folder: Path) -> list[Figure]:
     options = (f"--seconds={SECONDS}", f"--repeats={REPEATS}", f"--workers={CORES}")
-    problems = _sweep(folder, *options, env=os.environ)
-    ideal = statistics.median(
-        statistics.median(picture["times"]["one core"])
-        / statistics.median(picture["times"]["independent"])
-        / CORES
-        for picture in race["pictures"]
-    )
-    found = []
-    for problem in problems:
-        efficiency = problem["scaling"]["gains"][-1]["efficiency"]
-        found.append(
-            Figure(
-                f"Efficiency of {CORES} cores / that of independent processes, {problem['name']}",
-                efficiency["value"] / ideal,
-                EFFICIENCY_GOAL,
-                f"{problem['kind']} scaling, median of {REPEATS} rounds, 95 % interval of the efficiency "
-                f"{efficiency['low']:.2f} to {efficiency['high']:.2f}; independent processes {ideal:.2f}",
+    ideal = ratios.of_values(
+        [
+            one_s / independent_s / CORES
+            for picture in race["pictures"]
+            for one_s, independent_s in zip(
+                picture["times"]["one core"], picture["times"]["independent"], strict=True
             )
-        )
-    return found
+        ]
+    )
+    return [_efficiency(problem, ideal) for problem in _sweep(folder, *options, env=os.environ)]
+
+
+def _efficiency(problem: Mapping[str, Any], ideal: Ratio) -> Figure:
+    """Compare the last row's efficiency with what was measured apart from it, so that there are no pairs."""
+    base, last = problem["rows"][0], problem["rows"][-1]
+    more = last["actors"] / max(1, base["actors"]) if problem["kind"] == "strong" else 1
+    # A row may lack the last rounds.
+    rounds = zip(base["values_s"], last["values_s"], strict=False)
+    efficiency = ratios.of_values([base_s / last_s / more for base_s, last_s in rounds])
+    return timed(
+        f"Efficiency of {CORES} cores / that of independent processes, {problem['name']}",
+        ratios.quotient(efficiency, ideal),
+        EFFICIENCY_GOAL,
+        f"{problem['kind']} scaling, {_with_interval(efficiency)}, median of {REPEATS} rounds; independent "
+        f"processes {_with_interval(ideal)}; the interval is the quotient of theirs",
+    )
+
+
+def _with_interval(ratio: Ratio) -> str:
+    return f"{ratio.median:.2f} ({ratio.interval.low:.2f} to {ratio.interval.high:.2f})"
 
 
 def _sweep(folder: Path, *options: str, env: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -10,9 +10,9 @@ from rich.console import Console
 
 from infra.pulumi_cli import PulumiCliError, environment, find_pulumi
 from sandbox.engine.stack.files import ROOT
-from sandbox.machine import missing
-from sandbox.process import SandboxError
-from sandbox.progress import Progress
+from sandbox.machine.prerequisites import missing
+from sandbox.machine.process import SandboxError
+from sandbox.machine.progress import Progress
 from sandbox.project import TEST_ENGINE
 from sandbox.site import Site
 from sandbox.stack import STACK, StackHost, stack_config, stack_text

@@ -15,9 +15,9 @@ import urllib.request
 from pathlib import Path
 
 from infra.k3s.release import K3sRelease, k3s_release
-from sandbox import image_archive
-from sandbox.cache import cached
-from sandbox.process import SandboxError, run
+from sandbox.images import archive as image_archive
+from sandbox.machine.cache import cached
+from sandbox.machine.process import SandboxError, run
 
 VERSIONS = ("v1.36.3+k3s1", "v1.36.4+k3s1")
 

@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox import internet, release
-from sandbox.docker import GATEWAY, Docker
-from sandbox.host import PLAIN, Hardware, Host, ssh_key
-from sandbox.host_image import NAME as HOST_IMAGE
-from sandbox.host_image import host_image
-from sandbox.progress import Progress
-from sandbox.ray_image import ray_store
-from sandbox.registry import IMAGE, Registry
-from sandbox.runtime import Service, runtime_directory
+from sandbox import release
+from sandbox.images.ray_image import ray_store
+from sandbox.images.registry import IMAGE, Registry
+from sandbox.machine import internet
+from sandbox.machine.docker import GATEWAY, Docker
+from sandbox.machine.progress import Progress
+from sandbox.machine.runtime import Service, runtime_directory
+from sandbox.pi.host import PLAIN, Hardware, Host, ssh_key
+from sandbox.pi.host_image import NAME as HOST_IMAGE
+from sandbox.pi.host_image import host_image
 from sandbox.stack import Sources
 
 MIRROR_PORT = 8000

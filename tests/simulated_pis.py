@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from sandbox.machine import missing
+from sandbox.machine.prerequisites import missing
 
 
 def require_sandbox(reasons: Sequence[str] = ()) -> None:

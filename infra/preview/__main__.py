@@ -4,8 +4,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from infra.preview.comment import render_comment
-from infra.preview.digest import Change, PreviewError, changes_of
+from infra.preview.comment import StackChanges, render_comment
+from infra.preview.digest import PreviewError, changes_of, hidden_in
 
 USAGE = "usage: python -m infra.preview STACK=HEAD.json[,BASE.json] …"
 
@@ -22,10 +22,12 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _read(argument: str) -> tuple[str, list[Change]]:
+def _read(argument: str) -> tuple[str, StackChanges]:
     stack, _, files = argument.partition("=")
     head, *base = (Path(name).read_bytes() for name in files.split(",", 1))
-    return stack, changes_of(head, base[0] if base else None)
+    if base:
+        return stack, StackChanges(changes_of(head, base[0]), hidden_in(head))
+    return stack, StackChanges(changes_of(head))
 
 
 if __name__ == "__main__":

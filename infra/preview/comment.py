@@ -1,6 +1,7 @@
 """Renders the changes of a preview as the Markdown of one comment in a pull request. Pure; no Pulumi."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from infra.preview.digest import OPERATIONS, Change
 from infra.preview.effects import effect_of
@@ -11,22 +12,33 @@ _WORDS = {
     **dict(zip(OPERATIONS, ("created", "updated", "replaced", "deleted"), strict=True)),
     "perhaps": "perhaps changed",
 }
-_NOT_SEEN = (
-    "A preview shows neither secrets (the SSH connection to a host is one) nor what only a running cluster "
-    "knows: a change of these alone is not in this comment."
-)
 
 
-def render_comment(changes: Mapping[str, Sequence[Change]]) -> str:
+@dataclass(frozen=True)
+class StackChanges:
+    """What changes in one stack.
+
+    Attributes:
+        changes: The resources that change.
+        hidden: Names of the Commands that could not be compared.
+    """
+
+    changes: Sequence[Change]
+    hidden: Sequence[str] = ()
+
+
+def render_comment(stacks: Mapping[str, StackChanges]) -> str:
     """Return the comment.
 
     Args:
-        changes: By name of the stack, what changes there.
+        stacks: By name of the stack, what changes there.
     """
     parts = [MARK, "## What this pull request changes"]
-    for stack, of_stack in changes.items():
-        parts += [f"### Stack `{stack}`", _verdict(of_stack), *([_table(of_stack)] if of_stack else [])]
-    return "\n\n".join([*parts, _NOT_SEEN]) + "\n"
+    for name, stack in stacks.items():
+        parts += [f"### Stack `{name}`", _verdict(stack.changes)]
+        parts += [_table(stack.changes)] if stack.changes else []
+        parts += [_hidden_note(stack.hidden)] if stack.hidden else []
+    return "\n\n".join(parts) + "\n"
 
 
 def _verdict(changes: Sequence[Change]) -> str:
@@ -48,6 +60,14 @@ def _verdict(changes: Sequence[Change]) -> str:
 def _restarts(changes: Iterable[Change]) -> list[str]:
     effects = map(effect_of, changes)
     return list(dict.fromkeys(effect.restarts for effect in effects if effect.restarts))
+
+
+def _hidden_note(names: Sequence[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names)
+    return (
+        "Not compared, because their input is secret or known only during `up` (a new version of k3s reaches "
+        f"all hosts through them): {shown}. No SSH connection is compared, either."
+    )
 
 
 def _table(changes: Sequence[Change]) -> str:

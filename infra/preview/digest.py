@@ -98,6 +98,21 @@ def changes_of(preview: bytes | str, base: bytes | str | None = None) -> list[Ch
     return list(_compared(_read(base), _read(preview)))
 
 
+def hidden_in(preview: bytes | str) -> list[str]:
+    """Return the names of the Commands whose script a preview does not show, so that it cannot be compared.
+
+    Args:
+        preview: What `pulumi preview --json` printed.
+
+    Raises:
+        PreviewError: If it is none.
+    """
+    steps = _read(preview)
+    return [
+        _name(urn) for urn, step in steps.items() if step.state.inputs.get("stdin") in {_UNKNOWN, _SECRET}
+    ]
+
+
 def _read(text: bytes | str) -> dict[str, _Step]:
     try:
         preview = _Preview.model_validate(json.loads(text))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import arm64
-from bench.arm64_code import loops
-from bench.arm64_model import CORES, Core, cycles, find, independent
-from sandbox.arm64 import arm64_tree, emulated, locked, missing
-from sandbox.process import SandboxError
+from bench.arm64 import loops as arm64
+from bench.arm64.code import loops
+from bench.arm64.model import CORES, Core, cycles, find, independent
+from sandbox.images.arm64 import arm64_tree, emulated, locked, missing
+from sandbox.machine.process import SandboxError
 from tests.bench.emulated import answers
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from sandbox.host import Host
+from sandbox.pi.host import Host
 from sandbox.site import Site
 from sandbox.stack import STACK, StackHost, stack_config, stack_text
 from tests.checkout import Checkout, Deployed, Ended

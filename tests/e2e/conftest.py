@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sandbox.progress import Progress
+from sandbox.machine.progress import Progress
 from sandbox.project import TEST_ENGINE
 from sandbox.site import Site
 from tests.checkout import Checkout

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.host import Host
+from sandbox.pi.host import Host
 from sandbox.site import Site
 from tests.e2e.cluster import Cluster, service, wait_until, whole
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.host import PLAIN, Hardware, Host
+from sandbox.pi.host import PLAIN, Hardware, Host
 from sandbox.site import Site
 from tests.checkout import Checkout
 from tests.e2e.cluster import Cluster

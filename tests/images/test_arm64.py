@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.arm64 import arm64_tree, emulated, missing
-from sandbox.process import SandboxError
+from sandbox.images.arm64 import arm64_tree, emulated, missing
+from sandbox.machine.process import SandboxError
 from workloads.precompile import PIS
 
 # The lines that LLVM reads, as a Pi 4 and a Pi 5 with a 64-bit kernel have them.

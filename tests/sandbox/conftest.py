@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.docker import Docker
-from sandbox.host import ssh_key
-from sandbox.host_image import NAME, host_image
-from sandbox.runtime import runtime_directory
+from sandbox.machine.docker import Docker
+from sandbox.machine.runtime import runtime_directory
+from sandbox.pi.host import ssh_key
+from sandbox.pi.host_image import NAME, host_image
 from tests.sandbox.making import Making
 from tests.simulated_pis import require_sandbox
 

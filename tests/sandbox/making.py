@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from infra.remote.stdin import render_stdin
-from sandbox.docker import Docker
-from sandbox.host import PLAIN, Hardware, Host
+from sandbox.machine.docker import Docker
+from sandbox.pi.host import PLAIN, Hardware, Host
 from sandbox.release import architecture
 
 # Above the addresses of a sandbox that somebody has up meanwhile.

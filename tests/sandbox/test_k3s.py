@@ -2,7 +2,7 @@
 
 import os
 
-from sandbox.process import run
+from sandbox.machine.process import run
 from sandbox.release import SOURCE
 
 

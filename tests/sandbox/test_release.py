@@ -13,8 +13,8 @@ import pytest
 
 from infra.k3s.release import k3s_release
 from sandbox import release
-from sandbox.image_archive import write_image_archive
-from sandbox.process import SandboxError, run
+from sandbox.images.archive import write_image_archive
+from sandbox.machine.process import SandboxError, run
 
 URL = "http://10.77.0.1:8000"
 

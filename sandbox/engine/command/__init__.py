@@ -1,1 +1,1 @@
-"""Commands as pulumi-command runs them."""
+"""Decides how commands run, as pulumi-command does; must not know when, or what they are for."""

@@ -1,1 +1,1 @@
-"""Kubernetes objects as pulumi-kubernetes creates, updates and awaits them."""
+"""Decides how Kubernetes objects are made and awaited, as pulumi-kubernetes does; not in which order."""

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from infra.preview.__main__ import main
-from infra.preview.comment import MARK, render_comment
-from infra.preview.digest import Change, PreviewError, changes_of
+from infra.preview.comment import MARK, StackChanges, render_comment
+from infra.preview.digest import Change, PreviewError, changes_of, hidden_in
+from sandbox.engine.stack.files import stack_config
+from tests.program import reveal, run_program
 
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 JOB = "kubernetes:batch/v1:Job"
@@ -38,22 +40,44 @@ def worker(replicas: int, image: str = "ray:1") -> dict[str, Any]:
 def test_another_number_of_workers_is_one_update_that_restarts_nothing() -> None:
     changes = changes_of(preview(worker(3)), base=preview(worker(2)))
     assert changes == [Change("update", "ray-worker", DEPLOYMENT, ("spec.replicas",))]
-    said = render_comment({"dev": changes})
+    said = render_comment({"dev": StackChanges(changes)})
     assert "1 resource is updated. **Restarts nothing.**" in said
     assert "| `ray-worker` | updated | has another number of pods" in said
 
 
-def test_a_name_and_a_type_of_any_form_are_told() -> None:
-    odd = {"op": "update", "urn": "odd", "newState": {"type": "odd"}, "detailedDiff": {"some.input": {}}}
-    said = render_comment({"dev": changes_of(json.dumps({"steps": [odd]}))})
-    assert "| `odd` | updated | is changed in place (`some.input`) |" in said
-
-
 def test_another_image_restarts_the_pods_and_names_the_input() -> None:
     changes = changes_of(preview(worker(2, "ray:2")), base=preview(worker(2)))
-    said = render_comment({"dev": changes})
+    said = render_comment({"dev": StackChanges(changes)})
     assert "**Restarts** every ray worker pod." in said
     assert "`spec.template.spec.containers[0].image`" in said
+
+
+def of_program(**changed: Any) -> str:
+    """Return a preview of the example stack, some of whose keys are changed."""
+    config = stack_config("dev") | {f"piray:{key}": json.dumps(value) for key, value in changed.items()}
+    program = run_program(config, stack="dev", preview=True)
+    return preview(
+        *(step(resource.name, resource.type, reveal(resource.inputs)) for resource in program.resources)
+    )
+
+
+def test_what_a_change_of_the_example_stack_does_is_said_as_it_is() -> None:
+    hosts = json.loads(stack_config("dev")["piray:hosts"])
+    changed: dict[str, dict[str, Any]] = {
+        "workers": {"workers": 2},
+        "samples": {"piJob": {"completions": 3, "parallelism": 3, "samples": 5}},
+        "k3s": {"k3s": {"version": "v1.36.4+k3s1"}},
+        "host": {"hosts": hosts[:-1]},
+    }
+    base = of_program()
+    said = {
+        name: render_comment({"dev": StackChanges(changes_of(of_program(**settings), base=base))})
+        for name, settings in changed.items()
+    }
+    assert "1 resource is updated. **Restarts nothing.**" in said["workers"]
+    assert "1 resource is replaced. **Restarts** the π Job." in said["samples"]
+    assert "**Restarts** k3s on pi1 (its pods run on)" in said["k3s"]
+    assert "4 resources are deleted. **Restarts** the pods on pi4, on other hosts." in said["host"]
 
 
 def test_a_job_whose_spec_changes_is_replaced() -> None:
@@ -63,7 +87,9 @@ def test_a_job_whose_spec_changes_is_replaced() -> None:
 
 def test_a_host_that_is_taken_out_says_where_k3s_goes() -> None:
     host = [step(f"pi4-{name}", COMMAND, {}) for name in ("install", "node")]
-    said = render_comment({"dev": changes_of(preview(worker(2)), base=preview(worker(2), *host))})
+    said = render_comment(
+        {"dev": StackChanges(changes_of(preview(worker(2)), base=preview(worker(2), *host)))}
+    )
     assert "2 resources are deleted" in said
     assert "| `pi4-install` | deleted | is removed: k3s is uninstalled from pi4 |" in said
 
@@ -81,6 +107,22 @@ def test_a_preview_that_knows_the_state_is_believed() -> None:
         Change("update", "ray-worker", DEPLOYMENT, ("spec.replicas",)),
         Change("replace", "pi-job", JOB, ("spec.completions",)),
     ]
+
+
+def test_commands_that_cannot_be_compared_are_named() -> None:
+    hidden = hidden_in(of_program())
+    assert {"pi1-verify", "pi2-install", "pi4-install"} <= set(hidden)
+    assert "pi1-install" not in hidden
+    said = render_comment({"dev": StackChanges([], hidden)})
+    assert "Changes no resource." in said
+    assert "a new version of k3s reaches all hosts through them" in said
+    assert "`pi2-install`" in said
+
+
+def test_a_name_and_a_type_of_any_form_are_told() -> None:
+    odd = {"op": "update", "urn": "odd", "newState": {"type": "odd"}, "detailedDiff": {"some.input": {}}}
+    said = render_comment({"dev": StackChanges(changes_of(json.dumps({"steps": [odd]})))})
+    assert "| `odd` | updated | is changed in place (`some.input`) |" in said
 
 
 def test_an_id_that_each_preview_draws_anew_is_no_change() -> None:
@@ -129,7 +171,7 @@ def test_what_gets_hidden_values_from_a_command_that_changes_may_change_as_well(
         ("k3s-credentials", "perhaps"),
         ("pi2-install", "perhaps"),
     ]
-    said = render_comment({"dev": changes})
+    said = render_comment({"dev": StackChanges(changes)})
     assert "1 resource is updated, 2 resources are perhaps changed." in said
     assert "**Restarts** k3s on pi1 (its pods run on). **May restart** k3s on pi2 (its pods run on)." in said
     assert changes_of(chain("v1"), base=chain("v1")) == []
@@ -146,18 +188,20 @@ def in_namespace(name: str, label: str = "") -> str:
 def test_another_namespace_restarts_all_that_is_in_it() -> None:
     changes = changes_of(in_namespace("b"), base=in_namespace("a"))
     assert [change.operation for change in changes] == ["replace", "perhaps"]
-    assert "**Restarts** the Ray head, every worker and the π Job." in render_comment({"dev": changes})
+    assert "**Restarts** the Ray head, every worker and the π Job." in render_comment(
+        {"dev": StackChanges(changes)}
+    )
 
 
 def test_a_label_of_the_namespace_is_changed_in_place_and_concerns_nothing_in_it() -> None:
     changes = changes_of(in_namespace("a", "new"), base=in_namespace("a"))
     assert changes == [Change("update", "ray-namespace", NAMESPACE, ("metadata.labels.a",))]
-    assert "**Restarts nothing.**" in render_comment({"dev": changes})
+    assert "**Restarts nothing.**" in render_comment({"dev": StackChanges(changes)})
 
 
 def test_a_change_of_documents_changes_no_resource() -> None:
     assert changes_of(preview(worker(2)), base=preview(worker(2))) == []
-    assert "Changes no resource." in render_comment({"dev": []})
+    assert "Changes no resource." in render_comment({"dev": StackChanges([])})
 
 
 def test_the_comment_begins_with_the_mark_by_which_the_next_one_replaces_it() -> None:

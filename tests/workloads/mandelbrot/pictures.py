@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numba import njit
 from numpy.typing import NDArray
 
-from bench.peers.write_up import write_up_values as article_values
+from bench.peers.article import article_values
 from workloads.mandelbrot.kernel import MODULUS_FLOOR
 from workloads.mandelbrot.plan import Plan, Tile, View
 from workloads.mandelbrot.reference import compute_tile

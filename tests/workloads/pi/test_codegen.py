@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llvmlite import ir
 
-from bench.arm64_code import assembly
+from bench.arm64.code import assembly
 from workloads.pi import codegen
 from workloads.pi.codegen import Layout, compile_count, layout_here
 from workloads.pi.kernel import count_inside

@@ -5,7 +5,7 @@ import re
 import pytest
 from llvmlite import ir
 
-from bench.arm64_code import assembly
+from bench.arm64.code import assembly
 from workloads.mandelbrot.codegen import block, smoothing, vectors
 from workloads.mandelbrot.codegen.vectors import Shape
 

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.cache import cache_directory
-from sandbox.runtime import runtime_directory
+from sandbox.machine.cache import cache_directory
+from sandbox.machine.runtime import runtime_directory
 
 # Program and the Debian package that has it.
 _PROGRAMS = {

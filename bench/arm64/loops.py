@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from bench.arm64_code import Loop, assembly, loops
-from bench.arm64_model import CORES, Core, Mca, cycles, find, independent
+from bench.arm64.code import Loop, assembly, loops
+from bench.arm64.model import CORES, Core, Mca, cycles, find, independent
 from bench.figures import Figure, WrongAnswer
 from workloads.mandelbrot.codegen import block, vectors
 from workloads.pi import codegen, philox

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sandbox.host import Host
+from sandbox.pi.host import Host
 
 # In memory, because a mount needs no device there. The rounding of its contents up to pages is in the margin.
 _FULL = """

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.faults import full_disk, read_only
-from sandbox.host import PLAIN, Hardware, Host
-from sandbox.process import SandboxError
+from sandbox.machine.process import SandboxError
+from sandbox.pi.faults import full_disk, read_only
+from sandbox.pi.host import PLAIN, Hardware, Host
 from tests.sandbox.making import ARCH, NOBODY, PREPARE, VERIFY, Making, prepare, refusal, undo, verify
 
 SLOW_BOOT_S = 6

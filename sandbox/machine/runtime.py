@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from sandbox.process import SandboxError
+from sandbox.machine.process import SandboxError
 
 _STOP_S = 20
 

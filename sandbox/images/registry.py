@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 from infra import versions
-from sandbox.docker import GATEWAY
-from sandbox.process import SandboxError, run
-from sandbox.runtime import Service
+from sandbox.machine.docker import GATEWAY
+from sandbox.machine.process import SandboxError, run
+from sandbox.machine.runtime import Service
 
 # Not 5000: Debian's package starts a registry there, on every address.
 PORT = 8001

@@ -4,9 +4,9 @@ import re
 import tempfile
 from pathlib import Path
 
-from sandbox.debian import debootstrap
-from sandbox.docker import Docker
-from sandbox.process import SandboxError, run
+from sandbox.images.debian import debootstrap
+from sandbox.machine.docker import Docker
+from sandbox.machine.process import SandboxError, run
 
 LOCAL = "python-base:bookworm"
 # What the official image offers to the Dockerfile.

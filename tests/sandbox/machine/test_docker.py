@@ -13,9 +13,9 @@ import pytest
 _LIFE = """
 import json, shutil, subprocess, sys
 from pathlib import Path
-from sandbox.docker import Docker
-from sandbox.host import Host, ssh_key
-from sandbox.host_image import NAME
+from sandbox.machine.docker import Docker
+from sandbox.pi.host import Host, ssh_key
+from sandbox.pi.host_image import NAME
 
 def traces():
     said = {}

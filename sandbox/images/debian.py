@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox.process import run
+from sandbox.machine.process import run
 
 SUITE = "bookworm"
 # On a disk, where each package is written through, it takes twice as long.

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import base_image as module
-from sandbox.base_image import LOCAL, base_image, official_base
-from sandbox.docker import Docker
-from sandbox.process import SandboxError
+from sandbox.images import base_image as module
+from sandbox.images.base_image import LOCAL, base_image, official_base
+from sandbox.machine.docker import Docker
+from sandbox.machine.process import SandboxError
 
-DOCKERFILE = Path(__file__).resolve().parents[2] / "images" / "ray" / "Dockerfile"
+DOCKERFILE = Path(__file__).resolve().parents[3] / "images" / "ray" / "Dockerfile"
 TEXT = "ARG BASE=python:3.11-slim\nFROM ${BASE}\n"
 
 

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.arm64_code import TRIPLE
+from bench.arm64.code import TRIPLE
 
 # The first with a model of the Neoverse N1.
 OLDEST = 16

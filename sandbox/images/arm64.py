@@ -11,15 +11,15 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from sandbox.cache import cached
-from sandbox.process import SandboxError, run
+from sandbox.machine.cache import cached
+from sandbox.machine.process import SandboxError, run
 
 QEMU = "qemu-aarch64-static"
 _NEEDED = {QEMU: "qemu-user-static", "apt-get": "apt", "dpkg-deb": "dpkg"}
 # What the wheels expect of the system.
 _PACKAGES = ("libstdc++6", "python3")
 _WHEELS = ("filelock", "llvmlite", "numba", "numpy")
-_LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
+_LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
 # glibc versions, none newer than Debian 12's; PyPI's wheels name the oldest one that they run with.
 _PLATFORMS = ("manylinux2014_aarch64", *(f"manylinux_2_{minor}_aarch64" for minor in range(17, 37)))
 

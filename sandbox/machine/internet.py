@@ -4,8 +4,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from sandbox.docker import BRIDGE, SUBNET
-from sandbox.process import run
+from sandbox.machine.docker import BRIDGE, SUBNET
+from sandbox.machine.process import run
 
 _TABLE = "piray-sandbox"
 _FORWARD = Path("/proc/sys/net/ipv4/ip_forward")

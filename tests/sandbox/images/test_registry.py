@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from infra import versions
-from sandbox import registry
-from sandbox.process import SandboxError
-from sandbox.registry import IMAGE, Registry, pushed
+from sandbox.images import registry
+from sandbox.images.registry import IMAGE, Registry, pushed
+from sandbox.machine.process import SandboxError
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("docker-registry") and shutil.which("openssl")),

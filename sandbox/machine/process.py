@@ -43,8 +43,7 @@ def run(
             check=False,
         )
     except FileNotFoundError as error:
-        hint = "`make sandbox` names the packages it needs"
-        raise SandboxError(f"{error.filename} is not there; {hint}") from error
+        raise SandboxError(f"{error.filename} is not there; `make sandbox` names its package") from error
     except subprocess.TimeoutExpired as error:
         raise SandboxError(f"{_shown(arguments)} did not end in {timeout:.0f} s") from error
     if done.returncode:

@@ -11,15 +11,15 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from sandbox.base_image import __file__ as base_image_recipe
-from sandbox.base_image import base_image
-from sandbox.cache import cached
-from sandbox.debian import SUITE
-from sandbox.docker import Docker
-from sandbox.process import run
-from sandbox.registry import REPOSITORY, TAG, pushed
+from sandbox.images.base_image import __file__ as base_image_recipe
+from sandbox.images.base_image import base_image
+from sandbox.images.debian import SUITE
+from sandbox.images.registry import REPOSITORY, TAG, pushed
+from sandbox.machine.cache import cached
+from sandbox.machine.docker import Docker
+from sandbox.machine.process import run
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 _DOCKERFILE = "images/ray/Dockerfile"
 _LOCK = "images/ray/requirements.lock"
 _BUILT = "piray-ray:sandbox"

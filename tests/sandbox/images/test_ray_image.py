@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from sandbox import ray_image as module
-from sandbox.docker import Docker
-from sandbox.process import SandboxError
-from sandbox.ray_image import context_files, ray_store
+from sandbox.images import ray_image as module
+from sandbox.images.ray_image import context_files, ray_store
+from sandbox.machine.docker import Docker
+from sandbox.machine.process import SandboxError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 IMPORT = "from workloads import precompile; print(precompile.__file__)"
 WHEEL = "ray-2.60.0-cp311-cp311-manylinux2014_x86_64.whl"
 

@@ -5,9 +5,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.docker import GATEWAY, NETWORK, Docker
-from sandbox.host_image import NAME as IMAGE
-from sandbox.process import SandboxError, run
+from sandbox.machine.docker import GATEWAY, NETWORK, Docker
+from sandbox.machine.process import SandboxError, run
+from sandbox.pi.host_image import NAME as IMAGE
 
 _SSH_S = 60
 _FIRST_ADDRESS = 10

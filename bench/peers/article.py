@@ -1,10 +1,10 @@
-"""The first write-up's NumPy code, as it was but for np.int, which NumPy has no more."""
+"""The NumPy code of the first 2020 article, as it was but for np.int, which NumPy has no more."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def write_up_values(c: NDArray[np.complex128], n: int = 32, th: float = 200) -> NDArray[np.float64]:
+def article_values(c: NDArray[np.complex128], n: int = 32, th: float = 200) -> NDArray[np.float64]:
     """Return the smooth values of points; infinite where z comes out as 0."""
     z = 1j * np.zeros(c.shape)
     r = np.zeros(c.shape)

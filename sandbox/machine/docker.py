@@ -5,8 +5,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.process import SandboxError, run
-from sandbox.runtime import Service
+from sandbox.machine.process import SandboxError, run
+from sandbox.machine.runtime import Service
 
 NETWORK = "pinet"
 BRIDGE = "pibr0"

@@ -3,11 +3,11 @@
 import shutil
 from pathlib import Path
 
-from sandbox.cache import cached, key
-from sandbox.debian import SUITE, debootstrap
-from sandbox.process import run
+from sandbox.images.debian import SUITE, debootstrap
+from sandbox.machine.cache import cached, key
+from sandbox.machine.process import run
 
-_PI = Path(__file__).resolve().parent / "pi"
+_PI = Path(__file__).resolve().parent
 
 # What a Raspberry Pi OS Lite has, as far as the program or its user needs it.
 _SYSTEM = [

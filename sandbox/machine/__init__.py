@@ -1,0 +1,1 @@
+"""What this machine does for the sandbox: processes, a Docker daemon, caches; knows no Pi and no image."""
