@@ -1,5 +1,6 @@
 """Every copy of a pinned version says what `infra/versions.py` says."""
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator
@@ -117,6 +118,14 @@ def test_the_pod_security_standard_is_none_that_k3s_does_not_know_yet() -> None:
     assert minor is not None
     assert standard is not None
     assert tuple(map(int, standard.groups())) <= tuple(map(int, minor.groups()))
+
+
+def test_renovate_finds_the_version_of_k3s_where_it_is() -> None:
+    managers = json.loads((ROOT / "renovate.json").read_text(encoding="utf-8"))["customManagers"]
+    # Renovate's regular expressions are those of JavaScript, which name a group without P.
+    pattern = managers[0]["matchStrings"][0].replace("(?<", "(?P<")
+    text = (ROOT / "infra" / "versions.py").read_text(encoding="utf-8")
+    assert [match["currentValue"] for match in re.finditer(pattern, text)] == [versions.K3S]
 
 
 def test_the_stand_in_for_k3s_has_the_version_that_is_the_default() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from infra.preview.comment import MARK
+
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
 ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
@@ -40,3 +42,7 @@ def test_the_released_pulumi_is_that_of_the_locked_sdk() -> None:
     assert locked
     assert used
     assert used[1] == locked[1]
+
+
+def test_the_workflow_finds_its_comment_by_the_mark_that_the_comment_begins_with() -> None:
+    assert f"MARK: {MARK}\n" in (ROOT / ".github/workflows/preview.yaml").read_text()

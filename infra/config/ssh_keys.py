@@ -89,7 +89,7 @@ def _is_public_key(line: str) -> bool:
 
     try:
         key = serialization.load_ssh_public_key(line.encode())
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, NotImplementedError):  # the last one for a compressed point
         return False
     # The reader skips what is no base64; Pulumi's SSH client does not.
     spelt = key.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
@@ -135,7 +135,7 @@ def _check_private_key(text: str) -> None:
         read(text.encode(), password=None)
     except TypeError:  # the reader's way to ask for a passphrase
         raise _passphrase() from None
-    except UnsupportedAlgorithm:
+    except (UnsupportedAlgorithm, NotImplementedError):
         raise InvalidValueError(
             "is a private key of a kind that only OpenSSH itself can use",
             f"Make one of another kind (`ssh-keygen -t ed25519 -f FILE`), {_AGENT_REMEDY}",

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _read(argument: str) -> tuple[str, StackChanges]:
     stack, _, files = argument.partition("=")
-    head, *base = (Path(name).read_text(encoding="utf-8") for name in files.split(",", 1))
+    head, *base = (Path(name).read_bytes() for name in files.split(",", 1))
     if base:
         return stack, StackChanges(changes_of(head, base[0]), hidden_in(head))
     return stack, StackChanges(changes_of(head))

@@ -1,6 +1,6 @@
 """Renders the changes of a preview as the Markdown of one comment in a pull request. Pure; no Pulumi."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from infra.preview.digest import OPERATIONS, Change
@@ -8,7 +8,10 @@ from infra.preview.effects import effect_of
 
 # The workflow finds its own comment by this line and replaces it, so that a pull request has one and no more.
 MARK = "<!-- piray preview -->"
-_WORDS = dict(zip(OPERATIONS, ("created", "updated", "replaced", "deleted"), strict=True))
+_WORDS = {
+    **dict(zip(OPERATIONS, ("created", "updated", "replaced", "deleted"), strict=True)),
+    "perhaps": "perhaps changed",
+}
 
 
 @dataclass(frozen=True)
@@ -46,18 +49,24 @@ def _verdict(changes: Sequence[Change]) -> str:
         for operation, word in _WORDS.items()
         if (count := sum(change.operation == operation for change in changes))
     ]
-    restarts = list(
-        dict.fromkeys(effect.restarts for change in changes if (effect := effect_of(change)).restarts)
-    )
-    said = f"**Restarts** {'; '.join(restarts)}." if restarts else "**Restarts nothing.**"
-    return f"{', '.join(counted)}. {said}"
+    certain = _restarts(change for change in changes if change.operation != "perhaps")
+    perhaps = _restarts(change for change in changes if change.operation == "perhaps")
+    said = [f"**Restarts** {'; '.join(certain)}."] if certain else []
+    if more := [one for one in perhaps if one not in certain]:
+        said.append(f"**May restart** {'; '.join(more)}.")
+    return " ".join([f"{', '.join(counted)}.", *(said or ["**Restarts nothing.**"])])
+
+
+def _restarts(changes: Iterable[Change]) -> list[str]:
+    effects = map(effect_of, changes)
+    return list(dict.fromkeys(effect.restarts for effect in effects if effect.restarts))
 
 
 def _hidden_note(names: Sequence[str]) -> str:
     shown = ", ".join(f"`{name}`" for name in names)
     return (
         "Not compared, because their input is secret or known only during `up` (a new version of k3s reaches "
-        f"all hosts through them): {shown}."
+        f"all hosts through them): {shown}. No SSH connection is compared, either."
     )
 
 

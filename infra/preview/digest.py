@@ -7,26 +7,29 @@ Source: PreviewDigest in pkg/backend/display/json.go of pulumi/pulumi.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, ConfigDict
+
+from infra.names import camel_case
 
 OPERATIONS = ("create", "update", "replace", "delete")
-# What a preview prints in place of a value: one that is known during `up` only, and a secret.
-_HIDDEN = ("04da6b54-80e4-46f7-96ec-b56ff0331ba9", "[secret]")
-# What a change of these replaces instead of updating, by type of resource and first part of the input's path.
+# What a change of these replaces instead of updating: by type, the beginning of the input's path.
 _REPLACES = {
-    "kubernetes:core/v1:Namespace": {"metadata"},
-    "kubernetes:core/v1:ConfigMap": {"data"},
-    "kubernetes:core/v1:Secret": {"stringData"},
-    "kubernetes:batch/v1:Job": {"spec"},
-    "command:remote:Command": {"triggers"},
-    "command:local:Command": {"triggers"},
-    "pulumi:providers:kubernetes": {"clusterIdentifier"},
+    "kubernetes:core/v1:Namespace": "metadata.name",
+    "kubernetes:core/v1:ConfigMap": "data",
+    "kubernetes:core/v1:Secret": "stringData",
+    "kubernetes:batch/v1:Job": "spec",
+    "command:remote:Command": "triggers",
+    "command:local:Command": "triggers",
+    "pulumi:providers:kubernetes": "clusterIdentifier",
 }
+# What stands in a preview for a value that it does not know, and for one that it does not show.
+_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+_SECRET = "[secret]"  # noqa: S105 — in the place of a secret
 
 
 class PreviewError(ValueError):
@@ -34,13 +37,14 @@ class PreviewError(ValueError):
 
 
 class _Read(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
+    model_config = ConfigDict(alias_generator=camel_case, frozen=True)
 
 
 class _State(_Read):
     type: str
     custom: bool = True
     inputs: Mapping[str, Any] = {}
+    property_dependencies: Mapping[str, tuple[str, ...] | None] = {}
 
 
 class _Step(_Read):
@@ -66,7 +70,8 @@ class Change:
     """What happens to one resource.
 
     Attributes:
-        operation: "create", "update", "replace" or "delete".
+        operation: "create", "update", "replace" or "delete"; "perhaps" where a hidden input depends on a
+            resource that changes.
         name: Name of the resource.
         type: Its type token.
         inputs: Paths of the inputs that change, dotted; empty for what is created or deleted.
@@ -78,7 +83,7 @@ class Change:
     inputs: tuple[str, ...] = ()
 
 
-def changes_of(preview: str, base: str | None = None) -> list[Change]:
+def changes_of(preview: bytes | str, base: bytes | str | None = None) -> list[Change]:
     """Return what changes, in the order of the preview.
 
     Args:
@@ -93,7 +98,7 @@ def changes_of(preview: str, base: str | None = None) -> list[Change]:
     return list(_compared(_read(base), _read(preview)))
 
 
-def hidden_in(preview: str) -> list[str]:
+def hidden_in(preview: bytes | str) -> list[str]:
     """Return the names of the Commands whose script a preview does not show, so that it cannot be compared.
 
     Args:
@@ -103,13 +108,15 @@ def hidden_in(preview: str) -> list[str]:
         PreviewError: If it is none.
     """
     steps = _read(preview)
-    return [_name(urn) for urn, step in steps.items() if step.state.inputs.get("stdin") in _HIDDEN]
+    return [
+        _name(urn) for urn, step in steps.items() if step.state.inputs.get("stdin") in {_UNKNOWN, _SECRET}
+    ]
 
 
-def _read(text: str) -> dict[str, _Step]:
+def _read(text: bytes | str) -> dict[str, _Step]:
     try:
         preview = _Preview.model_validate(json.loads(text))
-    except (ValueError, ValidationError) as error:
+    except (ValueError, RecursionError) as error:
         raise PreviewError(
             f"this is not what `pulumi preview --json` prints ({str(error).splitlines()[0]}); "
             "a preview that failed prints its reason on standard error instead."
@@ -124,18 +131,49 @@ def _known(step: _Step) -> Change:
 
 
 def _compared(base: Mapping[str, _Step], head: Mapping[str, _Step]) -> Iterator[Change]:
+    passing_on: set[str] = set()
+    # A preview tells of a resource after those that it depends on.
     for urn, step in head.items():
-        state, name = step.state, _name(urn)
-        if urn not in base:
-            yield Change("create", name, state.type)
-            continue
-        paths = tuple(_paths(base[urn].state.inputs, state.inputs))
-        if paths:
-            replaced = {path.split(".")[0].split("[")[0] for path in paths} & _REPLACES.get(state.type, set())
-            yield Change("replace" if replaced else "update", name, state.type, paths)
+        if change := _change(base.get(urn), step, passing_on):
+            # What others get from an object of Kubernetes is its name, which an update leaves as it is.
+            if change.operation in {"create", "replace"} or change.type.startswith("command:"):
+                passing_on.add(urn)
+            yield change
     for urn, step in base.items():
         if urn not in head:
             yield Change("delete", _name(urn), step.state.type)
+
+
+def _change(before: _Step | None, step: _Step, passing_on: Set[str]) -> Change | None:
+    state, name = step.state, _name(step.urn)
+    if before is None:
+        return Change("create", name, state.type)
+    paths = tuple(_paths(_comparable(before.state), _comparable(state)))
+    if paths:
+        begin = _REPLACES.get(state.type)
+        replaced = begin and any(re.match(rf"{re.escape(begin)}(?![A-Za-z])", path) for path in paths)
+        return Change("replace" if replaced else "update", name, state.type, paths)
+    perhaps = tuple(sorted(key for key, urns in _hidden(state).items() if not passing_on.isdisjoint(urns)))
+    return Change("perhaps", name, state.type, perhaps) if perhaps else None
+
+
+def _hidden(state: _State) -> dict[str, tuple[str, ...]]:
+    """Return the inputs that a preview does not know or show, with the resources that they depend on."""
+    shown = {key: json.dumps(value) for key, value in _comparable(state).items()}
+    depend = {key: urns or () for key, urns in state.property_dependencies.items() if key in shown}
+    return {key: urns for key, urns in depend.items() if _UNKNOWN in shown[key] or _SECRET in shown[key]}
+
+
+def _comparable(state: _State) -> dict[str, Any]:
+    """Return the inputs with ids that the preview has drawn at random as unknown."""
+    # Each preview has other ids for the same Commands: NewUniqueHex in provider/pkg of pulumi/pulumi-command.
+    inputs = dict(state.inputs)
+    for key in inputs.keys() & state.property_dependencies.keys():
+        names = "|".join(re.escape(_name(urn)) for urn in state.property_dependencies[key] or ())
+        inputs[key] = json.loads(
+            re.sub(rf'"({names})[0-9a-f]{{8}}"', f'"{_UNKNOWN}"', json.dumps(inputs[key]))
+        )
+    return inputs
 
 
 def _paths(old: object, new: object, at: str = "") -> Iterator[str]:
@@ -151,4 +189,4 @@ def _paths(old: object, new: object, at: str = "") -> Iterator[str]:
 
 
 def _name(urn: str) -> str:
-    return urn.rsplit("::", 1)[1]
+    return urn.rsplit("::", 1)[-1]

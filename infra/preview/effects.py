@@ -25,7 +25,7 @@ def effect_of(change: Change) -> Effect:
         return Effect("is new")
     if change.operation == "delete":
         return _deleted(change)
-    kind = change.type.rsplit(":", 1)[1]
+    kind = change.type.rsplit(":", 1)[-1]
     return _KINDS.get(kind, _other)(change)
 
 
@@ -70,9 +70,15 @@ def _policy(_: Change) -> Effect:
     return Effect("lets other connections pass; those that are open and still allowed stay")
 
 
+def _namespace(change: Change) -> Effect:
+    if change.operation != "replace":
+        return _other(change)
+    return Effect("is made anew, with all that is in it", "the Ray head, every worker and the π Job")
+
+
 def _other(change: Change) -> Effect:
     return Effect(
-        f"is changed in place ({_listed(change)})" if change.operation == "update" else "is made anew"
+        "is made anew" if change.operation == "replace" else f"is changed in place ({_listed(change)})"
     )
 
 
@@ -88,4 +94,5 @@ _KINDS: dict[str, Callable[[Change], Effect]] = {
     "Job": _job,
     "Command": _command,
     "NetworkPolicy": _policy,
+    "Namespace": _namespace,
 }

@@ -1,9 +1,12 @@
 """Decides how every command ends: with warnings beside the result, and the names of the files written."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+
+from workloads.results.throttling import warnings
 
 
 def print_notes(console: Console, notes: Iterable[str], dropped: Iterable[int] = ()) -> None:
@@ -21,6 +24,17 @@ def print_notes(console: Console, notes: Iterable[str], dropped: Iterable[int] =
         )
     for warning in warnings:
         console.print(f"Warning: {warning}", highlight=False, markup=False)
+
+
+def print_throttling(console: Console, machines: Iterable[Mapping[str, Any]]) -> None:
+    """Warn of each machine that was slowed down.
+
+    Args:
+        console: Where to.
+        machines: Facts of each, as result files hold them.
+    """
+    for text in warnings(machines):
+        console.print(text, highlight=False, markup=False)
 
 
 def print_files(console: Console, *paths: Path) -> None:

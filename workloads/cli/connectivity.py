@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from workloads.cli.closing import print_files, print_notes
+from workloads.cli.closing import print_files, print_notes, print_throttling
 from workloads.cli.options import Place, place_options
 from workloads.protocol.machine import machine_facts
 from workloads.protocol.specs import ConnectivitySpec
@@ -41,17 +41,19 @@ def command(*, rounds: int, tasks: int, place: Place) -> None:
     folder, target = place.folder(), place.target()
     spec = ConnectivitySpec(rounds=rounds, tasks=tasks)
     report = watch(target.run(spec), "rounds", Console(stderr=True))
+    machine, nodes = machine_facts(), target.node_facts(report)
     body = {
         "target": target.name,
         "rounds": [{"counts": one["counts"], "wall_s": one["wall_s"]} for one in report.rounds],
         "tasks": tasks,
         "counts": report.result["counts"],
-        "machine": machine_facts(),
+        "machine": machine,
         "nodes": [dict(node) for node in report.nodes],
         "after": list(report.after.values()),
     }
     console = Console()
     console.print(pairs_table(target.name, report))
+    print_throttling(console, (machine, *nodes))
     print_notes(console, report.notes)
     write_json(folder / "connectivity.json", record("connectivity", body))
     print_files(console, folder / "connectivity.json")

@@ -85,7 +85,7 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--outputs",
         "outputs_file",
-        type=click.File("r"),
+        type=click.File("rb"),
         help="Run on the cluster of the stack with these outputs: a file with the JSON that "
         "`pulumi stack output --json --show-secrets` prints; - for standard input.",
     )

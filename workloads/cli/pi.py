@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -17,7 +17,7 @@ from workloads.protocol.specs import PiSpec
 from workloads.results.files import write_json
 from workloads.results.pi_records import PiPart, PiResult
 from workloads.results.tables import print_result
-from workloads.runner.follow import DriverReport, RunError, watch
+from workloads.runner.follow import RunError, watch
 from workloads.runner.stack_outputs import PiJobOutputs, StackOutputs
 
 if TYPE_CHECKING:
@@ -41,14 +41,16 @@ class _Counted:
         wall_s: Seconds from the first start to the last end.
         seed: Seed of all streams.
         at_once: How many parts could be counted at the same time.
-        report: What a driver told, if it was one that counted.
+        nodes: Facts of the nodes that counted, where they are other machines.
+        notes: What the user should know besides the result.
     """
 
     parts: tuple[PiPart, ...]
     wall_s: float
     seed: int
     at_once: int
-    report: DriverReport
+    nodes: tuple[dict[str, Any], ...]
+    notes: list[str]
 
 
 @click.command("pi")
@@ -79,10 +81,10 @@ def command(*, place: Place, **options: int | None) -> None:
         counted = _by_job(outputs, job)
     else:
         counted = _by_ray(target, PiSpec(**{**_defaults(job), **given}))
-    result = _result(target, counted)
+    result = _result(target.name, counted)
     console = Console()
     print_result(result, console)
-    print_notes(console, counted.report.notes)
+    print_notes(console, counted.notes)
     write_json(folder / "pi.json", result)
     print_files(console, folder / "pi.json")
 
@@ -98,19 +100,23 @@ def _by_job(outputs: StackOutputs, job: PiJobOutputs) -> _Counted:
     assert outputs.kubeconfig is not None
     assert outputs.namespace is not None
     done = pi_job.read(outputs.kubeconfig, outputs.namespace, job)
-    return _Counted(done.parts, done.wall_s, job.seed, job.parallelism, DriverReport())
+    hosts = sorted({part.node for part in done.parts})
+    # The pods are gone, and have looked at nothing but their samples.
+    nodes = tuple({"name": host, "host": host, **outputs.hosts.get(host, {})} for host in hosts)
+    return _Counted(done.parts, done.wall_s, job.seed, job.parallelism, nodes, [])
 
 
 def _by_ray(target: "Target", spec: PiSpec) -> _Counted:
     report = watch(target.run(spec), "streams", Console(stderr=True))
     parts = tuple(PiPart(**part) for part in report.result["parts"])
     cpus = sum(node["cpus"] for node in report.nodes)
-    return _Counted(parts, report.result["wall_s"], spec.seed, cpus, report)
+    nodes = target.node_facts(report)
+    return _Counted(parts, report.result["wall_s"], spec.seed, cpus, nodes, report.notes)
 
 
-def _result(target: "Target", counted: _Counted) -> PiResult:
+def _result(target: str, counted: _Counted) -> PiResult:
     return PiResult(
-        target=target.name,
+        target=target,
         seed=counted.seed,
         parts=counted.parts,
         wall_s=counted.wall_s,
@@ -118,7 +124,7 @@ def _result(target: "Target", counted: _Counted) -> PiResult:
         python_s=_python_seconds(sum(part.samples for part in counted.parts), counted.seed),
         at_once=counted.at_once,
         machine=machine_facts(),
-        nodes=target.node_facts(counted.report),
+        nodes=counted.nodes,
     )
 
 

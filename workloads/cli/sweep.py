@@ -6,7 +6,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from workloads.cli.closing import print_files, print_notes
+from workloads.cli.closing import print_files, print_notes, print_throttling
 from workloads.cli.options import Place, place_options, row_options
 from workloads.protocol.machine import machine_facts
 from workloads.protocol.specs import SweepSpec
@@ -40,18 +40,20 @@ def command(*, seconds: float, workers: int | None, repeats: int, place: Place) 
     costs = Costs(**report.result["costs"])
     problems = [sweep_tables.to_dict(problem, costs) for problem in report.result["problems"]]
     many = sweep_tables.more_nodes(report.result)
+    machine, nodes = machine_facts(), target.node_facts(report)
     console = Console()
     console.print(f"Scaling on {target.name}", style="bold", highlight=False, markup=False)
     console.print()
     sweep_tables.print_sweep(problems, console)
     sweep_tables.print_forecasts(many, costs, console)
+    print_throttling(console, (machine, *nodes))
     print_notes(console, report.notes)
     body = {
         "target": target.name,
         "problems": problems,
         **_measured(report.result),
-        "machine": machine_facts(),
-        "nodes": list(target.node_facts(report)),
+        "machine": machine,
+        "nodes": list(nodes),
         "more_nodes": [forecast.to_dict() for forecast in many],
     }
     write_json(folder / "sweep.json", record("sweep", body))

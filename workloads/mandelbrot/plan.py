@@ -6,7 +6,7 @@ work is shared out by bands: any rows of the picture, in its whole width or a pa
 cut.
 """
 
-import math
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -264,4 +264,5 @@ def _resolution_problems(plan: Plan) -> Iterator[str]:
 
 
 def _is_real(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # Compared, not converted: a whole number may be too large for a float.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

@@ -87,7 +87,7 @@ def load_json(path: Path) -> Result | PiResult:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ReportError(f"Cannot read {path}: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ReportError(
             f"{path} is not JSON: {error}. Run the workload again to make a new one."
         ) from error

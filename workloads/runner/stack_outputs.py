@@ -8,11 +8,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 from pydantic_core import ErrorDetails
+from typing_extensions import TypedDict
 
 CONTRACT_VERSION = 1
 PROJECT_FILE = "Pulumi.yaml"
@@ -41,7 +43,18 @@ def _whole(value: Any) -> Any:
 
 
 Whole = Annotated[int, Strict(), BeforeValidator(_whole)]
-Fact = Annotated[Any, BeforeValidator(_whole)]
+
+
+class HostFacts(TypedDict, total=False):
+    """What `infra/hosts/verify.sh` found on a host; throttled is None where it cannot be known."""
+
+    arch: str
+    kernel: str
+    model: str | None
+    cores: Whole
+    memoryMib: Whole
+    cgroupVersion: Whole
+    throttled: list[str] | None
 
 
 class _Outputs(BaseModel):
@@ -81,9 +94,8 @@ class StackOutputs(_Outputs):
         head_service: Name of the Service in front of the Ray head.
         dashboard_port: Port of the dashboard and Jobs API on the head's pod.
         pi_job: The π Job, if the stack has one.
-        hosts: Name of a host → what `infra/hosts/verify.sh` found there: arch, kernel, model, cores,
-            memoryMib, cgroupVersion, and throttled (a list of text, or None where it cannot be known). Empty
-            without hosts of the stack's own, or if an older piray made the stack.
+        hosts: Name of a host → its facts when it was last verified. Empty without hosts of the stack's own,
+            or if an older piray made the stack.
     """
 
     platform: str
@@ -97,7 +109,7 @@ class StackOutputs(_Outputs):
     head_service: str | None = None
     dashboard_port: Whole | None = None
     pi_job: PiJobOutputs | None = None
-    hosts: Mapping[str, Mapping[str, Fact]] = {}
+    hosts: Mapping[str, HostFacts] = {}
 
 
 _BEHIND_KUBERNETES = ("kubeconfig", "namespace", "head_service", "dashboard_port")
@@ -107,6 +119,7 @@ _RULES = {
     "string_type": "text",
     "int_type": "a whole number",
     "tuple_type": "a list of text",
+    "list_type": "a list of text",
     "model_type": "an object",
     "dict_type": "an object",
 }
@@ -125,19 +138,19 @@ def parse(values: Mapping[str, Any], stack: str) -> StackOutputs:
     return _parse(values, f"stack {stack}", f"run `make up STACK={stack}`")
 
 
-def read_file(path: str, text: str) -> StackOutputs:
+def read_file(path: str, content: bytes) -> StackOutputs:
     """Parse outputs that were saved to a file.
 
     Args:
-        path: Where the text came from, for messages.
-        text: JSON.
+        path: Where the bytes came from, for messages.
+        content: JSON in UTF-8 or, as PowerShell's `>` writes it, in UTF-16.
 
     Raises:
         StackError: If the text is no JSON object or the outputs cannot be used.
     """
     try:
-        values = json.loads(text)
-    except ValueError as error:
+        values = json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise StackError(f"{path} is not JSON ({error}): write it with {WRITE_FILE}.") from None
     if not isinstance(values, dict):
         raise StackError(
@@ -153,7 +166,7 @@ def read_file(path: str, text: str) -> StackOutputs:
 
 
 def read(stack: str) -> StackOutputs:
-    """Ask Pulumi for the outputs of a stack.
+    """Ask the Pulumi CLI for the outputs of a stack.
 
     Raises:
         StackError: If the stack does not exist, has no outputs or cannot be read.
@@ -181,7 +194,7 @@ def read(stack: str) -> StackOutputs:
     try:
         values = json.loads(done.stdout)
     except ValueError:
-        raise StackError(f"stack {stack} cannot be read: pulumi printed no JSON.") from None
+        raise StackError(f"stack {stack} cannot be read: the Pulumi CLI printed no JSON.") from None
     return parse(values, stack)
 
 
@@ -238,7 +251,7 @@ def _mistake(error: ErrorDetails, values: Mapping[str, Any], remedy: str) -> str
         return f"output {name} is None: it must have a value; {remedy}."
     in_list = len(path) < len(error["loc"])
     rule = _RULES["tuple_type"] if in_list else _RULES.get(error["type"], "of another type")
-    value = values[name] if in_list else error["input"]
+    value = reduce(lambda inner, part: inner[part], path, values) if in_list else error["input"]
     shown = "" if path[0] in _SECRET else f", not {value!r}"
     return f"output {name} has the wrong type: it must be {rule}{shown}; {remedy}."
 
@@ -257,6 +270,6 @@ def _check_version(version: object, source: str, remedy: str) -> None:
             else f"an older piray is needed, or, with this one, {remedy}"
         )
         raise StackError(
-            f"the outputs of {source} follow version {version} of the contract, "
+            f"the outputs of {source} follow version {version!r} of the contract, "
             f"and this piray reads version {CONTRACT_VERSION}: {other}."
         )

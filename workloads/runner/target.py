@@ -77,8 +77,11 @@ class StackTarget:
         outputs = self.outputs
         if outputs.dashboard_url is not None:
             url = outputs.dashboard_url.rstrip("/")
-            if urlsplit(url).scheme not in ("http", "https"):
-                raise ClusterError(f"output dashboardUrl is {url!r}: it must begin with http:// or https://.")
+            if not _is_http(url):
+                raise ClusterError(
+                    f"output dashboardUrl is {url!r}: it must be an address that begins with "
+                    "http:// or https://; run `make up` for the stack."
+                )
             yield url
             return
         kubernetes = (outputs.kubeconfig, outputs.namespace, outputs.head_service, outputs.dashboard_port)
@@ -90,6 +93,13 @@ class StackTarget:
         assert port is not None
         with forward(kubeconfig, namespace, service, port) as local_port:
             yield f"http://127.0.0.1:{local_port}"
+
+
+def _is_http(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme in {"http", "https"}
+    except ValueError:  # half an IPv6 address
+        return False
 
 
 Target = EmbeddedTarget | StackTarget

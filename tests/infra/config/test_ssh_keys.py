@@ -64,6 +64,12 @@ def test_an_rsa_host_key_is_refused_with_the_reason(make_key: KeyMaker) -> None:
             parse_host_key(variant)
 
 
+def compressed_point() -> str:
+    """Return a public key of ECDSA that gives one coordinate and a sign, which OpenSSH never writes."""
+    parts = (b"ecdsa-sha2-nistp256", b"nistp256", b"\x02" + bytes(31) + b"\x01")
+    return base64.b64encode(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).decode()
+
+
 def test_what_is_not_one_whole_host_key_is_refused(make_key: KeyMaker) -> None:
     key_type, encoded, *_ = public_line(make_key("-t", "ed25519")).split()
     blob = base64.b64decode(encoded)
@@ -82,6 +88,7 @@ def test_what_is_not_one_whole_host_key_is_refused(make_key: KeyMaker) -> None:
         f"{key_type} {base64.b64encode(blob[:2]).decode()}",
         f"{key_type} {base64.b64encode(blob + bytes(4)).decode()}",
         f"{key_type} é",
+        f"ecdsa-sha2-nistp256 {compressed_point()}",
         f"ecdsa-sha2-nistp256 {encoded}",
         f"ssh-dss {encoded}",
         f"sk-ssh-ed25519@openssh.com {encoded}",

@@ -119,6 +119,86 @@ def test_commands_that_cannot_be_compared_are_named() -> None:
     assert "`pi2-install`" in said
 
 
+def test_a_name_and_a_type_of_any_form_are_told() -> None:
+    odd = {"op": "update", "urn": "odd", "newState": {"type": "odd"}, "detailedDiff": {"some.input": {}}}
+    said = render_comment({"dev": StackChanges(changes_of(json.dumps({"steps": [odd]})))})
+    assert "| `odd` | updated | is changed in place (`some.input`) |" in said
+
+
+def test_an_id_that_each_preview_draws_anew_is_no_change() -> None:
+    def node(drawn: str, host: str = "pi2") -> dict[str, Any]:
+        result = step(
+            f"{host}-node", COMMAND, {"triggers": [f"{host}-install{drawn}"], "stdin": "pi2-installed"}
+        )
+        urn = f"urn:pulumi:dev::piray::{COMMAND}::{host}-install"
+        result["newState"]["propertyDependencies"] = {"triggers": [urn], "connection": None}
+        return result
+
+    assert changes_of(preview(node("3378f0cd")), base=preview(node("ba4ef242"))) == []
+    other = {
+        **node("3378f0cd"),
+        "newState": {**node("3378f0cd")["newState"], "inputs": {"triggers": ["by hand"]}},
+    }
+    assert [change.operation for change in changes_of(preview(other), base=preview(node("ba4ef242")))] == [
+        "replace"
+    ]
+
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+NAMESPACE = "kubernetes:core/v1:Namespace"
+
+
+def depending(
+    name: str, kind: str, inputs: Mapping[str, Any], key: str, on: Mapping[str, Any]
+) -> dict[str, Any]:
+    result = step(name, kind, inputs)
+    result["newState"]["propertyDependencies"] = {key: [on["urn"]]}
+    return result
+
+
+def chain(version: str) -> str:
+    """Three Commands, each with a hidden input that depends on the one before."""
+    first = step("pi1-install", COMMAND, {"stdin": version})
+    credentials = depending("k3s-credentials", COMMAND, {"stdin": "[secret]"}, "stdin", first)
+    second = depending("pi2-install", COMMAND, {"stdin": UNKNOWN}, "stdin", credentials)
+    return preview(first, credentials, second)
+
+
+def test_what_gets_hidden_values_from_a_command_that_changes_may_change_as_well() -> None:
+    changes = changes_of(chain("v2"), base=chain("v1"))
+    assert [(change.name, change.operation) for change in changes] == [
+        ("pi1-install", "update"),
+        ("k3s-credentials", "perhaps"),
+        ("pi2-install", "perhaps"),
+    ]
+    said = render_comment({"dev": StackChanges(changes)})
+    assert "1 resource is updated, 2 resources are perhaps changed." in said
+    assert "**Restarts** k3s on pi1 (its pods run on). **May restart** k3s on pi2 (its pods run on)." in said
+    assert changes_of(chain("v1"), base=chain("v1")) == []
+
+
+def in_namespace(name: str, label: str = "") -> str:
+    namespace = step("ray-namespace", NAMESPACE, {"metadata": {"name": name, "labels": {"a": label}}})
+    return preview(
+        namespace,
+        depending("ray-head", DEPLOYMENT, {"metadata": {"namespace": UNKNOWN}}, "metadata", namespace),
+    )
+
+
+def test_another_namespace_restarts_all_that_is_in_it() -> None:
+    changes = changes_of(in_namespace("b"), base=in_namespace("a"))
+    assert [change.operation for change in changes] == ["replace", "perhaps"]
+    assert "**Restarts** the Ray head, every worker and the π Job." in render_comment(
+        {"dev": StackChanges(changes)}
+    )
+
+
+def test_a_label_of_the_namespace_is_changed_in_place_and_concerns_nothing_in_it() -> None:
+    changes = changes_of(in_namespace("a", "new"), base=in_namespace("a"))
+    assert changes == [Change("update", "ray-namespace", NAMESPACE, ("metadata.labels.a",))]
+    assert "**Restarts nothing.**" in render_comment({"dev": StackChanges(changes)})
+
+
 def test_a_change_of_documents_changes_no_resource() -> None:
     assert changes_of(preview(worker(2)), base=preview(worker(2))) == []
     assert "Changes no resource." in render_comment({"dev": StackChanges([])})
@@ -128,8 +208,8 @@ def test_the_comment_begins_with_the_mark_by_which_the_next_one_replaces_it() ->
     assert render_comment({}).startswith(MARK)
 
 
-@pytest.mark.parametrize("text", ["", "error: no stack", "[]", '{"steps": 3}'])
-def test_what_is_no_preview_is_refused_in_one_line(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "error: no stack", "[]", '{"steps": 3}', "[" * 100_000, b'"\xff"'])
+def test_what_is_no_preview_is_refused_in_one_line(text: bytes | str) -> None:
     with pytest.raises(PreviewError, match="not what `pulumi preview --json` prints") as error:
         changes_of(text)
     assert "\n" not in str(error.value)

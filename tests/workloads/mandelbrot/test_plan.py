@@ -73,6 +73,7 @@ def test_every_wrong_value_is_listed_at_once() -> None:
         ({"x_grids": True}, "x_grids is True: choose a whole number from 1 to 4096"),
         ({"max_iterations": 100_001}, "max_iterations is 100001: choose a whole number"),
         ({"threshold": 1.0}, "threshold is 1.0: choose a number from 2"),
+        ({"threshold": 10**400}, "choose a number from 2"),
         (
             {"grid_width": 4000, "x_grids": 300},
             "x_grids . grid_width is 1200000: choose at most 1048576 pixels",

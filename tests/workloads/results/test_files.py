@@ -186,7 +186,7 @@ def test_impossible_pi_results_are_refused(changes: dict[str, Any], message: str
         pi_result(**changes)
 
 
-@pytest.mark.parametrize("content", ["", "[1]", '"text"', "{}", '{"format": "piray-result"'])
+@pytest.mark.parametrize("content", ["", "[1]", '"text"', "{}", '{"format": "piray-result"', "[" * 100_000])
 def test_a_file_that_is_no_result_is_refused_by_name(content: str, tmp_path: Path) -> None:
     path = tmp_path / "other.json"
     path.write_text(content)

@@ -97,6 +97,19 @@ def test_secrets_are_not_shown() -> None:
             {"hosts": {"pi1": 3}},
             "hosts.pi1 has the wrong type: it must be an object, not 3; run `make up STACK=dev`",
         ),
+        (
+            {"hosts": {"pi2.lan": {"throttled": "0x50000"}}},
+            "hosts.pi2.lan.throttled has the wrong type: it must be a list of text, not '0x50000'; run",
+        ),
+        (
+            {"hosts": {"pi1": {"throttled": [3]}}},
+            "hosts.pi1.throttled has the wrong type: it must be a list of text, not [3]",
+        ),
+        (
+            {"hosts": {"pi1": {"model": 5, "cores": 4}}},
+            "hosts.pi1.model has the wrong type: it must be text, not 5",
+        ),
+        ({"contractVersion": "1"}, "follow version '1' of the contract"),
         ({"workers": "3"}, "it must be a whole number, not '3'; run `make up STACK=dev`."),
         ({"runtimePackages": [1, 2]}, "it must be a list of text, not [1, 2]; run `make up STACK=dev`."),
     ],
@@ -127,6 +140,7 @@ def test_no_outputs_at_all_means_that_the_stack_is_not_up() -> None:
     ("text", "message"),
     [
         ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
         ("[]", "must hold one JSON object"),
         (json.dumps({**PI, "rayToken": "[secret]"}), "add --show-secrets"),
         ("{}", "outputs.json has no outputs: run `make up` for its stack, then write the file with `pulumi"),
@@ -138,7 +152,17 @@ def test_no_outputs_at_all_means_that_the_stack_is_not_up() -> None:
 )
 def test_a_file_that_cannot_be_used_says_how_to_write_it(text: str, message: str) -> None:
     with pytest.raises(StackError, match=re.escape(message)):
-        read_file("outputs.json", text)
+        read_file("outputs.json", text.encode())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_is_read_in_whatever_encoding_a_shell_wrote_it(encoding: str) -> None:
+    assert read_file("outputs.json", json.dumps(LOCAL).encode(encoding)) == parse(LOCAL, "local")
+
+
+def test_a_file_that_is_no_text_is_refused() -> None:
+    with pytest.raises(StackError, match=r"outputs\.json is no JSON"):
+        read_file("outputs.json", b'{"platform": "\xff"}')
 
 
 def write_project(folder: Path, engine: str) -> Path:
@@ -157,7 +181,7 @@ def write_project(folder: Path, engine: str) -> Path:
             "no stack",
         ),
         ("import sys; sys.exit(3)", "stack dev cannot be read (exit code 3)"),
-        ("print('hello')", "pulumi printed no JSON"),
+        ("print('hello')", "the Pulumi CLI printed no JSON"),
         ("print('{}')", "run `make up STACK=dev` first"),
     ],
 )
