@@ -45,20 +45,20 @@ class Jobs:
         self._url = url
 
     def submit(
-        self, job: str, spec: Mapping[str, Any], packages: Sequence[str] = (), python: str = "python"
+        self, job: str, request: Mapping[str, Any], packages: Sequence[str] = (), python: str = "python"
     ) -> None:
-        """Start `python -m workloads.driver SPEC` on the head.
+        """Start `python -m workloads.driver REQUEST` on the head.
 
         Args:
             job: Submission id from `new_id`: known before the job is there, so that it can always be stopped.
-            spec: What to compute, JSON types only.
+            request: What to compute and where, JSON types only.
             packages: Requirements that the cluster's image lacks.
             python: The interpreter on the head.
 
         Raises:
             ClusterError: If the cluster refuses the job.
         """
-        entrypoint = f"{shlex.quote(python)} -m workloads.driver {shlex.quote(json.dumps(spec))}"
+        entrypoint = f"{shlex.quote(python)} -m workloads.driver {shlex.quote(json.dumps(request))}"
         with working_dir() as folder, one_line(self._url):
             environment: dict[str, Any] = {"working_dir": str(folder)}
             if packages:

@@ -6,6 +6,7 @@ from typing import Protocol
 import pytest
 
 from workloads.protocol.events import Event, Parser
+from workloads.protocol.specs import ConnectivitySpec, Request
 from workloads.runner.jobs_api.jobs import Jobs, new_id
 
 
@@ -33,11 +34,12 @@ def test_a_log_whose_web_socket_breaks_is_polled_without_losing_or_repeating_a_l
             raise RuntimeError("WebSocket connection closed unexpectedly")
 
     monkeypatch.setattr(jobs._client, "tail_job_logs", broken)
-    jobs.submit(job, {"workload": "connectivity", "rounds": 3, "tasks": 5}, python="python")
+    request = Request(spec=ConnectivitySpec(rounds=3, tasks=5), expected=1, cpus=None, temp_dir=None)
+    jobs.submit(job, request.to_dict(), python="python")
     text = "".join(jobs.follow(job))
     assert text == jobs._client.get_job_logs(job)
     kinds = [item.kind for item in Parser().feed(text) if isinstance(item, Event)]
-    assert kinds == ["nodes", "round", "round", "round", "result"]
+    assert kinds == ["nodes", "round", "round", "round", "after", "result"]
     assert jobs.end(job)[0] == "SUCCEEDED"
 
 
@@ -48,7 +50,7 @@ def test_a_job_that_fails_tells_why(head: Head) -> None:
     jobs.submit(job, {"workload": "wrong"})
     text = "".join(jobs.follow(job))
     (error,) = [item for item in Parser().feed(text) if isinstance(item, Event) and item.kind == "error"]
-    assert "workload 'wrong' is unknown" in error.values["message"]
+    assert "workload is 'wrong' and must be one of mandelbrot, sweep" in error.values["message"]
     assert jobs.end(job)[0] == "FAILED"
 
 
