@@ -26,7 +26,7 @@ check: $(VENV)/.installed-dev ## check format, lint, types, imports, shell scrip
 	$(BIN)/zizmor --offline --quiet .github
 
 up preview down: $(VENV)/.installed ## apply, preview or remove a stack, for example: make up STACK=home
-	@$(BIN)/python -m infra.pulumi_cli $@ $(STACK) $(ARGS)
+	@$(BIN)/python -m infra.pulumi_cli $@ "$(STACK)" $(ARGS)
 
 bench: $(VENV)/.installed-bench ## measure what the project promises, against other programs in the same run
 	$(BIN)/python -m bench

@@ -1,5 +1,6 @@
 """`python -m bench`: prints a table, writes results/bench.json; fails on wrong answers, never on time."""
 
+import argparse
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ RESULTS = Path("results")
 
 def main() -> int:
     """Return the exit code: 1 if something that was to be timed is wrong."""
+    argparse.ArgumentParser(prog="python -m bench", description=__doc__).parse_args()
     begin = time.monotonic()
     try:
         figures = [

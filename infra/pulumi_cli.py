@@ -5,6 +5,7 @@ through this command too, so that only JSON passes between the two halves of the
 """
 
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -85,10 +86,15 @@ def run(action: str, stack: str, options: Sequence[str] = ()) -> int:
     """Run one action on a stack in this project and return the CLI's exit code.
 
     Raises:
-        PulumiCliError: If the CLI cannot be had, or the stack is not there for `outputs` and `down`.
+        PulumiCliError: If the CLI cannot be had, the name is no stack's, or the stack is not there for
+            `outputs` and `down`.
         StackFileError: If the stack file cannot be used.
     """
     arguments = pulumi_arguments(action, stack, options, interactive=sys.stdin.isatty())
+    if not re.fullmatch(r"\w[\w.-]*", stack, re.ASCII):
+        raise PulumiCliError(
+            f"{stack!r} is not the name of a stack: use letters, digits, '-', '_' and '.', as in STACK=home"
+        )
     stack_file = PROJECT_DIR / f"Pulumi.{stack}.yaml"
     if not stack_file.exists():
         raise PulumiCliError(

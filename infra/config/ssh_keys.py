@@ -5,6 +5,7 @@
 
 import stat
 from pathlib import Path
+from typing import Any
 
 from infra.config.problems import InvalidValueError
 
@@ -132,7 +133,7 @@ def _check_private_key(text: str) -> None:
     openssh = text.startswith("-----BEGIN OPENSSH ")
     read = serialization.load_ssh_private_key if openssh else serialization.load_pem_private_key
     try:
-        read(text.encode(), password=None)
+        key = read(text.encode(), password=None)
     except TypeError:  # the reader's way to ask for a passphrase
         raise _passphrase() from None
     except (UnsupportedAlgorithm, NotImplementedError):
@@ -142,6 +143,14 @@ def _check_private_key(text: str) -> None:
         ) from None
     except ValueError:
         raise InvalidValueError("is a damaged private key", f"{_SET_REMEDY}, {_AGENT_REMEDY}") from None
+    try:
+        public: Any = key.public_key()
+        public.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    except (ValueError, UnsupportedAlgorithm):  # TLS and other programs have more kinds than SSH
+        raise InvalidValueError(
+            "is a private key of a kind that SSH does not know",
+            f"Make one that it knows (`ssh-keygen -t ed25519 -f FILE`), {_AGENT_REMEDY}",
+        ) from None
 
 
 def _passphrase() -> InvalidValueError:

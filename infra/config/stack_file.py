@@ -3,6 +3,7 @@
 What only Pulumi can read (encrypted values, environments) is left to the program's own check.
 """
 
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,17 +40,34 @@ def check_stack_file(path: Path) -> None:
         )
     if "environment" in contents:
         return
-    prefix = f"{PROJECT}:"
-    config: Mapping[str, Any] = contents.get("config") or {}
+    config: Mapping[str, Any] = {str(key): value for key, value in (contents.get("config") or {}).items()}
+    _check_prefixes(path.name, config)
+    # Pulumi takes a key without a prefix for one of the project's.
     values = {
-        str(key).removeprefix(prefix): value
+        key.removeprefix(f"{PROJECT}:"): value
         for key, value in config.items()
-        if str(key).startswith(prefix) and not _holds_secret(value)
+        if _prefix(key) in {PROJECT, ""} and not _holds_secret(value)
     }
     try:
         parse(values)
     except ConfigError as error:
         raise StackFileError(f"{path.name}: {error}") from None
+
+
+def _check_prefixes(file: str, config: Mapping[str, Any]) -> None:
+    """Refuse a prefix that is a slip: Pulumi takes it for another program's, and nobody would read it."""
+    slips = [key for key in config if _prefix(key) != PROJECT and _is_like_ours(_prefix(key))]
+    if slips:
+        listed = ", ".join(f"{key} (write {PROJECT}:{key.partition(':')[2]})" for key in slips)
+        raise StackFileError(f"{file}: the prefix of a key must be {PROJECT}: {listed}")
+
+
+def _is_like_ours(prefix: str) -> bool:
+    return bool(difflib.get_close_matches(prefix.lower(), [PROJECT], cutoff=0.7))
+
+
+def _prefix(key: str) -> str:
+    return key.rpartition(":")[0]
 
 
 def _holds_secret(value: object) -> bool:

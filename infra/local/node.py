@@ -16,11 +16,13 @@ from infra.local.dashboard import NODE_LABEL, START_LABEL
 from infra.local.processes import Process, find_process
 from infra.local.state import Ports, Record, State
 from infra.local.wanted import HEAD, LocalRayError, Wanted
-from infra.names import ENV_NODE_NAME, ENV_POD_NAME
+from infra.names import ENV_NODE_NAME
 
 _LOOPBACK = "127.0.0.1"
 # The results of a few jobs fit; the default would be 30 % of the machine's memory for every node.
 _OBJECT_STORE_BYTES = 256 * 1024 * 1024
+# Part of the name of a folder that each node has for itself.
+_ENV_FOLDER = "PIRAY_LOCAL_NODE"
 
 # `ray start` for a Python that has Ray, with two changes.
 # Ray replaces 127.0.0.1 by the machine's address on the LAN, and then listens on all interfaces, unless
@@ -30,7 +32,7 @@ _OBJECT_STORE_BYTES = 256 * 1024 * 1024
 _RAY = f"""
 import os, sys, types
 from ray._private import ray_constants
-ray_constants.DEFAULT_RUNTIME_ENV_DIR_NAME += "_" + os.environ["{ENV_POD_NAME}"]
+ray_constants.DEFAULT_RUNTIME_ENV_DIR_NAME += "_" + os.environ["{_ENV_FOLDER}"]
 from ray.scripts import scripts
 scripts.ray_constants = types.SimpleNamespace(**{{**vars(ray_constants), "ENABLE_RAY_CLUSTER": True}})
 sys.exit(scripts.main())
@@ -130,7 +132,7 @@ def environment(name: str, wanted: Wanted, state: State) -> dict[str, str]:
         **kept,
         "PATH": os.pathsep.join([os.path.dirname(sys.executable), kept.get("PATH", os.defpath)]),
         ENV_NODE_NAME: platform.node(),
-        ENV_POD_NAME: name,
+        _ENV_FOLDER: name,
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": wanted.token,
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",

@@ -123,6 +123,14 @@ def test_an_unknown_stack_is_answered_with_the_known_ones(
     assert "Pulumi.home.yaml; give one of: dev" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["", "../x", "a b", "home/", "é"])
+def test_what_is_no_name_of_a_stack_is_refused_before_anything_is_looked_for(
+    project: Path, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert pulumi_cli.main(["preview", name]) == 2
+    assert f"{name!r} is not the name of a stack" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [[], ["up"], ["up", "--yes"], ["fly", "dev"]])
 def test_a_wrong_call_is_answered_with_the_usage(
     project: Path, capfd: pytest.CaptureFixture[str], arguments: list[str]

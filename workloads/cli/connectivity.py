@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from workloads.cli.closing import print_files, print_notes, print_throttling
+from workloads.cli.closing import print_files, print_machines, print_notes
 from workloads.cli.options import Place, place_options
 from workloads.protocol.machine import machine_facts
 from workloads.protocol.specs import ConnectivitySpec
@@ -53,7 +53,7 @@ def command(*, rounds: int, tasks: int, place: Place) -> None:
     }
     console = Console()
     console.print(pairs_table(target.name, report))
-    print_throttling(console, (machine, *nodes))
+    print_machines(console, (machine, *nodes))
     print_notes(console, report.notes)
     write_json(folder / "connectivity.json", record("connectivity", body))
     print_files(console, folder / "connectivity.json")

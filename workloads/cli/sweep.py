@@ -6,7 +6,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from workloads.cli.closing import print_files, print_notes, print_throttling
+from workloads.cli.closing import print_files, print_machines, print_notes
 from workloads.cli.options import Place, place_options, row_options
 from workloads.protocol.machine import machine_facts
 from workloads.protocol.specs import SweepSpec
@@ -46,7 +46,7 @@ def command(*, seconds: float, workers: int | None, repeats: int, place: Place) 
     console.print()
     sweep_tables.print_sweep(problems, console)
     sweep_tables.print_forecasts(many, costs, console)
-    print_throttling(console, (machine, *nodes))
+    print_machines(console, (machine, *nodes))
     print_notes(console, report.notes)
     body = {
         "target": target.name,

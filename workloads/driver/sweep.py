@@ -37,7 +37,7 @@ MAX_TILE = math.isqrt(MAX_PIXELS) // 32
 
 
 @dataclass(frozen=True)
-class Problem:
+class ScalingProblem:
     """One problem.
 
     Attributes:
@@ -57,7 +57,7 @@ class Problem:
         return replace(self.plan, y_grids=max(1, min(MAX_GRIDS, self.plan.y_grids * cores // base_cores)))
 
 
-def problems(seconds: float, speed: float) -> list[Problem]:
+def problems(seconds: float, speed: float) -> list[ScalingProblem]:
     """Choose the problems.
 
     Args:
@@ -74,11 +74,11 @@ def problems(seconds: float, speed: float) -> list[Problem]:
     )
     more = _sized(lambda most: Plan(max_iterations=most), MAX_ITERATIONS, work)
     return [
-        Problem(ARTICLE_PROBLEM, "strong", Plan()),
-        Problem("more pixels", "strong", grid),
-        Problem("more iterations", "strong", more),
-        Problem("deep zoom, uneven", "strong", deep),
-        Problem("more rows with more cores", "weak", more),
+        ScalingProblem(ARTICLE_PROBLEM, "strong", Plan()),
+        ScalingProblem("more pixels", "strong", grid),
+        ScalingProblem("more iterations", "strong", more),
+        ScalingProblem("deep zoom, uneven", "strong", deep),
+        ScalingProblem("more rows with more cores", "weak", more),
     ]
 
 
@@ -114,7 +114,7 @@ def run(spec: SweepSpec, roster: Roster, emit: Emit) -> None:
 
 
 def _measure(
-    problem: Problem,
+    problem: ScalingProblem,
     plans: list[Plan],
     *,
     rows: list[MeasuredRow],

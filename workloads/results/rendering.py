@@ -1,6 +1,8 @@
 """Decides how numbers are written and what all tables look like."""
 
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from typing import Any
 
 from rich import box
 from rich.markup import escape
@@ -28,6 +30,22 @@ def count_text(value: float) -> str:
         return f"{value:.0f}"
     digits, exponent = f"{value:.1e}".split("e")
     return f"{digits.removesuffix('.0')} x 10^{int(exponent)}"
+
+
+def nodes_note(machines: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return a line that says what the nodes are, those of one kind together; none without nodes.
+
+    Args:
+        machines: Facts of machines; those with a `name` are nodes.
+    """
+    kinds: dict[str, list[str]] = {}
+    for machine in machines:
+        if "name" in machine:
+            cores = machine.get("cores")
+            kind = str(machine.get("model") or machine.get("arch") or "unknown")
+            kinds.setdefault(f"{kind}, {cores} cores" if cores else kind, []).append(str(machine["name"]))
+    listed = "; ".join(f"{', '.join(names)} ({kind})" for kind, names in kinds.items())
+    return [f"Computed on {listed}."] if listed else []
 
 
 def empty_table(title: str) -> Table:

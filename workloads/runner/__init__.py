@@ -1,1 +1,1 @@
-"""Decides how a driver is started from the user's machine, on a cluster or here, and followed."""
+"""Decides how a driver is started, on a cluster or here, and followed; knows no option, prints no table."""

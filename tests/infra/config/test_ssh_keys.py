@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, x25519
 
 from infra.config.problems import InvalidValueError
 from infra.config.ssh_keys import HOST_KEY_TYPES, Secret, parse_host_key, parse_private_key, read_key_file
@@ -153,6 +155,17 @@ def test_what_is_no_private_key_is_refused(make_key: KeyMaker) -> None:
     with pytest.raises(InvalidValueError, match="PuTTY") as caught:
         parse_private_key("PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n")
     assert "puttygen" in caught.value.remedy
+
+
+@pytest.mark.parametrize("kind", ["x25519", "secp256k1", "brainpoolP256r1"])
+def test_a_private_key_of_a_kind_that_ssh_does_not_know_is_refused(kind: str) -> None:
+    curves = {"secp256k1": ec.SECP256K1(), "brainpoolP256r1": ec.BrainpoolP256R1()}
+    key = ec.generate_private_key(curves[kind]) if kind in curves else x25519.X25519PrivateKey.generate()
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    text = key.private_bytes(encoding, form, serialization.NoEncryption()).decode()
+    with pytest.raises(InvalidValueError, match="of a kind that SSH does not know") as caught:
+        parse_private_key(text)
+    assert "ssh-keygen -t ed25519" in caught.value.remedy
 
 
 def test_a_large_or_special_file_is_not_read_in(tmp_path: Path) -> None:

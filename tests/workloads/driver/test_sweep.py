@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.workloads.cli.test_app import piray
-from workloads.driver.sweep import DEEP_VIEW, MAX_TILE, Problem, problems
+from workloads.driver.sweep import DEEP_VIEW, MAX_TILE, ScalingProblem, problems
 from workloads.mandelbrot.plan import MAX_GRIDS, MAX_ITERATIONS, Plan
 from workloads.scaling.row_work import row_work
 
@@ -31,8 +31,8 @@ def test_a_problem_is_as_large_as_it_may_be_where_that_is_too_little() -> None:
 
 def test_a_weak_problem_grows_with_the_cores_and_a_strong_one_does_not() -> None:
     plan = Plan(y_grids=8)
-    assert Problem("same", "strong", plan).for_cores(12, 1) == plan
-    weak = Problem("more", "weak", plan)
+    assert ScalingProblem("same", "strong", plan).for_cores(12, 1) == plan
+    weak = ScalingProblem("more", "weak", plan)
     assert [weak.for_cores(cores, 2).y_grids for cores in (2, 3, 4)] == [8, 12, 16]
     assert weak.for_cores(10**6, 1).y_grids == MAX_GRIDS
 

@@ -113,3 +113,19 @@ def test_a_pipe_gets_80_columns_without_colour_and_whole_names(
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
     assert "…" not in text
+
+
+def test_the_article_is_not_compared_with_another_problem() -> None:
+    other = shown(mandelbrot_result(plan=Plan(max_iterations=200).to_dict()))
+    assert "Article" in shown(mandelbrot_result())
+    assert "Article" not in other
+    assert "45.09" not in other
+    assert "A worker is one node." in flat(other)
+
+
+def test_the_machines_that_computed_are_named_by_their_kind() -> None:
+    pi4 = {"model": "Raspberry Pi 4 Model B Rev 1.4", "cores": 4, "throttled": "0x0"}
+    nodes = [{"name": f"pi{index}", **pi4} for index in (1, 2)] + [{"name": "nas", "arch": "x86_64"}]
+    said = flat(shown(mandelbrot_result(nodes=tuple(nodes))))
+    assert "Computed on pi1, pi2 (Raspberry Pi 4 Model B Rev 1.4, 4 cores); nas (x86_64)." in said
+    assert "Computed on" not in shown(mandelbrot_result())

@@ -161,7 +161,7 @@ def test_a_file_is_read_in_whatever_encoding_a_shell_wrote_it(encoding: str) -> 
 
 
 def test_a_file_that_is_no_text_is_refused() -> None:
-    with pytest.raises(StackError, match=r"outputs\.json is no JSON"):
+    with pytest.raises(StackError, match=r"outputs\.json is not JSON"):
         read_file("outputs.json", b'{"platform": "\xff"}')
 
 
