@@ -31,9 +31,11 @@ def measure(crew: Crew) -> Costs:
     except (*LOSSES, ray.exceptions.GetTimeoutError):
         # The next picture finds out, and names the worker.
         return near
+    # The cost of a call is a mean: on a busy machine it may be more than the fastest trip, whose part it is.
+    call_s = min(crew.call_s, round_trip_s / 2)
     return replace(
         near,
-        latency_s=max(0.0, round_trip_s - crew.call_s) / 2,
+        latency_s=(round_trip_s - call_s) / 2,
         link_bytes_s=LINK_BYTES / max(sent_s - round_trip_s, 1e-9),
     )
 

@@ -30,6 +30,13 @@ def test_the_way_is_what_a_call_takes_longer_than_its_cost_and_the_link_what_byt
     assert found.link_bytes_s == pytest.approx(costs.LINK_BYTES / 0.1)
 
 
+def test_a_way_takes_time_also_where_a_call_costs_more_than_the_fastest_trip(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(costs, "_seconds", lambda method, *_: {"ping": 8e-4, "send": 0.105}[method])
+    assert costs.measure(crew(False)).latency_s == pytest.approx(2e-4)
+
+
 def test_a_worker_that_is_lost_meanwhile_does_not_end_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     def lost(*_: object) -> float:
         raise ray.exceptions.RayActorError
