@@ -7,12 +7,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from workloads.cli.closing import print_files, print_machines, print_notes
+from workloads.cli.closing import print_files, print_notes
 from workloads.cli.options import Place, place_options
 from workloads.protocol.machine import machine_facts
 from workloads.protocol.specs import ConnectivitySpec
 from workloads.results.files import write_json
 from workloads.results.records import record
+from workloads.results.tables import print_machines
 from workloads.runner.follow import DriverReport, watch
 
 # All tasks of a round wait in Ray at the same time and have to end within five minutes.

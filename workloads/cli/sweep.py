@@ -6,12 +6,13 @@ from typing import Any
 import click
 from rich.console import Console
 
-from workloads.cli.closing import print_files, print_machines, print_notes
+from workloads.cli.closing import print_files, print_notes
 from workloads.cli.options import Place, place_options, row_options
 from workloads.protocol.machine import machine_facts
 from workloads.protocol.specs import SweepSpec
 from workloads.results.files import write_json
 from workloads.results.records import record
+from workloads.results.tables import print_machines
 from workloads.runner.follow import watch
 
 # An hour for one picture of a sweep, which has dozens.

@@ -1,5 +1,8 @@
 """Decides how results are shown: tables, and notes on what the figures can and cannot say."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table
 
@@ -29,10 +32,21 @@ def print_result(result: Result | PiResult, console: Console | None = None) -> N
         console.print(times_table(result))
         notes = [estimate_note(result), times_note(result), size_note(result)]
     console.print()
-    machines = (result.machine, *result.nodes)
-    for note in (*notes, *nodes_note(machines), *warnings(machines)):
+    for note in notes:
         if note:
             console.print(note, highlight=False, markup=False)
+    print_machines(console, (result.machine, *result.nodes))
+
+
+def print_machines(console: Console, machines: Sequence[Mapping[str, Any]]) -> None:
+    """Say what the nodes are, and warn of each machine that was slowed down.
+
+    Args:
+        console: Where to.
+        machines: Facts of each, as result files hold them.
+    """
+    for text in (*nodes_note(machines), *warnings(machines)):
+        console.print(text, highlight=False, markup=False)
 
 
 def speedup_table(result: Result, *, spread: bool = True, article: bool = True) -> Table:
