@@ -11,12 +11,16 @@ from tests.checkout import Checkout
 from tests.e2e.cluster import Cluster
 from tests.e2e.process_list import ProcessWatch
 
+PASSWORD = "pi's \"pass\" $HOME ü"  # noqa: S105 — of a simulated Pi
+PORT = 2222
+
 HARDWARE = {
     "pi5": PLAIN,
     "pi6": Hardware(card=("no-sudo",)),
     "pi7": Hardware(card=("32-bit",)),
     "pi8": PLAIN,
     "pi9": Hardware(hostname="pi5"),
+    "pi10": Hardware(sudo_password=PASSWORD),
 }
 
 
@@ -67,3 +71,30 @@ def test_two_hosts_with_one_name_are_told_apart_before_k3s_comes(
     assert "piray: pi9: the hostname pi5 is already taken by pi5 (10.77.0.15)" in up.said
     assert "sudo hostnamectl set-hostname pi9" in up.said
     assert not {name for name in up.names("create") if name.endswith("-install")}
+
+
+def test_a_password_for_sudo_and_a_jump_host_lead_to_a_host_and_nobody_is_told_the_password(
+    stack: Cluster, hosts: dict[str, Host]
+) -> None:
+    gate, behind = hosts["pi5"], hosts["pi10"]
+    behind.as_root(
+        f"printf 'Port {PORT}\\nAllowUsers pi@{gate.address}\\n' >/run/behind.conf && "
+        "systemctl --quiet stop ssh && /usr/sbin/sshd -o PidFile=/run/behind.pid -f /run/behind.conf "
+        "-h /etc/ssh/ssh_host_ed25519_key"
+    )
+    # The second one refuses, so that nothing is installed.
+    stack.hosts = [behind, hosts["pi7"]]
+    stack.proxy, stack.ports = gate, {behind.name: PORT}
+    stack.sudo_passwords = {"piray:hosts[0].sudoPassword": PASSWORD}
+    with stack.watch.running() as watch:
+        up = stack.up()
+    assert up.code != 0
+    assert "piray: pi7: the system's programs are 32-bit" in up.said
+    assert {"pi10-prepare", "pi10-verify"} <= up.names("create")
+    assert up.said.count("failed") == up.said.count("pi7-prepare")
+    state = "".join(
+        path.read_text(errors="replace") for path in stack.program.folder.parent.rglob("backend/**/*") if path.is_file()
+    )
+    assert "pi10-verify" in state
+    for where in (up.said, state, *watch.seen):
+        assert PASSWORD not in where
