@@ -1,5 +1,6 @@
 """Hosts that cannot be used: all named at once, nothing installed, and `down` takes back what was begun."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from tests.checkout import Checkout
 from tests.e2e.cluster import Cluster
 from tests.e2e.process_list import ProcessWatch
 
-PASSWORD = "pi's \"pass\" $HOME ü"  # noqa: S105 — of a simulated Pi
+PASSWORD = 'pi\'s "pass" $HOME ü'  # noqa: S105 — of a simulated Pi
 PORT = 2222
 
 HARDWARE = {
@@ -29,6 +30,10 @@ def hosts(site: Site) -> Iterator[dict[str, Host]]:
     made = {name: site.start(name, hardware) for name, hardware in HARDWARE.items()}
     for host in made.values():
         host.wait_until_up()
+    rules = f"Port {PORT}\nAllowUsers pi@{made['pi5'].address}\n"
+    made["pi10"].as_root(
+        f"printf %s {shlex.quote(rules)} >/etc/ssh/sshd_config.d/behind.conf && systemctl restart ssh"
+    )
     yield made
     for host in made.values():
         host.remove()
@@ -77,11 +82,6 @@ def test_a_password_for_sudo_and_a_jump_host_lead_to_a_host_and_nobody_is_told_t
     stack: Cluster, hosts: dict[str, Host]
 ) -> None:
     gate, behind = hosts["pi5"], hosts["pi10"]
-    behind.as_root(
-        f"printf 'Port {PORT}\\nAllowUsers pi@{gate.address}\\n' >/run/behind.conf && "
-        "systemctl --quiet stop ssh && /usr/sbin/sshd -o PidFile=/run/behind.pid -f /run/behind.conf "
-        "-h /etc/ssh/ssh_host_ed25519_key"
-    )
     # The second one refuses, so that nothing is installed.
     stack.hosts = [behind, hosts["pi7"]]
     stack.proxy, stack.ports = gate, {behind.name: PORT}
@@ -92,9 +92,8 @@ def test_a_password_for_sudo_and_a_jump_host_lead_to_a_host_and_nobody_is_told_t
     assert "piray: pi7: the system's programs are 32-bit" in up.said
     assert {"pi10-prepare", "pi10-verify"} <= up.names("create")
     assert up.said.count("failed") == up.said.count("pi7-prepare")
-    state = "".join(
-        path.read_text(errors="replace") for path in stack.program.folder.parent.rglob("backend/**/*") if path.is_file()
-    )
+    kept = [path for path in stack.program.folder.parent.rglob("backend/**/*") if path.is_file()]
+    state = "".join(path.read_text(errors="replace") for path in kept)
     assert "pi10-verify" in state
     for where in (up.said, state, *watch.seen):
         assert PASSWORD not in where
