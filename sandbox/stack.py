@@ -25,12 +25,14 @@ class StackHost:
         address: IP address.
         host_key: Public key of its SSH server, `<type> <base64>`.
         role: "server" or "agent".
+        port: Port of its SSH server; None for the usual one.
     """
 
     name: str
     address: str
     host_key: str
     role: str
+    port: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,12 @@ class Sources:
 
 
 def stack_config(
-    hosts: Sequence[StackHost], key_file: Path, sources: Sources, *, workers: int = 2
+    hosts: Sequence[StackHost],
+    key_file: Path,
+    sources: Sources,
+    *,
+    workers: int = 2,
+    proxy: StackHost | None = None,
 ) -> dict[str, Any]:
     """Return the configuration of the stack, every key with its namespace.
 
@@ -62,7 +69,11 @@ def stack_config(
         key_file: Private SSH key of user pi.
         sources: Where image and k3s come from.
         workers: Number of Ray workers.
+        proxy: The jump host; None where the hosts are reached directly.
     """
+    ssh: dict[str, Any] = {"user": "pi", "privateKeyFile": str(key_file)}
+    if proxy is not None:
+        ssh["proxy"] = {"address": proxy.address, "hostKey": proxy.host_key}
     k3s = {
         "version": sources.version,
         "mirror": sources.mirror,
@@ -71,17 +82,19 @@ def stack_config(
     values = {
         "platform": "pi",
         "arch": sources.arch,
-        "hosts": [
-            {"name": host.name, "address": host.address, "role": host.role, "hostKey": host.host_key}
-            for host in hosts
-        ],
-        "ssh": {"user": "pi", "privateKeyFile": str(key_file)},
+        "hosts": [_entry(host) for host in hosts],
+        "ssh": ssh,
         "k3s": {key: value for key, value in k3s.items() if value is not None},
         "workers": workers,
         "ray": {"image": sources.image, **_RAY},
         "piJob": {"completions": 3, "parallelism": 3, "samples": _SAMPLES},
     }
     return {f"piray:{key}": value for key, value in values.items()}
+
+
+def _entry(host: StackHost) -> dict[str, Any]:
+    entry = {"name": host.name, "address": host.address, "role": host.role, "hostKey": host.host_key}
+    return entry if host.port is None else {**entry, "port": host.port}
 
 
 def stack_text(config: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sandbox.engine.stack.encrypted import EncryptedError, set_secret
 from sandbox.engine.stack.files import project_file, stack_file
 from sandbox.engine.stack.resource import STACK_TYPE
 from sandbox.engine.stack.state import State, StateError, state_path
@@ -37,8 +38,10 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         if options.command == "state":
             return _forget(options)
+        if options.command == "config":
+            return _set_config(options)
         return _deploy(options)
-    except (UsageError, StateError) as error:
+    except (UsageError, StateError, EncryptedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return _FAILED
 
@@ -69,6 +72,11 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     forget.add_argument("urn")
     forget.add_argument("--stack", "-s")
     _flags(forget, "--yes")
+    config = commands.add_parser("config").add_subparsers(dest="action", required=True).add_parser("set")
+    config.add_argument("key")
+    config.add_argument("value", nargs="?")
+    config.add_argument("--stack", "-s")
+    _flags(config, "--secret", "--path")
     return parser.parse_args(arguments)
 
 
@@ -124,6 +132,15 @@ def _forget(options: argparse.Namespace) -> int:
     for one in found:
         state.remove(one)
     state.save()
+    return 0
+
+
+def _set_config(options: argparse.Namespace) -> int:
+    if not options.secret:
+        raise UsageError("the test engine stores encrypted values only: add --secret")
+    value = options.value if options.value is not None else sys.stdin.read().removesuffix("\n")
+    name = options.stack or _selected().read_text()
+    set_secret(Path.cwd(), name, options.key, value, os.environ)
     return 0
 
 
