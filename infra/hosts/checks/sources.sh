@@ -1,0 +1,41 @@
+# shellcheck shell=bash
+# Whether what is installed can be downloaded. The servers also say what time it is.
+
+CHECKS+=(check_sources)
+
+# dated <headers>: the time of the last answer in seconds since 1970, empty where it has none. A copy in a cache has an
+# age besides.
+dated() {
+  local date age
+  date=$(tr -d '\r' <"$1" | sed -n 's/^[Dd][Aa][Tt][Ee]: *//p' | tail -n 1)
+  age=$(tr -d '\r' <"$1" | sed -n 's/^[Aa][Gg][Ee]: *\([0-9]*\)$/\1/p' | tail -n 1)
+  [ -n "$date" ] || return 0
+  date=$(date -d "$date" +%s 2>/dev/null) || return 0
+  printf '%d' $((date + ${age:-0}))
+}
+
+check_sources() {
+  local url headers said status name
+  is_ours && return
+  has curl || return 0
+  headers=$(mktemp) || return 0
+  for url in $SOURCES; do
+    name=${url#*://}
+    name=${name%%/*}
+    status=0
+    : >"$headers"
+    said=$(curl --fail --location --silent --show-error --proto '=http,https' --retry 2 --retry-connrefused \
+      --connect-timeout 10 --max-time 30 --dump-header "$headers" --output /dev/null "$url" 2>&1) || status=$?
+    if ((status == 60)); then
+      # To a wrong clock every certificate looks expired, or not valid yet. Nothing of the answer is used but its date.
+      curl --insecure --location --silent --head --max-time 30 --dump-header "$headers" --output /dev/null "$url" \
+        2>/dev/null || true
+    fi
+    compare_clock "$(dated "$headers")" "$name"
+    if ((status)); then
+      error sources "it cannot download $url (${said##*$'\n'})" "k3s comes from there" \
+        "check the network, the name server and the proxy in /etc/environment, or piray:k3s.version and piray:k3s.mirror"
+    fi
+  done
+  rm -f "$headers"
+}
