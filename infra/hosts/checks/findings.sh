@@ -3,9 +3,10 @@
 # Each file of checks puts its functions into CHECKS; a check reads, and never changes the host.
 # Variables: HOST, ARCH (arm64 or amd64) and, each of them empty where it is not known: ADDRESS (of the config), ROLE
 # (server or agent), SERVERS (how many), SOURCES (URLs that the host downloads from), ROOM_MIB (disk that k3s and the
-# Ray image take).
+# Ray image take), REGISTRY (URL of the Ray image's registry), WRITE_TEST (1 to measure the disk). The last two are for
+# the doctor alone: what they find is no reason to refuse.
 
-: "${ADDRESS:=}" "${ROLE:=}" "${SERVERS:=1}" "${SOURCES:=}" "${ROOM_MIB:=}"
+: "${ADDRESS:=}" "${ROLE:=}" "${SERVERS:=1}" "${SOURCES:=}" "${ROOM_MIB:=}" "${REGISTRY:=}" "${WRITE_TEST:=0}"
 
 CHECKS=()
 

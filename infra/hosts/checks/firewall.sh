@@ -67,10 +67,10 @@ check_firewalld() {
 
 # check_input_policy: rules of other programs cannot be read as surely as those of ufw and firewalld.
 check_input_policy() {
-  ufw status 2>/dev/null | grep -q '^Status: active' && return
+  ufw status 2>/dev/null | grep '^Status: active' >/dev/null && return
   systemctl is-active --quiet firewalld 2>/dev/null && return
-  if iptables -S INPUT 2>/dev/null | grep -qx -- '-P INPUT DROP' ||
-    nft list chains 2>/dev/null | grep -qE 'hook input .*policy drop'; then
+  if iptables -S INPUT 2>/dev/null | grep -x -- '-P INPUT DROP' >/dev/null ||
+    nft list chains 2>/dev/null | grep -E 'hook input .*policy drop' >/dev/null; then
     warning firewall "a firewall of the host drops what no rule lets in" \
       "the nodes reach each other by $(needed_ports), and pods come from ${CLUSTER_NETWORKS[*]}" \
       "look at its rules: sudo nft list ruleset, and let these in"

@@ -147,11 +147,12 @@ check_pending_boot() {
 # find_lasting_place: sets LASTING to the file from which a hook of Debian's raspi-firmware writes the command line anew
 # at every update of the kernel; empty where there is no such hook.
 find_lasting_place() {
-  local file=/etc/default/raspi-extra-cmdline
+  local file=/etc/default/raspi-extra-cmdline lines
   LASTING=''
   grep -qsr raspi-extra-cmdline "$ROOT/etc/kernel/postinst.d" "$ROOT/etc/initramfs/post-update.d" || return 0
   LASTING=$ROOT$file
-  if [ "$(grep -c '[^[:space:]]' "$LASTING" 2>/dev/null)" -gt 1 ]; then
+  lines=$(grep -c '[^[:space:]]' "$LASTING" 2>/dev/null || true)
+  if ((${lines:-0} > 1)); then
     error kernel-options "$file has more than one line" \
       "a hook copies it into ${FILE#"$ROOT"} at every update of the kernel, and that must be one line" \
       "join its lines into one (sudo nano $file)"

@@ -89,19 +89,25 @@ overlap() {
 }
 
 check_overlap() {
-  local interface network cluster
+  local interface network cluster inside holds
   while read -r interface network; do
+    inside='' holds=''
     for cluster in "${CLUSTER_NETWORKS[@]}"; do
       overlap "$network" "$cluster" || continue
       if ((${network#*/} >= ${cluster#*/})) || overlap "${network%/*}/32" "$cluster"; then
-        error network "its network $network ($interface) is part of $cluster" \
-          "Kubernetes gives addresses of $cluster to pods or Services, and takes those of your network away" \
-          "use another range in your router, for example 192.168.1.0/24"
+        inside=$cluster
       else
-        warning network "its network $network ($interface) holds $cluster" \
-          "machines of your network with an address in $cluster cannot be reached from this host" \
-          "give no machine such an address, or use a smaller network, for example 10.0.0.0/16"
+        holds+="${holds:+ and }$cluster"
       fi
     done
+    if [ -n "$inside" ]; then
+      error network "its address $network ($interface) is in $inside" \
+        "Kubernetes gives addresses of $inside to pods or Services, and takes those of your network away" \
+        "use another range in your router, for example 192.168.1.0/24"
+    elif [ -n "$holds" ]; then
+      warning network "its network $network ($interface) holds $holds, which Kubernetes uses itself" \
+        "machines of your network with such an address cannot be reached from this host" \
+        "give no machine such an address, or use a smaller network, for example 10.0.0.0/16"
+    fi
   done < <(host_addresses)
 }

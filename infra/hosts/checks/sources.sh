@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Whether what is installed can be downloaded. The servers also say what time it is.
 
-CHECKS+=(check_sources)
+CHECKS+=(check_sources check_registry)
 
 # dated <headers>: the time of the last answer in seconds since 1970, empty where it has none. A copy in a cache has an
 # age besides.
@@ -38,4 +38,16 @@ check_sources() {
     fi
   done
   rm -f "$headers"
+}
+
+# check_registry: an answer that asks for a login is one as well.
+check_registry() {
+  local status
+  [ -n "$REGISTRY" ] && has curl || return 0
+  status=$(curl --silent --output /dev/null --write-out '%{http_code}' --connect-timeout 10 --max-time 20 "$REGISTRY" \
+    2>/dev/null || true)
+  if ! [[ $status =~ ^[24] ]]; then
+    warning registry "it does not reach $REGISTRY" "the Ray image comes from there, where the mirror does not bring it" \
+      "check the network and the proxy in /etc/environment, or bring the images by piray:k3s.mirror"
+  fi
 }

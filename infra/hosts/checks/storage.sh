@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Where the system and k3s's data lie: kind of file system, room, inodes.
 
-CHECKS+=(check_root check_data_directory check_room check_inodes)
+CHECKS+=(check_root check_data_directory check_room check_inodes check_write_speed)
 
 DATA=/var/lib/rancher/k3s
 # The files of k3s and of a Ray image, roughly.
@@ -9,6 +9,12 @@ INODES_MIN=100000
 # Below this share of its disk the kubelet of k3s throws pods off the node.
 # https://github.com/k3s-io/k3s/blob/master/pkg/daemons/agent/agent.go (imagefs.available, nodefs.available)
 KEPT_PERCENT=5
+
+WRITE_MIB=32
+WRITE_TIMES=50
+WRITE_MAX_S=20
+WRITE_SLOW_MIB_S=10
+WRITE_SLOW_MS=50
 
 # mount_of <path>: device, mount point, type and options of the file system that holds a directory.
 mount_of() {
@@ -35,11 +41,11 @@ check_root() {
   local device type line
   read -r device _ type _ <<<"$(mount_of /)"
   line=$(cat "$ROOT/proc/cmdline" ${FILE:+"$FILE"} 2>/dev/null | tr '\0\n' '  ')
-  if kernel_tokens "$line" | grep -qE '^(boot=overlay|overlayroot=("?tmpfs|"?device).*)$' ||
+  if kernel_tokens "$line" | grep -E '^(boot=overlay|overlayroot=("?tmpfs|"?device).*)$' >/dev/null ||
     { [ "$type" = overlay ] && ! in_container; }; then
     error root "the root file system is an overlay in memory" "what make up installs would be gone after a restart" \
       "turn it off (sudo raspi-config nonint disable_overlayfs, or take overlayroot out of the kernel's options), then reboot"
-  elif [[ $type == nfs* || $device == /dev/nbd* ]] || kernel_tokens "$line" | grep -qE '^root=(/dev/nfs|/dev/nbd.*|nbd:.*)$'; then
+  elif [[ $type == nfs* || $device == /dev/nbd* ]] || kernel_tokens "$line" | grep -E '^root=(/dev/nfs|/dev/nbd.*|nbd:.*)$' >/dev/null; then
     error root "the root file system comes over the network (${device:-?}, ${type:-?})" \
       "containers need a disk of the host's own: overlays do not work on NFS, and a lost connection stops the node" \
       "install the system on a card or an SSD of this Pi"
@@ -87,5 +93,30 @@ check_inodes() {
   if [[ $total =~ ^[1-9][0-9]*$ ]] && ((free < INODES_MIN)); then
     error inodes "$directory has room for $free more files" "k3s and the Ray image are about $INODES_MIN files" \
       "delete files (sudo apt-get clean), or use a larger card"
+  fi
+}
+
+# check_write_speed: what a write of 32 MiB and small writes that wait for the card take. Only where WRITE_TEST is 1.
+check_write_speed() {
+  local directory began seconds_ns each_ns
+  [ "$WRITE_TEST" = 1 ] || return 0
+  directory=$(data_directory)
+  WRITE_FILE=$(mktemp "$ROOT${directory%/}/.piray-write-test-XXXXXX" 2>/dev/null) || return 0
+  began=$(date +%s%N)
+  # After the first time-out the card is known to be slow, and the second number is not needed.
+  timeout "$WRITE_MAX_S" dd if=/dev/zero of="$WRITE_FILE" bs=1M count="$WRITE_MIB" conv=fsync status=none 2>/dev/null
+  seconds_ns=$(($(date +%s%N) - began))
+  each_ns=$seconds_ns
+  if ((seconds_ns < WRITE_MAX_S * 1000000000)); then
+    began=$(date +%s%N)
+    timeout "$WRITE_MAX_S" dd if=/dev/zero of="$WRITE_FILE" bs=4k count="$WRITE_TIMES" oflag=dsync status=none 2>/dev/null
+    each_ns=$((($(date +%s%N) - began) / WRITE_TIMES))
+  fi
+  rm -f "$WRITE_FILE"
+  WRITE_SPEED="$((WRITE_MIB * 1000000000 / (seconds_ns + 1))) MiB/s, $((each_ns / 1000000)) ms for a small write"
+  if ((seconds_ns > WRITE_MIB * 1000000000 / WRITE_SLOW_MIB_S || each_ns > WRITE_SLOW_MS * 1000000)); then
+    warning write-speed "writing to $directory is slow: $WRITE_SPEED" \
+      "below $WRITE_SLOW_MIB_S MiB/s, or above $WRITE_SLOW_MS ms, images take minutes to unpack and servers lose touch" \
+      "use a card of class A1 or A2, or an SSD by USB"
   fi
 }
