@@ -1,6 +1,5 @@
 """Hosts made ready for Kubernetes: checked, kernel options set, rebooted where needed, verified."""
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -12,7 +11,7 @@ from infra.config.model import HostConfig, SshConfig
 from infra.hosts.check_list import PREPARE, HostNeeds
 from infra.hosts.prepared import TakenNames, parse_prepared, verify_variables
 from infra.names import HOSTS_TYPE
-from infra.remote.command import Script, remote_script
+from infra.remote.command import Script, answer, remote_script
 
 
 class PiHosts(pulumi.ComponentResource):
@@ -52,7 +51,7 @@ class PiHosts(pulumi.ComponentResource):
         self.verified = {}
         for host in hosts:
             prepare = self._prepare(host, ssh, needs)
-            prepared = prepare.stdout.apply(partial(parse_prepared, host))
+            prepared = answer(host, prepare).apply(partial(parse_prepared, host))
             # Only the hosts before this one: a host added at the end of the config leaves the others' inputs
             # known in the preview.
             variables = pulumi.Output.all(prepared, earlier).apply(
@@ -60,7 +59,7 @@ class PiHosts(pulumi.ComponentResource):
             )
             self.verified[host.name] = self._verify(host, ssh, prepare, variables)
             earlier = waited_for(variables)
-        self.facts = {host: facts_of(command) for host, command in self.verified.items()}
+        self.facts = {host.name: facts_of(host, self.verified[host.name]) for host in hosts}
         self.register_outputs({"facts": self.facts})
 
     def _prepare(self, host: HostConfig, ssh: SshConfig, needs: HostNeeds) -> remote.Command:
@@ -92,10 +91,9 @@ class PiHosts(pulumi.ComponentResource):
         )
 
 
-def facts_of(verify: remote.Command) -> pulumi.Output[Mapping[str, Any]]:
-    """Return what verify.sh found; no secret, though the Command has one among its inputs."""
-    facts: pulumi.Output[Mapping[str, Any]] = verify.stdout.apply(json.loads)
-    return pulumi.Output.unsecret(facts)
+def facts_of(host: HostConfig, verify: remote.Command) -> pulumi.Output[Mapping[str, Any]]:
+    """Return what verify.sh found; no secret, though the Command has some among its inputs."""
+    return pulumi.Output.unsecret(answer(host, verify))
 
 
 def waited_for(output: pulumi.Output[Any]) -> pulumi.Output[None]:

@@ -32,7 +32,7 @@ def make_config(servers: int = 1, agents: int = 3, **k3s: Any) -> StackConfig:
     return StackConfig(
         platform="pi",
         hosts=tuple(hosts),
-        ssh=SshConfig(private_key=Secret(PRIVATE_KEY)),
+        ssh=SshConfig(user="pi", private_key=Secret(PRIVATE_KEY)),
         k3s=K3sConfig(**k3s),
         ray=RayConfig(image="rayproject/ray:2.60.0-py311-aarch64", runtime_packages=()),
     )
