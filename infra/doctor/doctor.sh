@@ -1,11 +1,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # what the checks have found is in theirs
-# Runs every check and prints what each has found, with the host's facts: one line of JSON after MARK. Changes nothing;
-# where WRITE_TEST is 1 it writes a file and removes it again.
+# Runs every check and prints what each has found, with the host's facts, as one line of JSON. Changes nothing; where
+# WRITE_TEST is 1 it writes a file and removes it again.
 # Variables: those of the checks (findings.sh). Not only root may run it: then some checks see less.
-
-# Programs that a login starts may print something before.
-MARK='piray-doctor: '
 
 # findings_json: as a list of objects.
 findings_json() {
@@ -48,6 +45,6 @@ main() {
     fact k3sVersion "$(state_get k3s version)"
     fact writeSpeed "${WRITE_SPEED:-}"
   )
-  printf '%s{"facts":{%s"cores":%d,"memoryMib":%d,"dhcp":%s,"clockBegin":%s,"clockEnd":%s},"findings":%s}\n' "$MARK" \
+  printf '{"facts":{%s"cores":%d,"memoryMib":%d,"dhcp":%s,"clockBegin":%s,"clockEnd":%s},"findings":%s}\n' \
     "$facts" "$(nproc)" "$(memory_mib)" "$DHCP" "$began" "$(clock)" "$(findings_json)"
 }

@@ -72,3 +72,15 @@ def room_mib(image: str) -> int:
     """
     name, _ = image_name_and_tag(image)
     return _K3S_MIB + (_OFFICIAL_IMAGE_MIB if name == OFFICIAL_IMAGE else _OTHER_IMAGE_MIB)
+
+
+def registry_url(image: str) -> str:
+    """Return where the registry of an image answers.
+
+    >>> registry_url("registry.example:5000/ray:1"), registry_url("rayproject/ray:2.60.0")
+    ('https://registry.example:5000/v2/', 'https://registry-1.docker.io/v2/')
+    """
+    first, slash, _ = image.partition("/")
+    named = slash and ("." in first or ":" in first or first == "localhost")
+    host = first if named and first != "docker.io" else "registry-1.docker.io"
+    return f"https://{host}/v2/"

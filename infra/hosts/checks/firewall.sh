@@ -38,13 +38,16 @@ blocked() {
 }
 
 check_ufw() {
-  local rules missing
-  # Enabled for the next boot counts as well; `ufw status` tells nothing to who is not root.
-  rules=$(ufw status 2>/dev/null || true)
-  if ! grep -q '^Status: active' <<<"$rules" &&
-    { ! grep -qs '^ENABLED=yes' "$ROOT/etc/ufw/ufw.conf" || grep -q '^Status: inactive' <<<"$rules"; }; then
-    return 0
+  local rules missing status=0
+  rules=$(ufw status 2>/dev/null) || status=$?
+  if ((status)); then
+    # It tells nothing to who is not root.
+    if grep -qs '^ENABLED=yes' "$ROOT/etc/ufw/ufw.conf"; then
+      warning firewall "the firewall ufw is on" "its rules can only be read by root" "run: sudo ufw status"
+    fi
+    return
   fi
+  grep -q '^Status: active' <<<"$rules" || return 0
   missing=$(blocked "$(grep -w ALLOW <<<"$rules")")
   [ -n "$missing" ] || return 0
   error firewall "the firewall ufw is on and does not let in: $missing" \

@@ -40,14 +40,15 @@ check_sources() {
   rm -f "$headers"
 }
 
-# check_registry: an answer that asks for a login is one as well.
+# check_registry: an answer that asks for a login is one as well, and so is one without a certificate that we know.
 check_registry() {
-  local status
+  local url status
   [ -n "$REGISTRY" ] && has curl || return 0
-  status=$(curl --silent --output /dev/null --write-out '%{http_code}' --connect-timeout 10 --max-time 20 "$REGISTRY" \
-    2>/dev/null || true)
-  if ! [[ $status =~ ^[24] ]]; then
-    warning registry "it does not reach $REGISTRY" "the Ray image comes from there, where the mirror does not bring it" \
-      "check the network and the proxy in /etc/environment, or bring the images by piray:k3s.mirror"
-  fi
+  for url in "$REGISTRY" "http://${REGISTRY#https://}"; do
+    status=$(curl --insecure --silent --output /dev/null --write-out '%{http_code}' --connect-timeout 10 --max-time 20 \
+      "$url" 2>/dev/null || true)
+    if [[ $status =~ ^[24] ]]; then return; fi
+  done
+  warning registry "it does not reach $REGISTRY" "the Ray image comes from there, where the mirror does not bring it" \
+    "check the network and the proxy in /etc/environment, or bring the images by piray:k3s.mirror"
 }
