@@ -1,0 +1,19 @@
+"""`piray init`: becomes `python -m infra.init`, which knows what a stack file may say."""
+
+import os
+import sys
+
+import click
+
+
+@click.command(
+    "init",
+    short_help="Make a stack file, and the files that prepare the Pis' cards.",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def command(arguments: tuple[str, ...]) -> None:
+    """Make a stack file; `piray init --help` says the rest."""
+    # In place of this process: the terminal's signals and the exit status are then its own.
+    os.execv(sys.executable, [sys.executable, "-m", "infra.init", *arguments])  # noqa: S606 — no shell wanted
