@@ -34,7 +34,7 @@ def tell_cards(questions: Questions, name: str, places: Sequence[Place], *, gene
     if copied:
         folders = " ".join(str(place.folder) for place in copied)
         questions.tell(
-            "Copy the three files of each Pi to the boot partition of its card (bootfs; system-boot on Ubuntu), "
+            "Copy the three files of each Pi to the boot partition of its card (bootfs or system-boot), "
             f"before its first start:\n  {folders}"
         )
     if copied and generated:

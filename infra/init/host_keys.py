@@ -57,7 +57,7 @@ def fingerprint(key: str) -> str:
     """Return the fingerprint of a public key as `ssh-keygen -lf` prints it.
 
     >>> fingerprint("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH1BNAnKq+6bI8LNyVt8cB30GzloUqXSXl1nKUDlHZ+i")
-    'SHA256:jH8o0Rz0QUSnMcJ9F8hRlHaMN2kJY7EYzF9JUe2VYFQ'
+    'SHA256:CYY8Xc14CA+VXZzLAdWvw36Wjz0MpYaORthSsV/FaLI'
     """
     digest = hashlib.sha256(base64.b64decode(key.split()[1])).digest()
     return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
