@@ -7,6 +7,7 @@ from infra.init.more_cards import make_cards
 from infra.init.new_stack import make_stack
 from infra.init.options import Options
 from infra.init.questions import Questions
+from infra.init.trust import check_fingerprints
 from infra.init.values import InitError
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent.parent
@@ -36,6 +37,7 @@ def run(options: Options, questions: Questions) -> int:
         )
         if options.generates:
             _refuse(questions, options, _OF_SCANS, "have no meaning for keys that are made for the cards")
+    check_fingerprints(questions, options.accept_host_key)
     if questions.interactive:
         # Before the first question. Without a terminal they are told with all other mistakes.
         questions.refuse_problems()

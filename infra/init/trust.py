@@ -12,18 +12,22 @@ from infra.init.values import InitError
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
 
+def check_fingerprints(questions: Questions, given: Sequence[str]) -> None:
+    """Put what is no fingerprint among the problems."""
+    for one in given:
+        if not _FINGERPRINT.fullmatch(one):
+            questions.problems.append(
+                f"--accept-host-key {one} is not a fingerprint.\n"
+                "    Give what `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints, from SHA256: on."
+            )
+
+
 def ask_host_keys(questions: Questions, hosts: Sequence[Host], port: int, options: Options) -> list[Host]:
     """Return the hosts with their host keys, each confirmed.
 
     Raises:
         InitError: If somebody says that a key is not the right one, or that a Pi will not answer.
     """
-    for given in options.accept_host_key:
-        if not _FINGERPRINT.fullmatch(given):
-            questions.problems.append(
-                f"--accept-host-key {given} is not a fingerprint.\n"
-                "    Give what `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints, from SHA256: on."
-            )
     keys = _scan_all(questions, hosts, port)
     shown = {host["name"]: fingerprint(keys[host["address"]]) for host in hosts if host["address"] in keys}
     for given in set(options.accept_host_key) - set(shown.values()):
