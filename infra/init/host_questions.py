@@ -23,7 +23,8 @@ def ask_hosts(questions: Questions, options: Options) -> list[Host]:
             questions.note(error, "--host", given)
     if options.discover:
         _take_found(hosts, questions, discover())
-    if questions.interactive and (not hosts or len(hosts) < len(options.host)):
+    # Not every Pi announces itself.
+    if questions.interactive and (options.discover or not hosts or len(hosts) < len(options.host)):
         _ask_one_by_one(hosts, questions)
     if not hosts and not questions.problems:
         questions.problems.append(

@@ -28,15 +28,18 @@ def run(options: Options, questions: Questions) -> int:
         questions.problems.append(f"--host-keys {options.host_keys} must be one of generate, scan.")
     more = options.cards is not None and path.exists() and not options.replace_stack
     if options.cards is None:
-        _refuse(questions, options, _OF_CARDS, "have a meaning with --cards DIR only")
+        _refuse(questions, options, _OF_CARDS, "only with --cards DIR")
     elif more:
-        _refuse(questions, options, (*_OF_THE_STACK, *_OF_SCANS), f"are said by {path.name} already")
+        _refuse(questions, options, (*_OF_THE_STACK, *_OF_SCANS), f"{path.name} says this already")
     else:
         _refuse(
-            questions, options, ("card",), "is for a stack that exists; a new one needs the cards of all Pis"
+            questions,
+            options,
+            ("card",),
+            "only for a stack that exists; a new one needs the cards of all its Pis",
         )
         if options.generates:
-            _refuse(questions, options, _OF_SCANS, "have no meaning for keys that are made for the cards")
+            _refuse(questions, options, _OF_SCANS, "the host keys are made for the cards")
     check_fingerprints(questions, options.accept_host_key)
     if questions.interactive:
         # Before the first question. Without a terminal they are told with all other mistakes.
@@ -51,7 +54,7 @@ def run(options: Options, questions: Questions) -> int:
 def _refuse(questions: Questions, options: Options, names: Sequence[str], rule: str) -> None:
     given = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name)]
     if given:
-        questions.problems.append(f"{', '.join(given)} {rule}.\n    Leave out what has no meaning.")
+        questions.problems.append(f"{', '.join(given)}: {rule}.\n    Leave out what has no meaning here.")
 
 
 def _may_replace(options: Options, questions: Questions, path: Path) -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 from tests.sandbox.engine.scenario import missing_for_ssh
 
 # Documentation addresses (RFC 5737): routed nowhere.
-PI1, PI2, PI3, NOBODY = "192.0.2.11", "192.0.2.12", "192.0.2.13", "192.0.2.99"
+PI1, PI2, PI3 = "192.0.2.11", "192.0.2.12", "192.0.2.13"
+# One whose server is not started yet, and one that nothing has.
+LATE, NOBODY = "192.0.2.14", "192.0.2.99"
 
 
 class Network:
@@ -85,9 +87,9 @@ def missing() -> str:
 
 @contextmanager
 def network(folder: Path, addresses: Sequence[str] = (PI1, PI2, PI3)) -> Iterator[Network]:
-    """Make a network with a server at each address; it ends with the block."""
+    """Make a network with a server at each address, and with one address more; it ends with the block."""
     Path("/run/sshd").mkdir(mode=stat.S_IRWXU, exist_ok=True)
-    every = " && ".join(f"ip address add {address}/24 dev lo" for address in addresses)
+    every = " && ".join(f"ip address add {address}/24 dev lo" for address in (*addresses, LATE))
     script = f"ip link set lo up && {every} && echo ready && exec sleep infinity"
     with ExitStack() as stack:
         holder = stack.enter_context(
