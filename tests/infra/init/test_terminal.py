@@ -23,7 +23,7 @@ def terminal(project: Project, *arguments: str) -> Iterator["pexpect.spawn[str]"
         program,
         rest,
         cwd=str(project.folder),
-        env=project.env,  # type: ignore[arg-type]
+        env=project.env,
         encoding="utf-8",
         timeout=TIMEOUT_S,
         dimensions=(50, 200),
