@@ -1,7 +1,6 @@
 """A k3s cluster on prepared hosts: servers one after the other, then the agents, all at once."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +14,7 @@ from infra.hosts.component import PiHosts
 from infra.k3s.config_files import render_agent_config, render_kubeconfig, render_server_config
 from infra.k3s.release import K3sRelease
 from infra.names import K3S_TYPE
-from infra.remote.command import Script, remote_script
+from infra.remote.command import Script, answer, remote_script
 
 # Seconds. A first start on a slow SD card unpacks 70 MB and makes every certificate.
 _WAIT_S = 600
@@ -139,7 +138,8 @@ class K3sCluster(pulumi.ComponentResource):
         return [str(server.address) for server in self._servers]
 
     def _credential(self, key: str) -> pulumi.Output[str]:
-        return pulumi.Output.secret(self._credentials.stdout.apply(lambda text: json.loads(text)[key]))
+        said = answer(self._first_server, self._credentials)
+        return pulumi.Output.secret(said.apply(lambda said: said[key]))
 
     def _install(
         self, host: HostConfig, k3s_config: pulumi.Output[str], *after: pulumi.Resource

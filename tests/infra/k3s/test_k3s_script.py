@@ -13,6 +13,7 @@ from threading import Thread
 import pytest
 import yaml
 
+from infra.hosts.check_list import PREPARE
 from infra.k3s.config_files import render_agent_config, render_server_config
 from infra.k3s.release import k3s_release
 from tests.infra.fake_host import FakeHost, contents, make_host
@@ -332,7 +333,7 @@ def test_an_install_that_ended_half_way_is_removed_by_undo_of_the_host(
     (host.fake / "install-fails").touch()
     install(host, mirror)
     assert contents(host.root) != fresh
-    assert host.run(["remote/remove_k3s.sh", "hosts/prepare.sh"], "undo", ARCH="arm64").returncode == 0
+    assert host.run(PREPARE, "undo", ARCH="arm64").returncode == 0
     assert contents(host.root) == fresh
 
 

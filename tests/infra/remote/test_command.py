@@ -71,7 +71,7 @@ def test_a_comment_behind_the_host_key_is_dropped() -> None:
 
 
 def test_without_a_key_the_agent_is_asked_and_without_a_host_key_none_is_pinned() -> None:
-    command = declared(HOST.model_copy(update={"host_key": None}), SshConfig())
+    command = declared(HOST.model_copy(update={"host_key": None}), SshConfig(user="pi"))
     assert not {"privateKey", "hostKey", "password"} & reveal(command.inputs["connection"]).keys()
 
 
