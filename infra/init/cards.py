@@ -115,13 +115,13 @@ def cards_of(
     places: Sequence[Place],
     addresses: Sequence[str],
     pairs: Sequence[HostKeyPair | None],
-    user: str,
+    users: Sequence[str],
     asked: CardAnswers,
 ) -> list[Card]:
     """Return the card of each place, from what each has of its own and from what all have in common."""
     return [
         Card(place.hostname, user, asked.public_keys, asked.password_hash, asked.networks[address], pair)
-        for place, address, pair in zip(places, addresses, pairs, strict=True)
+        for place, address, pair, user in zip(places, addresses, pairs, users, strict=True)
     ]
 
 

@@ -1,6 +1,6 @@
 """The kernel options that k3s needs, on the command line of a card that lies in this machine.
 
-The same decisions as in `infra/hosts/prepare.sh`, which makes them on a Pi that runs;
+The same decisions as those of `infra/hosts/prepare.sh` on a Pi that runs;
 `tests/infra/init/test_kernel_options.py` compares the two.
 """
 

@@ -44,7 +44,7 @@ def make_cards(options: Options, questions: Questions, path: Path) -> None:
         (known_host_key(place, host.host_key) or generate()) if options.generates and host.host_key else None
         for place, host in zip(places, hosts, strict=True)
     ]
-    cards = cards_of(places, addresses, pairs, stack.user, asked)
+    cards = cards_of(places, addresses, pairs, [stack.user_on(host) for host in hosts], asked)
     changes = plan_changes(zip(places, cards, strict=True))
     may_replace(questions, changes, told=options.replace_cards)
     new_keys = {

@@ -61,7 +61,7 @@ def _with_cards(
     asked = ask_cards(questions, options, addresses, answers.key_file, sudo_asks=answers.sudo_asks)
     questions.refuse_problems()
     pairs = [generate() if options.generates else None for _ in places]
-    cards = cards_of(places, addresses, pairs, answers.user, asked)
+    cards = cards_of(places, addresses, pairs, [answers.user] * len(places), asked)
     hosts = [
         {**host, "hostKey": pair.public} if pair else host
         for host, pair in zip(answers.hosts, pairs, strict=True)

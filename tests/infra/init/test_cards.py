@@ -240,6 +240,17 @@ def test_sudo_with_a_password_takes_its_hash(stack: Project) -> None:
     assert "--password-hash is missing" in missing.stderr
 
 
+def test_secrets_and_a_user_of_its_own_for_a_pi_are_no_hindrance(stack: Project) -> None:
+    text = stack.stack().read_text()
+    text = text.replace("role: agent,", "role: agent, user: bob, sudoPassword: {secure: v1:abc=},")
+    stack.stack().write_text(text + "  piray:sudoPassword: {secure: v1:def=}\nencryptionsalt: v1:salt\n")
+    result = stack.init("home", "--cards", "cards", "--network", "dhcp")
+    assert result.returncode == 0, result.stderr
+    users = [user_data(stack.folder / "cards" / name)["user"]["name"] for name in ("pi1", "pi2")]  # type: ignore[index]
+    assert users == ["anna", "bob"]
+    assert "secure: v1:abc=" in stack.stack().read_text()
+
+
 def test_a_stack_without_pis_has_no_cards(project: Project) -> None:
     project.stack().write_text("config: {piray:platform: local}\n")
     result = project.init("home", "--cards", "cards")

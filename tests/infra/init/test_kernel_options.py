@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.config.problems import InvalidValueError
+from infra.hosts.check_list import PREPARE
 from infra.init.kernel_options import OPTIONS, with_options
 from tests.infra.fake_host import LINE, make_host
 
@@ -16,13 +17,13 @@ ALL = " ".join(OPTIONS).encode()
 def prepared(folder: Path, content: bytes) -> bytes | None:
     """Return what prepare.sh makes of a command line; None if it refuses it."""
     host = make_host(folder, line=content)
-    result = host.run(["remote/remove_k3s.sh", "hosts/prepare.sh"], "apply", ARCH="arm64")
+    result = host.run(PREPARE, "apply", ARCH="arm64")
     assert host.command_line is not None
     return None if result.returncode else host.command_line.read_bytes()
 
 
-def test_the_options_are_those_of_prepare_sh() -> None:
-    script = (ROOT / "infra/hosts/prepare.sh").read_text()
+def test_the_options_are_those_that_a_running_pi_gets() -> None:
+    script = (ROOT / "infra/hosts/checks/kernel_options.sh").read_text()
     declared = re.search(r"^TOKENS=\((.*)\)$", script, re.MULTILINE)
     assert declared is not None
     assert tuple(declared[1].split()) == OPTIONS
