@@ -21,6 +21,8 @@ _HASH = re.compile(r"\$(5|6|y)\$[!-9;-~]{20,}")
 _PUBLIC_KEY = re.compile(r"(ssh-|ecdsa-|sk-)\S+ [A-Za-z0-9+/]{40,}=*( .*)?")
 IPV4_BITS, IPV6_BITS = 32, 128
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
 
 @dataclass(frozen=True)
 class CardAnswers:
@@ -152,6 +154,16 @@ def _ask_networks(
         given=options.gateway,
         default=str(first) if questions.interactive else None,
     )
+    dns = _ask_dns(questions, options, gateway)
+    if gateway is None or dns is None:
+        return {}
+    return {
+        address: FixedAddress(ipaddress.ip_interface(f"{address}/{prefix}"), gateway, dns)
+        for address in addresses
+    }
+
+
+def _ask_dns(questions: Questions, options: Options, gateway: Address | None) -> tuple[Address, ...] | None:
     dns = questions.ask(
         "Addresses of the name servers",
         lambda text: tuple(ipaddress.ip_address(check_value(fields.Address, one)) for one in text.split()),
@@ -160,13 +172,8 @@ def _ask_networks(
         default=str(gateway) if gateway else None,
         remember=False,
     )
-    if gateway is None or dns is None:
-        return {}
-    questions.said += [word for one in dns for word in ("--dns", str(one))]
-    return {
-        address: FixedAddress(ipaddress.ip_interface(f"{address}/{prefix}"), gateway, dns)
-        for address in addresses
-    }
+    questions.said += [word for one in dns or () for word in ("--dns", str(one))]
+    return dns
 
 
 def _check_prefix(text: str, bits: int) -> int:
@@ -177,9 +184,7 @@ def _check_prefix(text: str, bits: int) -> int:
     return int(text)
 
 
-def _check_gateway(
-    text: str, prefix: int, addresses: Sequence[str]
-) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def _check_gateway(text: str, prefix: int, addresses: Sequence[str]) -> Address:
     gateway = ipaddress.ip_address(check_value(fields.Address, text))
     for address in addresses:
         network = ipaddress.ip_interface(f"{address}/{prefix}").network

@@ -20,17 +20,17 @@ BACKUP_SUFFIX = ".before-piray"
 
 
 @dataclass(frozen=True)
-class Place:
+class CardFolder:
     """Where the files of one card go.
 
     Attributes:
         hostname: Of the Pi.
-        folder: Of the files.
+        path: Of the folder.
         command_line: The kernel's command line file, where the folder is a boot partition.
     """
 
     hostname: str
-    folder: Path
+    path: Path
     command_line: Path | None
 
 
@@ -51,7 +51,7 @@ class Change:
     on_card: bool
 
 
-def find_places(directory: Path, hostnames: Sequence[str]) -> list[Place]:
+def find_folders(directory: Path, hostnames: Sequence[str]) -> list[CardFolder]:
     """Return where the card of each host is.
 
     A directory with a kernel command line is a boot partition: the directory itself, for one host, or the
@@ -63,22 +63,22 @@ def find_places(directory: Path, hostnames: Sequence[str]) -> list[Place]:
     own = _command_line(directory)
     if own is None:
         folders = [(name, directory / name) for name in hostnames]
-        return [Place(name, folder, _command_line(folder)) for name, folder in folders]
+        return [CardFolder(name, folder, _command_line(folder)) for name, folder in folders]
     if len(hostnames) != 1:
         raise InitError(
             f"{directory} is the boot partition of one card, and there are {len(hostnames)} Pis.\n"
             f"    Say whose card it is: --card {' or --card '.join(hostnames)}"
         )
-    return [Place(hostnames[0], directory, own)]
+    return [CardFolder(hostnames[0], directory, own)]
 
 
 def _command_line(folder: Path) -> Path | None:
     return next((folder / name for name in COMMAND_LINE_FILES if (folder / name).is_file()), None)
 
 
-def known_host_key(place: Place, pinned: str | None) -> HostKeyPair | None:
-    """Return the key pair that the place holds already, if it is the one that the stack file pins."""
-    content = read_bytes(place.folder / USER_DATA)
+def known_host_key(folder: CardFolder, pinned: str | None) -> HostKeyPair | None:
+    """Return the key pair that the folder holds already, if it is the one that the stack file pins."""
+    content = read_bytes(folder.path / USER_DATA)
     try:
         data = yaml.safe_load(content or b"")
         private = parse_private_key(data["ssh_keys"]["ed25519_private"])
@@ -88,40 +88,40 @@ def known_host_key(place: Place, pinned: str | None) -> HostKeyPair | None:
     return HostKeyPair(private, public) if public == pinned else None
 
 
-def plan_changes(pairs: Iterable[tuple[Place, Card]]) -> list[Change]:
+def plan_changes(pairs: Iterable[tuple[CardFolder, Card]]) -> list[Change]:
     """Return the files that differ from what is there.
 
     Raises:
         InitError: If a kernel command line cannot be added to; for all cards.
     """
     changes, problems = [], []
-    for place, card in pairs:
-        on_card = place.command_line is not None
+    for folder, card in pairs:
+        on_card = folder.command_line is not None
         for name, text in card_files(card).items():
-            path = place.folder / name
+            path = folder.path / name
             changes.append(Change(path, text.encode(), read_bytes(path), on_card))
-        if place.command_line is not None:
-            old = read_bytes(place.command_line) or b""
+        if folder.command_line is not None:
+            old = read_bytes(folder.command_line) or b""
             try:
-                changes.append(Change(place.command_line, with_options(old), old, on_card))
+                changes.append(Change(folder.command_line, with_options(old), old, on_card))
             except InvalidValueError as error:
-                problems.append(f"  {place.command_line} {error.rule}.\n    {error.remedy}")
+                problems.append(f"  {folder.command_line} {error.rule}.\n    {error.remedy}")
     if problems:
         raise InitError("nothing was written:\n" + "\n".join(problems))
     return [change for change in changes if change.content != change.old]
 
 
 def cards_of(
-    places: Sequence[Place],
+    folders: Sequence[CardFolder],
     addresses: Sequence[str],
     pairs: Sequence[HostKeyPair | None],
     users: Sequence[str],
     asked: CardAnswers,
 ) -> list[Card]:
-    """Return the card of each place, from what each has of its own and from what all have in common."""
+    """Return the card of each folder, from what each has of its own and from what all have in common."""
     return [
-        Card(place.hostname, user, asked.public_keys, asked.password_hash, asked.networks[address], pair)
-        for place, address, pair, user in zip(places, addresses, pairs, users, strict=True)
+        Card(folder.hostname, user, asked.public_keys, asked.password_hash, asked.networks[address], pair)
+        for folder, address, pair, user in zip(folders, addresses, pairs, users, strict=True)
     ]
 
 

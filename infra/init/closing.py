@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from infra.init.cards import BACKUP_SUFFIX, Place
+from infra.init.cards import BACKUP_SUFFIX, CardFolder
 from infra.init.questions import Questions
 from infra.init.stack_text import StackAnswers, sudo_password_command
 
@@ -22,20 +22,20 @@ def tell_stack(questions: Questions, name: str, path: Path, answers: StackAnswer
     questions.tell(f"Next: `make preview STACK={name}`, then `make up STACK={name}`.")
 
 
-def tell_cards(questions: Questions, name: str, places: Sequence[Place], *, generated: bool) -> None:
+def tell_cards(questions: Questions, name: str, folders: Sequence[CardFolder], *, generated: bool) -> None:
     """Say what is to be done with the files of the cards."""
-    ready = [place for place in places if place.command_line]
-    copied = [place for place in places if not place.command_line]
-    for place in ready:
+    ready = [folder for folder in folders if folder.command_line]
+    copied = [folder for folder in folders if not folder.command_line]
+    for folder in ready:
         questions.tell(
-            f"The card of {place.hostname} is ready ({place.folder}): eject it and start the Pi with it.\n"
+            f"The card of {folder.hostname} is ready ({folder.path}): eject it and start the Pi with it.\n"
             f"What was there before is kept beside the new files, with {BACKUP_SUFFIX} at the end."
         )
     if copied:
-        folders = " ".join(str(place.folder) for place in copied)
+        listed = " ".join(str(folder.path) for folder in copied)
         questions.tell(
             "Copy the three files of each Pi to the boot partition of its card (bootfs or system-boot), "
-            f"before its first start:\n  {folders}"
+            f"before its first start:\n  {listed}"
         )
     if copied and generated:
         questions.tell("Then delete these folders: they hold the Pis' private host keys.")

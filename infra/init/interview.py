@@ -1,6 +1,7 @@
 """All questions of a new stack file, in their order."""
 
 from pathlib import Path
+from typing import Any
 
 from infra.config import fields
 from infra.config.ssh_keys import parse_private_key, read_key_file
@@ -12,6 +13,7 @@ from infra.init.trust import ask_host_keys
 from infra.init.values import check_value
 
 SSH_PORT = 22
+ARM64 = "arm64"
 
 
 def ask_stack(questions: Questions, options: Options, *, scan: bool) -> StackAnswers:
@@ -29,26 +31,14 @@ def ask_stack(questions: Questions, options: Options, *, scan: bool) -> StackAns
     roles = ask_servers(questions, hosts, options.server) if hosts else []
     user = questions.ask(
         "User that your key logs in as on the Pis",
-        lambda text: check_value(fields.User, text),
+        lambda text: str(check_value(fields.User, text)),
         option="--user",
         given=options.user,
     )
     key_file = _ask_key(questions, options)
-    port = questions.ask(
-        "Port of the SSH servers",
-        lambda text: check_value(fields.Port, text),
-        option="--port",
-        given=options.port or str(SSH_PORT),
-        remember=options.port is not None,
-    )
+    port = _check_option(questions, fields.Port, "--port", options.port, SSH_PORT)
     workers = _ask_workers(questions, options, roles)
-    arch = questions.ask(
-        "Processor of the Pis",
-        lambda text: check_value(fields.Arch, text),
-        option="--arch",
-        given=options.arch or "arm64",
-        remember=options.arch is not None,
-    )
+    arch = _check_option(questions, fields.Arch, "--arch", options.arch, ARM64)
     sudo = questions.choose(
         "Does sudo ask that user for a password? Raspberry Pi OS does since April 2026",
         ("ask", "none"),
@@ -64,6 +54,13 @@ def ask_stack(questions: Questions, options: Options, *, scan: bool) -> StackAns
     assert workers is not None
     assert arch is not None
     return StackAnswers(roles, user, port, key_file, workers, arch, sudo_asks=sudo == "ask")
+
+
+def _check_option(questions: Questions, kind: Any, option: str, given: str | None, default: Any) -> Any:
+    """Return what an option says that most people leave out, so that it is not asked for."""
+    if given is None:
+        return default
+    return questions.ask(option, lambda text: check_value(kind, text), option=option, given=given)
 
 
 def _ask_key(questions: Questions, options: Options) -> str | None:

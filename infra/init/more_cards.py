@@ -4,8 +4,17 @@ from pathlib import Path
 
 from infra.config.model import HostConfig
 from infra.init.card_questions import ask_cards
-from infra.init.cards import cards_of, find_places, known_host_key, may_replace, plan_changes, write_changes
+from infra.init.cards import (
+    CardFolder,
+    cards_of,
+    find_folders,
+    known_host_key,
+    may_replace,
+    plan_changes,
+    write_changes,
+)
 from infra.init.closing import tell_cards
+from infra.init.cloud_init import HostKeyPair
 from infra.init.existing import ExistingStack, read_existing
 from infra.init.files import write_whole
 from infra.init.host_keys import generate
@@ -38,14 +47,10 @@ def make_cards(options: Options, questions: Questions, path: Path) -> None:
     )
     asked = ask_cards(questions, options, addresses, stack.key_file, sudo_asks=sudo == "ask")
     questions.refuse_problems()
-    places = find_places(options.cards, [host.name for host in hosts])
-    # Where no key is pinned, whoever answers is trusted: such a Pi makes its own.
-    pairs = [
-        (known_host_key(place, host.host_key) or generate()) if options.generates and host.host_key else None
-        for place, host in zip(places, hosts, strict=True)
-    ]
-    cards = cards_of(places, addresses, pairs, [stack.user_on(host) for host in hosts], asked)
-    changes = plan_changes(zip(places, cards, strict=True))
+    folders = find_folders(options.cards, [host.name for host in hosts])
+    pairs = [_key_pair(options, folder, host) for folder, host in zip(folders, hosts, strict=True)]
+    cards = cards_of(folders, addresses, pairs, [stack.user_on(host) for host in hosts], asked)
+    changes = plan_changes(zip(folders, cards, strict=True))
     may_replace(questions, changes, told=options.replace_cards)
     new_keys = {
         str(host.host_key): pair.public
@@ -57,7 +62,14 @@ def make_cards(options: Options, questions: Questions, path: Path) -> None:
     if new_keys:
         write_whole(path, text.encode(), path.stat().st_mode & 0o777)
         questions.tell(f"{path.name} has the host keys of the new cards.")
-    tell_cards(questions, options.name, places, generated=any(pairs))
+    tell_cards(questions, options.name, folders, generated=any(pairs))
+
+
+def _key_pair(options: Options, folder: CardFolder, host: HostConfig) -> HostKeyPair | None:
+    # Where no key is pinned, whoever answers is trusted: such a Pi makes its own.
+    if not options.generates or host.host_key is None:
+        return None
+    return known_host_key(folder, host.host_key) or generate()
 
 
 def _chosen(options: Options, questions: Questions, stack: ExistingStack, path: Path) -> list[HostConfig]:

@@ -9,7 +9,15 @@ import yaml
 from infra.config.parse import parse
 from infra.config.problems import ConfigError
 from infra.init.card_questions import ask_cards
-from infra.init.cards import Change, Place, cards_of, find_places, may_replace, plan_changes, write_changes
+from infra.init.cards import (
+    CardFolder,
+    Change,
+    cards_of,
+    find_folders,
+    may_replace,
+    plan_changes,
+    write_changes,
+)
 from infra.init.closing import run_doctor, tell_cards, tell_stack
 from infra.init.existing import secrets_keys
 from infra.init.files import read_bytes, write_whole
@@ -34,11 +42,11 @@ def make_stack(options: Options, questions: Questions, path: Path) -> int:
         InitError: With what is missing or wrong.
     """
     answers = ask_stack(questions, options, scan=not options.generates)
-    places: list[Place] = []
+    folders: list[CardFolder] = []
     changes: list[Change] = []
     if options.cards is not None:
-        places = find_places(options.cards, [host["name"] for host in answers.hosts])
-        answers, changes = _with_cards(options, questions, answers, places)
+        folders = find_folders(options.cards, [host["name"] for host in answers.hosts])
+        answers, changes = _with_cards(options, questions, answers, folders)
         may_replace(questions, changes, told=options.replace_cards)
     text = stack_text(options.name, answers, secrets_keys(path))
     _check_text(text)
@@ -48,25 +56,25 @@ def make_stack(options: Options, questions: Questions, path: Path) -> int:
     write_whole(path, text.encode())
     tell_stack(questions, options.name, path, answers)
     if options.cards is not None:
-        tell_cards(questions, options.name, places, generated=options.generates)
+        tell_cards(questions, options.name, folders, generated=options.generates)
         return 0
     return run_doctor(options.name, path.parent) if options.doctor else 0
 
 
 def _with_cards(
-    options: Options, questions: Questions, answers: StackAnswers, places: list[Place]
+    options: Options, questions: Questions, answers: StackAnswers, folders: list[CardFolder]
 ) -> tuple[StackAnswers, list[Change]]:
     """Return the answers with the host keys of the cards, and the files of the cards."""
     addresses = [host["address"] for host in answers.hosts]
     asked = ask_cards(questions, options, addresses, answers.key_file, sudo_asks=answers.sudo_asks)
     questions.refuse_problems()
-    pairs = [generate() if options.generates else None for _ in places]
-    cards = cards_of(places, addresses, pairs, [answers.user] * len(places), asked)
+    pairs = [generate() if options.generates else None for _ in folders]
+    cards = cards_of(folders, addresses, pairs, [answers.user] * len(folders), asked)
     hosts = [
         {**host, "hostKey": pair.public} if pair else host
         for host, pair in zip(answers.hosts, pairs, strict=True)
     ]
-    return replace(answers, hosts=hosts), plan_changes(zip(places, cards, strict=True))
+    return replace(answers, hosts=hosts), plan_changes(zip(folders, cards, strict=True))
 
 
 def _check_text(text: str) -> None:

@@ -50,35 +50,33 @@ class Questions:
             secret: Whether the answer must not be seen.
             remember: Whether the answer is kept in `said` as it was given.
         """
+        if not self.interactive:
+            return self._take(question, check, option, default if given is None else given, secret=secret)
         text = given
-        if given is None and not self.interactive:
-            if default is None:
-                self.problems.append(f"{option} is missing. It answers: {question}?")
-                return None
-            text = default
         while True:
             if text is None:
-                text = click.prompt(
-                    question,
-                    default=default,
-                    show_default=bool(default),
-                    hide_input=secret,
-                    err=True,
-                    type=str,
-                )
+                text = click.prompt(question, default, secret, show_default=bool(default), err=True, type=str)
             try:
                 answer = check(text.strip())
             except InvalidValueError as error:
-                wrong = f"{'the answer' if secret else show_value(text)} {error.rule}.\n    {error.remedy}"
-                if not self.interactive:
-                    self.problems.append(f"{option} {wrong}")
-                    return None
-                self.tell(wrong)
+                self.tell(_wrong(error, text, secret=secret))
                 text = None
                 continue
             if option and remember and not secret and text:
                 self.said += [option, text]
             return answer
+
+    def _take(
+        self, question: str, check: Callable[[str], Answer], option: str, text: str | None, *, secret: bool
+    ) -> Answer | None:
+        if text is None:
+            self.problems.append(f"{option} is missing. It answers: {question}?")
+            return None
+        try:
+            return check(text.strip())
+        except InvalidValueError as error:
+            self.problems.append(f"{option} {_wrong(error, text, secret=secret)}")
+            return None
 
     def choose(self, question: str, choices: tuple[str, ...], **others: Any) -> str | None:
         """Ask for one of a few words; the other arguments are those of `ask`."""
@@ -111,3 +109,7 @@ class Questions:
         if self.problems:
             listed = "\n".join(f"  {problem}" for problem in self.problems)
             raise InitError(f"nothing was written; this is missing or wrong:\n{listed}")
+
+
+def _wrong(error: InvalidValueError, text: str, *, secret: bool) -> str:
+    return f"{'[not shown]' if secret else show_value(text)} {error.rule}.\n    {error.remedy}"

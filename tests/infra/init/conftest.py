@@ -13,6 +13,17 @@ import pytest
 from tests.infra.init.network import Network, missing, network, quiet
 
 ROOT = Path(__file__).resolve().parents[3]
+STACK = """# My Pis.
+config:
+  piray:platform: pi
+  piray:hosts:
+    - {{name: pi1, address: 192.0.2.11, role: server, hostKey: "{one} root@pi1"}}  # upstairs
+    - {{name: pi2, address: 192.0.2.12, role: agent, hostKey: {two}}}
+  piray:ssh: {{user: anna, privateKeyFile: ssh/key}}
+  piray:workers: 1
+"""
+ONE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH1BNAnKq+6bI8LNyVt8cB30GzloUqXSXl1nKUDlHZ+i"
+TWO = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAID/xoKMJ4KbSVsPEvu5mHnpjN/UQTU44ml6CoJZs/fl9"
 
 
 @dataclass
@@ -87,4 +98,11 @@ def pis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 def home(project: Project, pis: Network) -> Project:
     """The program in a network with three Pis."""
     project.network = pis
+    return project
+
+
+@pytest.fixture
+def stack(project: Project) -> Project:
+    """The program with a stack of two Pis."""
+    project.stack().write_text(STACK.format(one=ONE, two=TWO))
     return project

@@ -1,10 +1,8 @@
 """The files for cards: what the whole program writes where, and what it leaves as it was."""
 
 import os
-import re
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
@@ -12,21 +10,10 @@ import yaml
 from infra.config.ssh_keys import parse_private_key
 from infra.config.stack_file import check_stack_file
 from infra.init.host_keys import public_half
-from tests.infra.fake_host import LINE
-from tests.infra.init.conftest import Project
+from tests.infra.init.card_files import keys_on, state, user_data
+from tests.infra.init.conftest import ONE, TWO, Project
 from tests.infra.init.test_terminal import answer, ended, terminal
 
-STACK = """# My Pis.
-config:
-  piray:platform: pi
-  piray:hosts:
-    - {{name: pi1, address: 192.0.2.11, role: server, hostKey: "{one} root@pi1"}}  # upstairs
-    - {{name: pi2, address: 192.0.2.12, role: agent, hostKey: {two}}}
-  piray:ssh: {{user: anna, privateKeyFile: ssh/key}}
-  piray:workers: 1
-"""
-ONE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH1BNAnKq+6bI8LNyVt8cB30GzloUqXSXl1nKUDlHZ+i"
-TWO = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAID/xoKMJ4KbSVsPEvu5mHnpjN/UQTU44ml6CoJZs/fl9"
 NEW = [
     "home",
     "--host",
@@ -38,40 +25,7 @@ NEW = [
     "--key-file",
     "ssh/key",
 ]
-EDITED = LINE.rstrip(b"\n") + b" cgroup_memory=1 cgroup_enable=memory cgroup_enable=cpuset\n"
 HASH = "$6$vfLYPUOZLBQX1uJ1$FrQ2q/QO9jv8zFYzQDC7Xp0QtO0bEhAOpQ4VVDj8pTWHc4jDlCqvyJz2Z5s.4QvOAnkTUIPYvJjC1"
-
-
-@pytest.fixture
-def stack(project: Project) -> Project:
-    """The program with a stack of two Pis."""
-    project.stack().write_text(STACK.format(one=ONE, two=TWO))
-    return project
-
-
-def user_data(folder: Path) -> dict[str, object]:
-    loaded: dict[str, object] = yaml.safe_load((folder / "user-data").read_text())
-    return loaded
-
-
-def keys_on(folder: Path) -> tuple[str, str]:
-    """Return the private and the public host key of a card."""
-    keys = user_data(folder)["ssh_keys"]
-    assert isinstance(keys, dict)
-    return keys["ed25519_private"], keys["ed25519_public"]
-
-
-def state(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def boot_partition(folder: Path, line: bytes = LINE, name: str = "cmdline.txt") -> Path:
-    """Make a boot partition as it is after the image was written."""
-    (folder / name).parent.mkdir(parents=True)
-    (folder / name).write_bytes(line)
-    for template in ("user-data", "network-config", "meta-data"):
-        (folder / template).write_text("# from the image\n")
-    return folder
 
 
 def test_a_new_stack_pins_the_keys_of_its_cards_before_their_first_start(project: Project) -> None:
@@ -141,59 +95,6 @@ def test_a_pi_that_makes_its_own_key_gets_none_and_the_stack_file_stays(stack: P
     assert stack.stack().read_text() == before
 
 
-@pytest.mark.parametrize("file", ["cmdline.txt", "current/cmdline.txt"])
-def test_a_card_that_is_mounted_gets_the_kernel_options_and_keeps_what_was_there(
-    stack: Project, file: str
-) -> None:
-    card = boot_partition(stack.folder / "bootfs", name=file)
-    arguments = ["home", "--cards", "bootfs", "--card", "pi2", "--network", "dhcp"]
-    result = stack.init(*arguments)
-    assert result.returncode == 0, result.stderr
-    assert "The card of pi2 is ready" in result.stderr
-    assert (card / file).read_bytes() == EDITED
-    assert (card / f"{file}.before-piray").read_bytes() == LINE
-    assert (card / "user-data.before-piray").read_text() == "# from the image\n"
-    assert user_data(card)["hostname"] == "pi2"
-    assert keys_on(card)[1] in stack.stack().read_text()
-    assert ONE in stack.stack().read_text()
-
-    first = state(card)
-    assert stack.init(*arguments).returncode == 0
-    assert state(card) == first
-    # With other answers the first contents are still what is kept.
-    assert stack.init(*arguments[:-2], "--gateway", "192.0.2.1").returncode == 0
-    assert (card / "network-config.before-piray").read_text() == "# from the image\n"
-    assert (card / file).read_bytes() == EDITED
-
-
-def test_cards_that_are_mounted_in_a_folder_are_found_by_the_names_of_the_pis(stack: Project) -> None:
-    card = boot_partition(stack.folder / "media/pi2")
-    assert stack.init("home", "--cards", "media", "--network", "dhcp").returncode == 0
-    assert (card / "cmdline.txt").read_bytes() == EDITED
-    assert sorted(os.listdir(stack.folder / "media/pi1")) == ["meta-data", "network-config", "user-data"]
-
-
-def test_one_card_is_not_made_for_two_pis(stack: Project) -> None:
-    card = boot_partition(stack.folder / "bootfs")
-    first = state(card)
-    result = stack.init("home", "--cards", "bootfs", "--network", "dhcp")
-    assert result.returncode == 2
-    assert "is the boot partition of one card, and there are 2 Pis" in result.stderr
-    assert "--card pi1 or --card pi2" in result.stderr
-    assert state(card) == first
-
-
-def test_a_command_line_that_cannot_be_added_to_stops_all_before_anything_is_written(stack: Project) -> None:
-    before = stack.stack().read_text()
-    cards = [boot_partition(stack.folder / "media" / name, b"root=x\nquiet\n") for name in ("pi1", "pi2")]
-    first = [state(card) for card in cards]
-    result = stack.init("home", "--cards", "media", "--network", "dhcp")
-    assert result.returncode == 2
-    assert len(re.findall("cmdline.txt has more than one line", result.stderr)) == 2
-    assert [state(card) for card in cards] == first
-    assert stack.stack().read_text() == before
-
-
 def test_all_that_is_missing_or_wrong_for_cards_is_named_at_once(stack: Project) -> None:
     options = ["--card", "pi9", "--prefix", "99", "--public-key", "ssh/key", "--password-hash", "secret"]
     result = stack.init("home", "--cards", "cards", "--workers", "3", "--host-keys", "none", *options)
@@ -203,7 +104,7 @@ def test_all_that_is_missing_or_wrong_for_cards_is_named_at_once(stack: Project)
         "--host-keys none must be one of generate, scan",
         "--card pi9 is no Pi of Pulumi.home.yaml",
         "--public-key ssh/key is a private key, which must not lie on a card",
-        "--password-hash the answer is not the hash of a password",
+        "--password-hash [not shown] is not the hash of a password",
     ):
         assert said in result.stderr
     assert "secret" not in result.stderr
