@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -10,15 +11,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from infra.config.model import HostConfig, StackConfig
+from infra.config.model import HostConfig, SshConfig, StackConfig
 from infra.doctor.channel import check_version, newest_by_channel
 from infra.doctor.compare import check_room, compare_hosts
+from infra.doctor.finding import Finding, error, warning
 from infra.doctor.report import Report, as_json, as_tables
 from infra.doctor.stack import DoctorError, Stack, read_stack
 from infra.doctor.visit import visit_all
 from infra.hosts.check_list import HostNeeds, registry_url, room_mib
 from infra.k3s.release import k3s_release
 from infra.pulumi_cli import PulumiCliError
+from infra.remote import agent
 
 # Where the output is no terminal: remedies are long.
 _WIDTH = 160
@@ -40,8 +43,21 @@ def examine(stack: Stack, *, write_test: bool) -> Report:
         stack=stack.name,
         visits=visits,
         by_host={visit.host.name: [*visit.findings, *between[visit.host.name]] for visit in visits},
-        of_stack=[*check_room(stack, visits), *check_version(config.k3s.version, newest_by_channel())],
+        of_stack=[
+            *_agent(config.ssh),
+            *check_room(stack, visits),
+            *check_version(config.k3s.version, newest_by_channel()),
+        ],
     )
+
+
+def _agent(ssh: SshConfig) -> list[Finding]:
+    verdict = agent.judge(os.environ, private_key=ssh.private_key is not None)
+    said = verdict.problem or verdict.warning
+    if not said:
+        return []
+    what, _, remedy = said.partition("; ")
+    return [(error if verdict.problem else warning)("agent", what, "", remedy)]
 
 
 def _variables(config: StackConfig, host: HostConfig, *, write_test: bool) -> dict[str, str]:
@@ -79,8 +95,8 @@ def main(arguments: Sequence[str]) -> int:
         count = len(stack.config.hosts)
         print(f"looking at {count} host{'s' * (count != 1)} …", file=sys.stderr)
         report = examine(stack, write_test=not given.no_write_test)
-    except (DoctorError, PulumiCliError) as error:
-        print(f"piray: {error}", file=sys.stderr)
+    except (DoctorError, PulumiCliError) as problem:
+        print(f"piray: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -84,23 +84,20 @@ _MEANINGS: Sequence[tuple[str, tuple[str, str, str, str]]] = (
 )
 
 
-def refusal(host: HostConfig, ssh: SshConfig, said: str, agent: str) -> Finding:
+def refusal(host: HostConfig, ssh: SshConfig, said: str) -> Finding:
     """Return what ended a connection before the checks began.
 
     Args:
         host: The host.
         ssh: How to log in.
         said: What ssh printed on its standard error.
-        agent: What is wrong with the SSH agent; empty for nothing.
     """
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     words = {
         "user": ssh.user_on(host),
         "address": str(host.address),
         "port": str(ssh.port_on(host)),
-        "key": "the key of the stack"
-        if ssh.private_key
-        else f"the keys of your SSH agent{agent and f' ({agent})'}",
+        "key": "the key of the stack" if ssh.private_key else "any key of your SSH agent",
         "scan": SCAN_REMEDY.format(address=host.address),
     }
     behind = ssh.proxy is not None and "UNKNOWN port" in said

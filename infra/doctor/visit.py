@@ -120,7 +120,7 @@ def _failure(host: HostConfig, ssh: SshConfig, code: int, stderr: str) -> list[F
     if ours:
         return [_refused(line, host, "sudo") for line in ours]
     if code == _SSH_FAILED or "bash" in stderr:
-        return [refusal(host, ssh, stderr, "" if ssh.private_key else agent_trouble())]
+        return [refusal(host, ssh, stderr)]
     last = (stderr.strip().splitlines() or ["no reason was given"])[-1]
     return [
         warning(
@@ -134,14 +134,3 @@ def _refused(line: str, host: HostConfig, id_: str) -> Finding:
     text = line.removeprefix(f"piray: {host.name}: ")
     what, rule, remedy = (text.split("; ", 2) + ["", ""])[:3]
     return error(id_, what, rule, re.sub("; then run make up again$", "", remedy))
-
-
-def agent_trouble() -> str:
-    """Return what is wrong with the SSH agent of this machine, in words; empty for nothing."""
-    try:
-        listed = subprocess.run(["ssh-add", "-l"], capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return "no agent answers at SSH_AUTH_SOCK"
-    return {0: "", 1: "it holds none: ssh-add FILE"}.get(
-        listed.returncode, "no agent answers at SSH_AUTH_SOCK: start one, or set piray:ssh.privateKeyFile"
-    )

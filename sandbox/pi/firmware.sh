@@ -34,7 +34,7 @@ prepare_card() {
         ;;
       no-sudo) rm /etc/sudoers.d/010_pi-nopasswd ;;
       dropbear)
-        dropbearkey -t ed25519 -f /etc/dropbear/dropbear_ed25519_host_key >/dev/null 2>&1
+        dropbearconvert openssh dropbear /etc/ssh/ssh_host_ed25519_key /etc/dropbear/dropbear_ed25519_host_key 2>/dev/null
         systemctl --quiet disable ssh
         systemctl --quiet enable dropbear
         ;;
@@ -128,6 +128,7 @@ if [ "$boots" = 0 ] && [ -n "${PI_SUDO_PASSWORD:-}" ]; then
   rm -f /etc/sudoers.d/010_pi-nopasswd
   printf 'pi:%s\n' "$PI_SUDO_PASSWORD" | chpasswd
 fi
+unset PI_SUDO_PASSWORD
 date --iso-8601=seconds >>"$OURS"
 if [ "${PI_BOOTS:-0}" != 0 ] && ((boots >= PI_BOOTS)); then exec sleep infinity; fi
 sleep "${PI_SLOW_BOOT_S:-0}"
