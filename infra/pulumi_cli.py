@@ -11,7 +11,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from infra.config.stack_file import StackFileError, check_stack_file
@@ -19,6 +20,8 @@ from infra.local.nodes import undo
 from infra.local.wanted import LocalRayError
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
+
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 USAGE = "usage: python -m infra.pulumi_cli up|preview|down|outputs STACK [option of pulumi …]"
 
@@ -107,7 +110,7 @@ def run(action: str, stack: str, options: Sequence[str] = ()) -> int:
     pulumi = find_pulumi()
     env = environment(pulumi, os.environ)
     _require_stack(pulumi, stack, env, create=may_be_new)
-    code = _wait(subprocess.Popen([pulumi, *arguments], cwd=PROJECT_DIR, env=env))
+    code = _run_to_its_end([str(pulumi), *arguments], env)
     if action == "down" and code == 0:
         # An `up` that was cut off may have started Ray on this machine before Pulumi knew of it.
         try:
@@ -123,18 +126,42 @@ def known_stacks() -> list[str]:
     return sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in files)
 
 
-def _wait(pulumi: "subprocess.Popen[bytes]") -> int:
-    """Wait until Pulumi ends by itself: killed, it would leave a lock and work that it knows nothing of."""
-    on_terminate = signal.signal(signal.SIGTERM, lambda *_: pulumi.send_signal(signal.SIGINT))
+def _run_to_its_end(command: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run Pulumi until it ends by itself: killed, it would leave a lock and work that it knows nothing of.
+
+    An interrupt of the terminal reaches Pulumi as well, which then finishes what it has begun. It must not
+    end this process, however early it comes: until Pulumi is known, it is kept back here, but not there.
+    """
+    waiting = {number for number in _INTERRUPTS if signal.getsignal(number) is not signal.SIG_IGN}
+    before = {number: signal.getsignal(number) for number in waiting}
+    signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
     try:
-        while True:
-            try:
-                return pulumi.wait()
-            except KeyboardInterrupt:
-                # The terminal has sent it to Pulumi as well, which now finishes what it has begun.
-                continue
+        if waiting & signal.sigpending():
+            raise KeyboardInterrupt
+        pulumi = subprocess.Popen(
+            command,
+            cwd=PROJECT_DIR,
+            env=env,
+            preexec_fn=partial(_let_through, waiting),  # noqa: PLW1509 — no thread is running
+        )
+        handlers = {
+            signal.SIGINT: lambda *_: None,
+            signal.SIGTERM: lambda *_: pulumi.send_signal(signal.SIGINT),
+        }
+        for number in waiting:
+            signal.signal(number, handlers[number])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, waiting)
+        return pulumi.wait()
     finally:
-        signal.signal(signal.SIGTERM, on_terminate)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, waiting)
+
+
+def _let_through(signals: Collection[signal.Signals]) -> None:
+    for number in signals:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
 
 
 def _require_stack(pulumi: Path, stack: str, env: Mapping[str, str], *, create: bool) -> None:

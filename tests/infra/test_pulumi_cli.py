@@ -233,14 +233,31 @@ def test_what_down_cannot_remove_is_told(
     assert "restart this machine" in capfd.readouterr().err
 
 
-def test_an_interrupt_lets_pulumi_finish_what_it_has_begun(project: Path, pulumi: Path) -> None:
+# As a slow machine may have it: Pulumi has begun before `Popen` has returned.
+INTERRUPTED_EARLY = """
+import os, subprocess, time
+class Slow(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        if "up" in arguments[0]:
+            while not (CALLS.exists() and "begun" in CALLS.read_text()):
+                time.sleep(0.05)
+            os.killpg(0, signal.SIGINT)
+subprocess.Popen = Slow
+"""
+
+
+@pytest.mark.parametrize("early", ["", INTERRUPTED_EARLY], ids=["later", "at once"])
+def test_an_interrupt_lets_pulumi_finish_what_it_has_begun(project: Path, pulumi: Path, early: str) -> None:
     """Killed instead, it would leave a lock behind, and work that it knows nothing of."""
     script = pulumi.parent / "bin" / "pulumi"
-    finishing = 'trap "sleep 1; echo finished >> $CALLS; exit 3" INT; echo begun >> $CALLS; sleep 20 & wait'
+    finishing = 'trap "sleep 1; echo finished >> $CALLS; exit 3" INT; echo begun >> $CALLS; sleep 60 & wait'
     script.write_text(script.read_text() + f"CALLS={pulumi}\ncase $1 in up) {finishing};; esac\n")
     # A shell's background job, as CI may be, ignores SIGINT, and so would its children.
     program = "import signal, sys; from pathlib import Path; from infra import pulumi_cli\n"
-    program += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    program += (
+        f"signal.signal(signal.SIGINT, signal.default_int_handler); CALLS = Path({str(pulumi)!r})\n{early}"
+    )
     program += f"pulumi_cli.PROJECT_DIR = Path({str(project)!r}); sys.exit(pulumi_cli.main(['up', 'dev']))"
     with subprocess.Popen(
         [sys.executable, "-c", program],
@@ -248,14 +265,15 @@ def test_an_interrupt_lets_pulumi_finish_what_it_has_begun(project: Path, pulumi
         start_new_session=True,
         stdin=subprocess.DEVNULL,
     ) as up:
-        wait_for(lambda: pulumi.exists() and "begun" in pulumi.read_text())
-        os.killpg(up.pid, signal.SIGINT)
-        assert up.wait(timeout=30) == 3
+        if not early:
+            wait_for(lambda: pulumi.exists() and "begun" in pulumi.read_text())
+            os.killpg(up.pid, signal.SIGINT)
+        assert up.wait(timeout=60) == 3
     assert pulumi.read_text().splitlines()[-1] == "finished"
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
