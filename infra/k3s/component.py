@@ -109,6 +109,10 @@ class K3sCluster(pulumi.ComponentResource):
             # While this stays the same, another kubeconfig (a renewed certificate) is an update; without it
             # the provider, and with it every object on the cluster, would be replaced.
             cluster_identifier=f"{pulumi.get_project()}/{pulumi.get_stack()}/{name}",
+            # The cluster is the stack's own: what an `up` that was cut off has made is taken over instead of
+            # refused, and what others have changed of it (`kubectl scale`) is set back.
+            upsert_existing_objects=True,
+            enable_patch_force=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=nodes),
         )
 
