@@ -17,7 +17,9 @@ def declare(config: StackConfig) -> StackOutputs:
     k3s, ray = config.k3s, config.ray
     release = k3s_release(k3s.version, config.arch, k3s.mirror, k3s.install_script_sha256)
     hosts = PiHosts("hosts", config.hosts, config.ssh, config.arch)
-    k3s_args = K3sClusterArgs(servers=config.servers, agents=config.agents, ssh=config.ssh, release=release)
+    k3s_args = K3sClusterArgs(
+        servers=config.servers, agents=config.agents, ssh=config.ssh, release=release, image=ray.image
+    )
     k3s_cluster = K3sCluster("k3s", k3s_args, hosts)
     provider = k3s_cluster.provider
     ray_args = RayClusterArgs(ray=ray, workers=config.workers, namespace=config.namespace, arch=config.arch)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.k3s.component import INSTALL_FILES
 from infra.remote.stdin import render_stdin
 
 FOLDER = Path(__file__).resolve().parents[3] / "infra"
@@ -30,7 +31,7 @@ def test_shellcheck_has_nothing_to_say() -> None:
     [
         ["remote/remove_k3s.sh", "hosts/prepare.sh"],
         ["hosts/verify.sh"],
-        ["remote/remove_k3s.sh", "k3s/k3s.sh"],
+        list(INSTALL_FILES),
         ["k3s/node.sh"],
         ["k3s/credentials.sh"],
     ],
