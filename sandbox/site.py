@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from sandbox.pi.host_image import host_image
 from sandbox.stack import Sources
 
 MIRROR_PORT = 8000
+CLASSROOM_PORT = 8002
 
 
 class Site:
@@ -112,6 +113,23 @@ class Site:
             install_script_sha256=release.install_script_sha256(),
         )
 
+    @property
+    def docker_env(self) -> Mapping[str, str]:
+        """Variables that lead a docker client to the daemon of the sandbox, which trusts its registry."""
+        return self._docker.env
+
+    @contextmanager
+    def classroom(self, mirror: Path, host: Host) -> Iterator[str]:
+        """Serve a mirror to a host that reaches nothing else inside the block; yield its URL."""
+        server = Service("classroom", self._runtime)
+        command = [sys.executable, "-m", "http.server", str(CLASSROOM_PORT)]
+        server.start(*command, f"--bind={GATEWAY}", f"--directory={mirror}")
+        try:
+            with internet.alone(host.address, CLASSROOM_PORT):
+                yield f"http://{GATEWAY}:{CLASSROOM_PORT}"
+        finally:
+            server.stop()
+
     @contextmanager
     def wrong_sum(self, version: str) -> Iterator[None]:
         """Let the mirror's list of sums for a release be wrong inside the block."""
@@ -119,7 +137,8 @@ class Site:
         right = sums.resolve()
         text = right.read_text()
         sums.unlink()
-        sums.write_text(("0" if text[0] != "0" else "1") + text[1:])
+        wrong = [("0" if line[0] != "0" else "1") + line[1:] for line in text.splitlines(keepends=True)]
+        sums.write_text("".join(wrong))
         try:
             yield
         finally:

@@ -23,7 +23,7 @@ class K3sRelease:
     """Addresses of what one host downloads.
 
     Attributes:
-        version: Release tag, e.g. "v1.36.3+k3s1".
+        version: Release tag, e.g. "v1.36.5+k3s1".
         binary_name: Name of the binary in the release and in its sum file.
         binary_url: Where the binary is.
         sums_url: Where the release's SHA-256 sums are, one `<sum>  <name>` a line.
@@ -52,7 +52,7 @@ def k3s_release(
     """Build the addresses of a release.
 
     Args:
-        version: Release tag, e.g. "v1.36.3+k3s1".
+        version: Release tag, e.g. "v1.36.5+k3s1".
         arch: "arm64" or "amd64".
         mirror: HTTP directory laid out as the releases are (`<mirror>/<version>/<asset>`), without a
             trailing slash; None for GitHub.

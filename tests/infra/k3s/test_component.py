@@ -154,7 +154,7 @@ def test_another_version_touches_installs_and_credentials_only() -> None:
         return found
 
     before = cluster(make_config(), answer=answer)
-    after = cluster(make_config(version="v1.36.4+k3s1"), answer=answer)
+    after = cluster(make_config(version="v1.37.1+k3s1"), answer=answer)
     changed = {
         command.name
         for command in commands(before)
