@@ -1,8 +1,10 @@
 package agent
 
 import (
+	"compress/gzip"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +20,8 @@ import (
 
 const imagesEvery = 5 * time.Second
 
-var archiveName = regexp.MustCompile(`\.(tar|tgz|tar\.gz|tar\.zst)$`)
+// archiveName: k3s also unpacks .zst, .lz4 and .bz2.
+var archiveName = regexp.MustCompile(`\.(tar|tgz|tar\.gz)$`)
 
 // importImages imports every archive of agent/images that is new or has changed, as k3s does before it starts the
 // kubelet. An archive that is broken does not keep the host from starting.
@@ -72,7 +75,7 @@ func (a archive) importChanged(ctx context.Context) {
 	if done, err := os.ReadFile(marker); err == nil && string(done) == state {
 		return
 	}
-	if err := ctr(ctx, "images", "import", a.path); err != nil {
+	if err := a.load(ctx); err != nil {
 		logrus.Errorf("Error encountered while importing %s: %v", a.path, err)
 	} else {
 		logrus.Infof("Imported images from %s", a.path)
@@ -82,11 +85,22 @@ func (a archive) importChanged(ctx context.Context) {
 	}
 }
 
-func ctr(ctx context.Context, arguments ...string) error {
-	command := exec.CommandContext(ctx, "ctr", append([]string{"--address", layout.Containerd, "--namespace", "k8s.io"}, arguments...)...)
-	command.Env = process.Environment()
+func (a archive) load(ctx context.Context) error {
+	file, err := os.Open(a.path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	var unpacked io.Reader = file
+	if strings.HasSuffix(a.path, "gz") {
+		if unpacked, err = gzip.NewReader(file); err != nil {
+			return err
+		}
+	}
+	command := exec.CommandContext(ctx, "ctr", "--address", layout.Containerd, "--namespace", "k8s.io", "images", "import", "-")
+	command.Env, command.Stdin = process.Environment(), unpacked
 	if output, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("ctr %s: %w: %s", strings.Join(arguments, " "), err, output)
+		return fmt.Errorf("ctr images import: %w: %s", err, output)
 	}
 	return nil
 }
