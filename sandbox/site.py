@@ -4,11 +4,12 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from sandbox import release
 from sandbox.images.ray_image import ray_store
-from sandbox.images.registry import IMAGE, Registry
+from sandbox.images.registry import IMAGE, PLAIN_IMAGE, Registry
 from sandbox.machine import internet
 from sandbox.machine.docker import GATEWAY, Docker
 from sandbox.machine.progress import Progress
@@ -112,6 +113,12 @@ class Site:
             mirror=f"http://{GATEWAY}:{MIRROR_PORT}",
             install_script_sha256=release.install_script_sha256(),
         )
+
+    @contextmanager
+    def registry_without_tls(self) -> Iterator[Sources]:
+        """Serve the Ray image by plain HTTP, too, inside the block; yield the sources of such a stack."""
+        with self._registry.without_tls():
+            yield replace(self.sources(), image=PLAIN_IMAGE, plain_http=True)
 
     @property
     def docker_env(self) -> Mapping[str, str]:

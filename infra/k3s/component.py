@@ -12,7 +12,12 @@ from pulumi_command import remote
 
 from infra.config.model import HostConfig, SshConfig
 from infra.hosts.component import PiHosts
-from infra.k3s.config_files import render_agent_config, render_kubeconfig, render_server_config
+from infra.k3s.config_files import (
+    render_agent_config,
+    render_kubeconfig,
+    render_registries,
+    render_server_config,
+)
 from infra.k3s.release import K3sRelease, image_archive_name
 from infra.names import K3S_TYPE
 from infra.remote.command import Script, remote_script
@@ -42,6 +47,7 @@ class K3sClusterArgs:
         ssh: How to log in on each of them.
         release: The k3s to install.
         image: The Ray image, which a mirror may have as an archive.
+        plain_http_registry: A registry without TLS that the image comes from; None for any other one.
     """
 
     servers: Sequence[HostConfig]
@@ -49,6 +55,7 @@ class K3sClusterArgs:
     ssh: SshConfig
     release: K3sRelease
     image: str
+    plain_http_registry: str | None = None
 
 
 class K3sCluster(pulumi.ComponentResource):
@@ -86,6 +93,7 @@ class K3sCluster(pulumi.ComponentResource):
         self._ssh = args.ssh
         self._release = args.release
         self._image = args.image
+        self._registry = args.plain_http_registry
         self._verified = prepared.verified
         self._servers = args.servers
         self._first_server = args.servers[0]
@@ -174,6 +182,8 @@ class K3sCluster(pulumi.ComponentResource):
             # Only a mirror has archives: another image is nothing to the hosts of a stack without one.
             "IMAGE_ARCHIVE": image_archive_name(self._image) if self._release.image_sums_url else "",
             "HUB_URL": _HUB_URL,
+            "REGISTRY": self._registry or "",
+            "REGISTRIES": render_registries(self._registry) if self._registry else "",
             "MAKE_TOKENS": "1" if first else "0",
             "WAIT_S": str(_WAIT_S),
             "REFUSED_S": str(_REFUSED_S),

@@ -22,7 +22,7 @@ install_release_images() {
   if [ ! -e "$WORK/sums" ]; then fetch "$SUMS_URL" "$WORK/sums" "the list of sums of k3s $VERSION"; fi
   install_archive images "$VERSION" "$IMAGES_URL" "$WORK/sums"
   # A registry of the owner's own, or a way to the internet: k3s gets them there.
-  if [ -n "$IMAGES" ] || [ -e "$ROOT/etc/rancher/k3s/registries.yaml" ] || reachable "$HUB_URL"; then return; fi
+  if [ -n "$IMAGES" ] || owns_registries || reachable "$HUB_URL"; then return; fi
   fail "the mirror has no $IMAGES_URL.zst, and $HUB_URL does not answer" \
     "without the images of k3s no pod can start" "put the archive into the mirror: piray mirror DIR does so"
 }

@@ -5,8 +5,9 @@
 
 # restart_if_changed: the record is written only after the service came up, so an interrupted run restarts again.
 restart_if_changed() {
-  local running
-  running="$BINARY_SHA256 $(sum_of "$CONFIG_FILE")$IMAGES"
+  local running registries
+  registries=$(sum_of "$REGISTRIES_FILE")
+  running="$BINARY_SHA256 $(sum_of "$CONFIG_FILE")$IMAGES${registries:+ $registries}"
   if [ "$(state_get k3s running)" = "$running" ] && systemctl is-active --quiet "$UNIT"; then
     return
   fi

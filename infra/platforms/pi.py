@@ -3,6 +3,7 @@
 import pulumi
 
 from infra.config.model import StackConfig
+from infra.config.rules import registry_of
 from infra.hosts.component import PiHosts
 from infra.k3s.component import K3sCluster, K3sClusterArgs
 from infra.k3s.release import k3s_release
@@ -18,7 +19,12 @@ def declare(config: StackConfig) -> StackOutputs:
     release = k3s_release(k3s.version, config.arch, k3s.mirror, k3s.install_script_sha256)
     hosts = PiHosts("hosts", config.hosts, config.ssh, config.arch)
     k3s_args = K3sClusterArgs(
-        servers=config.servers, agents=config.agents, ssh=config.ssh, release=release, image=ray.image
+        servers=config.servers,
+        agents=config.agents,
+        ssh=config.ssh,
+        release=release,
+        image=ray.image,
+        plain_http_registry=registry_of(ray.image) if ray.image_registry_plain_http else None,
     )
     k3s_cluster = K3sCluster("k3s", k3s_args, hosts)
     provider = k3s_cluster.provider

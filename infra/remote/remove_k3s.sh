@@ -8,6 +8,7 @@ K3S_DATA=$ROOT/var/lib/rancher/k3s
 # What the host had before; paths without the leading slash, one a line.
 K3S_FOUND=$STATE/k3s-found
 K3S_KEPT=$STATE/k3s-kept.tar
+REGISTRIES_FILE=$ROOT/etc/rancher/k3s/registries.yaml
 # The owner's config.yaml of an earlier k3s, which ours has replaced.
 K3S_OLD_CONFIG=$STATE/k3s-config.yaml
 
@@ -42,6 +43,11 @@ remove_k3s() {
   done
   rm -f "$STATE/k3s" "$STATE/install.sh" "$K3S_FOUND" "$K3S_KEPT" "$K3S_OLD_CONFIG"
   if [ -d "$STATE" ]; then rmdir --ignore-fail-on-non-empty "$STATE"; fi
+}
+
+# owns_registries: is there a registries.yaml that is not ours?
+owns_registries() {
+  [ -e "$REGISTRIES_FILE" ] && [ "$(head -n 1 "$REGISTRIES_FILE")" != "# Managed by Pulumi; edits are overwritten." ]
 }
 
 # clear_away <path>: removes it; of a mount it removes the contents.
@@ -86,6 +92,7 @@ keep_found() {
   local list path
   # An undo that was interrupted may have removed some of them already.
   [ ! -e "$K3S_KEPT" ] || return 0
+  if ! owns_registries; then rm -f "$REGISTRIES_FILE"; fi
   list=$(mktemp)
   while IFS= read -r path; do
     if [ -e "$ROOT/$path" ] || [ -L "$ROOT/$path" ]; then printf '%s\n' "$path"; fi

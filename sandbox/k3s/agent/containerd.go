@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"piray/sandbox/k3s/layout"
@@ -42,7 +43,10 @@ state = "%[2]s/containerd"
 func startContainerd(ctx context.Context, group *process.Group) error {
 	text := fmt.Sprintf(containerdConfig, layout.Agent, layout.Run, layout.Containerd, pauseImage, layout.CNI)
 	path := layout.AgentEtc + "/containerd/config.toml"
-	if err := layout.MakeDirectories(layout.AgentEtc + "/containerd/certs.d"); err != nil {
+	if err := layout.MakeDirectories(filepath.Dir(path)); err != nil {
+		return err
+	}
+	if err := writeRegistries(layout.AgentEtc + "/containerd/certs.d"); err != nil {
 		return err
 	}
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

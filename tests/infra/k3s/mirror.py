@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 from infra.k3s.component import INSTALL_FILES
-from infra.k3s.config_files import render_agent_config, render_server_config
+from infra.k3s.config_files import render_agent_config, render_registries, render_server_config
 from infra.k3s.release import image_archive_name, images_name, k3s_release
 from tests.infra.fake_host import FakeHost, make_host
 
@@ -150,6 +150,7 @@ def install(
     image: str = IMAGE,
     wait_s: str = "2",
     refused_s: str = "0",
+    registry: str = "",
 ) -> subprocess.CompletedProcess[bytes]:
     release = k3s_release(version, "arm64", mirror.url)
     if config is None:
@@ -168,6 +169,8 @@ def install(
         IMAGE_SUMS_URL=release.image_sums_url or "",
         IMAGE_ARCHIVE=image_archive_name(image),
         HUB_URL=f"{mirror.url}/v2/" if mirror.hub else UNREACHABLE,
+        REGISTRY=registry,
+        REGISTRIES=render_registries(registry) if registry else "",
         CONFIG=config,
         MAKE_TOKENS="1" if role == "server" and "server:" not in config else "0",
         WAIT_S=wait_s,
