@@ -113,6 +113,22 @@ def test_a_server_is_replaced_and_left_as_it_was_found(three: Cluster, site: Sit
         third.remove()
 
 
+def test_a_card_written_anew_under_its_old_name_is_understood_and_then_joins(
+    three: Cluster, site: Site
+) -> None:
+    fourth = site.start("pi14")
+    fourth.wait_until_up()
+    up = three.up()
+    assert up.code != 0
+    assert "the cluster has a server pi14 already" in up.said
+    remedy = "sudo k3s kubectl delete node pi14"
+    assert f"on the first server run {remedy}" in up.said
+    three.server.ssh(remedy)
+    up = three.up()
+    assert up.code == 0, up.said
+    wait_until(lambda: three.ready_nodes() == members(three) == {"pi11", "pi12", "pi14"})
+
+
 def test_three_servers_are_taken_down_as_one_is(three: Cluster) -> None:
     down = three.down()
     assert down.code == 0, down.said
