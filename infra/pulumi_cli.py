@@ -4,6 +4,7 @@ Run as `python -m infra.pulumi_cli up|preview|down|outputs STACK`. The workload 
 through this command too, so that only JSON passes between the two halves of the project.
 """
 
+import json
 import os
 import re
 import secrets
@@ -13,8 +14,9 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from infra.config.stack_file import StackFileError, check_stack_file
+from infra.config.stack_file import StackFileError, check_cores, check_stack_file
 from infra.local.nodes import undo
 from infra.local.wanted import LocalRayError
 from infra.remote import agent
@@ -110,7 +112,9 @@ def run(action: str, stack: str, options: Sequence[str] = ()) -> int:
         check_stack_file(stack_file)
     pulumi = find_pulumi()
     env = environment(pulumi, os.environ)
-    _require_stack(pulumi, stack, env, create=may_be_new)
+    outputs = _require_stack(pulumi, stack, env, create=may_be_new)
+    if may_be_new:
+        check_cores(stack_file, outputs)
     code = _wait(subprocess.Popen([pulumi, *arguments], cwd=PROJECT_DIR, env=env))
     if action == "down" and code == 0:
         # An `up` that was cut off may have started Ray on this machine before Pulumi knew of it.
@@ -141,8 +145,11 @@ def _wait(pulumi: "subprocess.Popen[bytes]") -> int:
         signal.signal(signal.SIGTERM, on_terminate)
 
 
-def _require_stack(pulumi: Path, stack: str, env: Mapping[str, str], *, create: bool) -> None:
-    """See that Pulumi knows the stack; which stack the user has selected stays as it is."""
+def _require_stack(pulumi: Path, stack: str, env: Mapping[str, str], *, create: bool) -> Mapping[str, Any]:
+    """See that Pulumi knows the stack, and return its outputs without the secrets.
+
+    Which stack the user has selected stays as it is.
+    """
 
     def ask(*arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
@@ -160,8 +167,12 @@ def _require_stack(pulumi: Path, stack: str, env: Mapping[str, str], *, create: 
         if not create:
             raise PulumiCliError(f"stack {stack!r} is not up: run `make up STACK={stack}` first")
         asked = ask("init", stack, "--no-select")
+        outputs = {}
+    elif not asked.returncode:
+        outputs = json.loads(asked.stdout)
     if asked.returncode:
         raise PulumiCliError(f"pulumi cannot use stack {stack!r}: {' '.join(asked.stderr.split())}")
+    return outputs if isinstance(outputs, dict) else {}
 
 
 def _passphrase_file(env: Mapping[str, str]) -> Path:
