@@ -6,6 +6,7 @@ Works on the dicts of `infra/config/reader.py`, in which a field with a mistake 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from infra.config.addresses import check_addresses
 from infra.config.fields import MAX_EXACT_INT, MAX_LOCAL_WORKERS, image_name_and_tag
 from infra.config.problems import ABSENT, HIDDEN, ProblemList
 from infra.config.room import check_room
@@ -35,6 +36,7 @@ def check_rules(tree: Mapping[str, Any], raw: Mapping[str, object], problems: Pr
         problems,
     )
     _check_unique(hosts, "address", "Give every Pi its own address.", problems)
+    check_addresses(hosts, problems)
     if tree.get("insecure_host_keys") is False:
         _check_host_keys(hosts, problems)
         _check_proxy_key(tree.get("ssh", {}).get("proxy"), problems)

@@ -115,12 +115,26 @@ new_token() {
   head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n'
 }
 
+# host_config: what only the host knows. Flannel would take the interface of the default route, whichever that is when
+# k3s starts, and not the one with the node's address. https://docs.k3s.io/cli/agent#networking (flannel-iface)
+# Versions 1.8.0 to 1.8.4 of iptables spoil k3s's rules. https://docs.k3s.io/known-issues#iptables
+host_config() {
+  local address interface
+  address=$(sed -n "s/^node-ip: [\"']\{0,1\}\([^\"']*\)[\"']\{0,1\}\$/\1/p" <<<"$CONFIG")
+  interface=$(ip -oneline address show 2>/dev/null |
+    awk -v address="$address" '{ split($4, parts, "/") } parts[1] == address { print $2 }' | tail -n 1) || true
+  if [ -n "$interface" ]; then printf 'flannel-iface: "%s"\n' "$interface"; fi
+  if [[ $(iptables --version 2>/dev/null || true) =~ v1\.8\.[0-4]([^0-9]|$) ]]; then printf 'prefer-bundled-bin: true\n'; fi
+}
+
 # write_config: config.yaml from CONFIG and, on the first server, the tokens.
 write_config() {
-  local text=$CONFIG key value
+  local text=$CONFIG key value own
   # Since Kubernetes 1.35 the kubelet refuses cgroup version 1 unless told otherwise.
   # https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/ (failCgroupV1)
   if [ "$(cgroup_version)" = 1 ]; then text+=$'kubelet-arg:\n  - fail-cgroupv1=false\n'; fi
+  own=$(host_config)
+  text+=${own:+$own$'\n'}
   if [ "$MAKE_TOKENS" = 1 ]; then
     for key in token agent-token; do
       value=$(kept_token "$key" "$key")

@@ -5,6 +5,7 @@ import os
 import pulumi
 
 from infra.config.model import SshConfig, StackConfig
+from infra.hosts.check_list import HostNeeds, room_mib
 from infra.hosts.component import PiHosts
 from infra.k3s.component import K3sCluster, K3sClusterArgs
 from infra.k3s.release import k3s_release
@@ -30,7 +31,14 @@ def declare(config: StackConfig) -> StackOutputs:
         )
     k3s, ray = config.k3s, config.ray
     release = k3s_release(k3s.version, config.arch, k3s.mirror, k3s.install_script_sha256)
-    hosts = PiHosts("hosts", config.hosts, config.ssh, config.arch)
+    needs = HostNeeds(
+        arch=config.arch,
+        servers=len(config.servers),
+        # The same for every release: another one shall touch k3s alone.
+        sources=(release.install_script_url,),
+        room_mib=room_mib(ray.image),
+    )
+    hosts = PiHosts("hosts", config.hosts, config.ssh, needs)
     k3s_args = K3sClusterArgs(servers=config.servers, agents=config.agents, ssh=config.ssh, release=release)
     k3s_cluster = K3sCluster("k3s", k3s_args, hosts)
     provider = k3s_cluster.provider

@@ -13,6 +13,7 @@ from threading import Thread
 import pytest
 import yaml
 
+from infra.hosts.check_list import PREPARE
 from infra.k3s.config_files import render_agent_config, render_server_config
 from infra.k3s.release import k3s_release
 from tests.infra.fake_host import FakeHost, contents, make_host
@@ -202,6 +203,29 @@ def test_a_host_with_cgroup_version_1_lets_the_kubelet_start(tmp_path: Path, mir
     assert old.keys() == yaml.safe_load(texts[True]).keys()
 
 
+def test_pods_talk_over_the_interface_that_has_the_address_whatever_the_default_route(
+    tmp_path: Path, mirror: Mirror
+) -> None:
+    host = k3s_host(tmp_path)
+    (host.fake / "addresses").write_text(
+        "2: wlan0 inet 192.0.2.7/24 scope global wlan0\n3: eth0 inet 198.51.100.2/24 scope global eth0\n"
+    )
+    (host.fake / "routes").write_text("default via 192.0.2.1 dev wlan0\n")
+    assert install(host, mirror).returncode == 0
+    assert yaml.safe_load(host.read("etc/rancher/k3s/config.yaml"))["flannel-iface"] == "eth0"
+
+
+def test_k3s_uses_its_own_iptables_where_the_host_has_a_broken_one(tmp_path: Path, mirror: Mirror) -> None:
+    configs = {}
+    for version in ("1.8.2", "1.8.9"):
+        host = k3s_host(tmp_path / version)
+        host.program("iptables", f"echo 'iptables v{version} (nf_tables)'")
+        assert install(host, mirror).returncode == 0
+        configs[version] = yaml.safe_load(host.read("etc/rancher/k3s/config.yaml"))
+    assert configs["1.8.2"].get("prefer-bundled-bin") is True
+    assert "prefer-bundled-bin" not in configs["1.8.9"]
+
+
 def test_config_is_for_root_alone_and_says_who_owns_it(host: FakeHost, mirror: Mirror) -> None:
     install(host, mirror)
     file = host.root / "etc/rancher/k3s/config.yaml"
@@ -239,7 +263,7 @@ def test_tokens_of_a_lost_config_come_back_from_the_server(host: FakeHost, mirro
 
 def test_a_joining_host_gets_its_config_as_it_is(host: FakeHost, mirror: Mirror) -> None:
     result = install(host, mirror, role="agent")
-    assert host.read("etc/rancher/k3s/config.yaml") == AGENT_CONFIG
+    assert host.read("etc/rancher/k3s/config.yaml") == AGENT_CONFIG + 'flannel-iface: "eth0"\n'
     assert b"agent-secret" not in result.stdout + result.stderr
     assert "agent-secret" not in "\n".join(host.calls()) + host.read("var/lib/piray/k3s")
 
@@ -332,7 +356,7 @@ def test_an_install_that_ended_half_way_is_removed_by_undo_of_the_host(
     (host.fake / "install-fails").touch()
     install(host, mirror)
     assert contents(host.root) != fresh
-    assert host.run(["remote/remove_k3s.sh", "hosts/prepare.sh"], "undo", ARCH="arm64").returncode == 0
+    assert host.run(PREPARE, "undo", ARCH="arm64").returncode == 0
     assert contents(host.root) == fresh
 
 
