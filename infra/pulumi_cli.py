@@ -167,11 +167,17 @@ def _require_stack(pulumi: Path, stack: str, env: Mapping[str, str], *, create: 
         if not create:
             raise PulumiCliError(f"stack {stack!r} is not up: run `make up STACK={stack}` first")
         asked = ask("init", stack, "--no-select")
-        outputs = {}
-    elif not asked.returncode:
-        outputs = json.loads(asked.stdout)
     if asked.returncode:
         raise PulumiCliError(f"pulumi cannot use stack {stack!r}: {' '.join(asked.stderr.split())}")
+    return _outputs(asked.stdout)
+
+
+def _outputs(text: str) -> Mapping[str, Any]:
+    """Return a stack's outputs as the CLI prints them; none of a stack that has just been made."""
+    try:
+        outputs = json.loads(text)
+    except ValueError:
+        return {}
     return outputs if isinstance(outputs, dict) else {}
 
 

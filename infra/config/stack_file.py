@@ -56,8 +56,8 @@ def check_cores(path: Path, outputs: Mapping[str, Any]) -> None:
         check({**values, "hosts": hosts})
     except ConfigError as error:
         raise StackFileError(
-            f"{path.name}: {error}\nThe hosts had these cores at the last `make up`. If one is another Pi now, "
-            "give its cpus in piray:hosts."
+            f"{path.name}: {error}\nThe hosts had these cores at the last `make up`. If one is another Pi "
+            "now, give its cpus in piray:hosts."
         ) from None
 
 

@@ -26,8 +26,8 @@ def declare(config: StackConfig) -> StackOutputs:
     if config.ssh.proxy:
         # What joins Kubernetes and the runner knows no jump host.
         pulumi.info(
-            f"Kubernetes' API at {config.servers[0].address}, port {KUBERNETES_API_PORT}, must be reachable from "
-            "this machine without the jump host"
+            f"Kubernetes' API at {config.servers[0].address}, port {KUBERNETES_API_PORT}, must be reachable "
+            "from this machine without the jump host"
         )
     k3s, ray = config.k3s, config.ray
     release = k3s_release(k3s.version, config.arch, k3s.mirror, k3s.install_script_sha256)
