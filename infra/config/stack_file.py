@@ -62,9 +62,11 @@ def check_cores(path: Path, outputs: Mapping[str, Any]) -> None:
 
 
 def _with_cores(host: object, facts: Mapping[str, Any]) -> object:
-    found = facts.get(host.get("name")) if isinstance(host, dict) else None
+    if not isinstance(host, dict):
+        return host
+    found = facts.get(str(host.get("name")))
     cores = found.get("cores") if isinstance(found, dict) else None
-    return {"cpus": cores, **host} if isinstance(host, dict) and isinstance(cores, int) else host
+    return {"cpus": cores, **host} if isinstance(cores, int) else host
 
 
 def _read(path: Path) -> dict[str, Any] | None:
