@@ -18,11 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from infra.config.stack_file import StackFileError, check_stack_file
+from infra.config.stack_file import StackFileError, check_cores, check_stack_file
 from infra.local.nodes import undo
 from infra.local.wanted import LocalRayError
 from infra.names import PROJECT
-from infra.recovery.cut_off import cut_off_operations, take_up
+from infra.recovery.cut_off import cut_off_operations, outputs_of, take_up
 from infra.recovery.locks import LockedError, release_dead_locks
 from infra.remote import agent
 
@@ -127,9 +127,11 @@ def run(action: str, stack: str, options: Sequence[str] = ()) -> int:
         for line in release_dead_locks(name, PROJECT, env, PROJECT_DIR):
             print(f"piray: {line}", file=sys.stderr)
     cli = Cli(pulumi, stack, env, PROJECT_DIR)
-    state = _require_stack(cli, create=may_be_new, export=changes)
+    found = _require_stack(cli, create=may_be_new, export=changes)
+    if may_be_new:
+        check_cores(stack_file, outputs_of(found) if changes else found)
     if changes:
-        _take_up(cli, state, removing=action == "down")
+        _take_up(cli, found, removing=action == "down")
     code = _run_to_its_end([str(pulumi), *arguments], env)
     if action == "down" and code == 0:
         # An `up` that was cut off may have started Ray on this machine before Pulumi knew of it.
@@ -202,16 +204,19 @@ def _let_through(signals: Collection[signal.Signals]) -> None:
 
 
 def _require_stack(cli: "Cli", *, create: bool, export: bool) -> Mapping[str, Any]:
-    """See that Pulumi knows the stack, and return its state if asked for; the selected one stays selected."""
+    """See that Pulumi knows the stack; which one the user has selected stays as it is.
+
+    Returns:
+        The stack's state if asked for, else its outputs without the secrets; nothing for a new stack.
+    """
     question = ["export"] if export else ["output", "--json"]
     asked = cli.ask(*question, "--stack", cli.stack)
     if asked.returncode and "no stack named" in asked.stderr:
         if not create:
             raise PulumiCliError(f"stack {cli.stack!r} is not up: run `make up STACK={cli.stack}` first")
         asked = cli.ask("init", cli.stack, "--no-select")
-        export = False
     cli.refuse_failure(asked)
-    return _object(asked.stdout) if export else {}
+    return _object(asked.stdout)
 
 
 def _object(text: str) -> Mapping[str, Any]:

@@ -1,10 +1,14 @@
-"""Addresses that no Pi of a cluster can have, as far as the text of the config tells. Pure."""
+"""Addresses that hosts can have, and those that none can, as far as the text of the config tells. Pure."""
 
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from infra.config.problems import ProblemList
+from infra.config.problems import InvalidValueError, ProblemList
+
+# RFC 1123
+LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 # Of the pods and of the Services: k3s's defaults. https://docs.k3s.io/cli/server#networking
 CLUSTER_NETWORKS = (ipaddress.ip_network("10.42.0.0/16"), ipaddress.ip_network("10.43.0.0/16"))
@@ -44,3 +48,41 @@ def _rule(text: str) -> str:
     if last in _ENDS:
         return f"ends in .{last}, which in most networks stands for {_ENDS[last]}"
     return ""
+
+
+def parse_address(value: str) -> str:
+    """Return the address of a Pi in its standard spelling.
+
+    Raises:
+        InvalidValueError: If no other Pi can reach it.
+    """
+    remedy = (
+        "Give the fixed address of the Pi in your network, as in 198.51.100.11 (`hostname -I` on the Pi)."
+    )
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        raise InvalidValueError("is not an IP address (v4 or v6)", remedy) from None
+    if address.is_loopback or address.is_unspecified or address.is_multicast:
+        raise InvalidValueError(
+            "is a loopback, multicast or empty address, which no other Pi can reach", remedy
+        )
+    if isinstance(address, ipaddress.IPv6Address) and (address.scope_id or address.ipv4_mapped):
+        raise InvalidValueError("is an IPv6 address bound to one machine's view (%zone or ::ffff:…)", remedy)
+    return str(address)
+
+
+def parse_jump_host(value: str) -> str:
+    """Return the address of a jump host: an IP address, or a name in small letters.
+
+    Raises:
+        InvalidValueError: If it is neither.
+    """
+    remedy = "Give its IP address or its name in the DNS, as in 192.0.2.1 or gate.example.org."
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        labels = value.lower().removesuffix(".").split(".")
+        if not all(LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
+            raise InvalidValueError("is neither an IP address nor the name of a host", remedy) from None
+        return value.lower()

@@ -4,7 +4,6 @@ A check sees one value and nothing around it; rules between values are in `infra
 """
 
 import difflib
-import ipaddress
 import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator
 
+from infra.config.addresses import LABEL, parse_address, parse_jump_host
 from infra.config.problems import InvalidValueError
 from infra.config.ssh_keys import Secret, parse_host_key
 from infra.config.sudo_password import parse_sudo_password
@@ -36,7 +36,6 @@ MIN_HOST_MEMORY_MIB = 256
 MAX_HOST_MEMORY_MIB = 1024 * 1024
 
 _DIGITS = re.compile(r"[+-]?[0-9]{1,30}")
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LABEL_RULE = (
     "must be a name of at most 63 small letters, digits and hyphens, without a hyphen at its start or end "
     "(RFC 1123)"
@@ -121,36 +120,8 @@ def one_of(choices: Sequence[str], remedy: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _address(value: str) -> str:
-    remedy = (
-        "Give the fixed address of the Pi in your network, as in 198.51.100.11 (`hostname -I` on the Pi)."
-    )
-    try:
-        address = ipaddress.ip_address(value)
-    except ValueError:
-        raise InvalidValueError("is not an IP address (v4 or v6)", remedy) from None
-    if address.is_loopback or address.is_unspecified or address.is_multicast:
-        raise InvalidValueError(
-            "is a loopback, multicast or empty address, which no other Pi can reach", remedy
-        )
-    if isinstance(address, ipaddress.IPv6Address) and (address.scope_id or address.ipv4_mapped):
-        raise InvalidValueError("is an IPv6 address bound to one machine's view (%zone or ::ffff:…)", remedy)
-    return str(address)
-
-
-def _jump_host(value: str) -> str:
-    remedy = "Give its IP address or its name in the DNS, as in 192.0.2.1 or gate.example.org."
-    try:
-        return str(ipaddress.ip_address(value))
-    except ValueError:
-        labels = value.lower().removesuffix(".").split(".")
-        if not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
-            raise InvalidValueError("is neither an IP address nor the name of a host", remedy) from None
-        return value.lower()
-
-
 def _namespace(value: str) -> str:
-    if not _LABEL.fullmatch(value):
+    if not LABEL.fullmatch(value):
         raise InvalidValueError(_LABEL_RULE, "Choose a name such as ray.")
     if value == "default" or value.startswith("kube-"):
         raise InvalidValueError(
@@ -227,10 +198,10 @@ Role = Annotated[
     Literal["server", "agent"],
     one_of(("server", "agent"), "Write server for the Pi that runs Kubernetes itself, agent for the others."),
 ]
-HostName = Annotated[str, _pattern(_LABEL, _LABEL_RULE, "Give the Pi's own hostname, as in pi1.")]
+HostName = Annotated[str, _pattern(LABEL, _LABEL_RULE, "Give the Pi's own hostname, as in pi1.")]
 Namespace = Annotated[str, _string(_namespace)]
-Address = Annotated[str, _string(_address)]
-JumpHost = Annotated[str, _string(_jump_host)]
+Address = Annotated[str, _string(parse_address)]
+JumpHost = Annotated[str, _string(parse_jump_host)]
 HostKey = Annotated[str, _string(parse_host_key)]
 User = Annotated[
     str,

@@ -26,6 +26,51 @@ def check_stack_file(path: Path) -> None:
     Raises:
         StackFileError: If it is no YAML, or with every problem of the configuration.
     """
+    values = _read(path)
+    if values is None:
+        return
+    try:
+        check(values)
+    except ConfigError as error:
+        raise StackFileError(f"{path.name}: {error}") from None
+
+
+def check_cores(path: Path, outputs: Mapping[str, Any]) -> None:
+    """Check a stack file that is good by itself with the cores that its hosts had at the last `up`.
+
+    Only the cores: memory as the kernel counts it is less than what is printed on a Pi, which the rule is
+    made for.
+
+    Args:
+        path: The stack file; what it says of a host's cores counts.
+        outputs: The stack's outputs; `hosts` has what was found on each host.
+
+    Raises:
+        StackFileError: If there is no room for the head or the workers.
+    """
+    values, facts = _read(path), outputs.get("hosts")
+    if values is None or not isinstance(values.get("hosts"), list) or not isinstance(facts, dict):
+        return
+    hosts = [_with_cores(host, facts) for host in values["hosts"]]
+    try:
+        check({**values, "hosts": hosts})
+    except ConfigError as error:
+        raise StackFileError(
+            f"{path.name}: {error}\nThe hosts had these cores at the last `make up`. If one is another Pi "
+            "now, give its cpus in piray:hosts."
+        ) from None
+
+
+def _with_cores(host: object, facts: Mapping[str, Any]) -> object:
+    if not isinstance(host, dict):
+        return host
+    found = facts.get(str(host.get("name")))
+    cores = found.get("cores") if isinstance(found, dict) else None
+    return {"cpus": cores, **host} if isinstance(cores, int) else host
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return the values of a stack file by un-namespaced key; None where an environment adds to them."""
     try:
         contents = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
@@ -40,19 +85,15 @@ def check_stack_file(path: Path) -> None:
             f"{path.name}: it must hold `config:` with one `piray:KEY: value` per line below it"
         )
     if "environment" in contents:
-        return
+        return None
     config: Mapping[str, Any] = {str(key): value for key, value in (contents.get("config") or {}).items()}
     _check_prefixes(path.name, config)
     # Pulumi takes a key without a prefix for one of the project's.
-    values = {
+    return {
         key.removeprefix(f"{PROJECT}:"): _without_ciphertext(value)
         for key, value in config.items()
         if _prefix(key) in {PROJECT, ""}
     }
-    try:
-        check(values)
-    except ConfigError as error:
-        raise StackFileError(f"{path.name}: {error}") from None
 
 
 def _check_prefixes(file: str, config: Mapping[str, Any]) -> None:

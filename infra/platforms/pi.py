@@ -10,7 +10,7 @@ from infra.hosts.check_list import HostNeeds, room_mib
 from infra.hosts.component import PiHosts
 from infra.k3s.component import K3sCluster, K3sClusterArgs
 from infra.k3s.release import k3s_release
-from infra.names import DASHBOARD_PORT
+from infra.names import DASHBOARD_PORT, KUBERNETES_API_PORT
 from infra.outputs import StackOutputs
 from infra.pi_job.component import PiJob, PiJobArgs
 from infra.ray_cluster.component import RayCluster, RayClusterArgs
@@ -24,6 +24,12 @@ def declare(config: StackConfig) -> StackOutputs:
         RunError: If no login can succeed; before anything is changed.
     """
     _check_agent(config.ssh)
+    if config.ssh.proxy:
+        # What joins Kubernetes and the runner knows no jump host.
+        pulumi.info(
+            f"Kubernetes' API at {config.servers[0].address}, port {KUBERNETES_API_PORT}, must be reachable "
+            "from this machine without the jump host"
+        )
     k3s, ray = config.k3s, config.ray
     release = k3s_release(k3s.version, config.arch, k3s.mirror, k3s.install_script_sha256)
     needs = HostNeeds(

@@ -26,6 +26,17 @@ def cut_off_operations(state: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def outputs_of(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a stack's outputs; what is secret among them is still encrypted.
+
+    Args:
+        state: What `pulumi stack export` prints.
+    """
+    resources = (state.get("deployment") or {}).get("resources") or []
+    stacks = [one for one in resources if one["type"] == "pulumi:pulumi:Stack"]
+    return stacks[0].get("outputs") or {} if stacks else {}
+
+
 def take_up(state: Mapping[str, Any], *, removing: bool) -> dict[str, Any]:
     """Return a state without operations that were cut off, from which the next run does them again.
 

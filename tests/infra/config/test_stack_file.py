@@ -1,10 +1,11 @@
 """What is said of a stack file before Pulumi sees it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from infra.config.stack_file import StackFileError, check_stack_file
+from infra.config.stack_file import StackFileError, check_cores, check_stack_file
 
 
 def written(folder: Path, *lines: str) -> Path:
@@ -74,3 +75,41 @@ def test_a_password_in_clear_is_refused_and_not_repeated(tmp_path: Path, line: s
     assert "plain text" in said
     assert "hush7" not in said
     assert "777001" not in said
+
+
+CORES = {"hosts": {"pi1": {"cores": 4}, "pi2": {"cores": 4, "memoryMib": 1800}}}
+PIS = """hosts:
+    - {name: pi1, address: 198.51.100.1, role: server}
+    - {name: pi2, address: 198.51.100.2, role: agent}"""
+GOOD = ("piray:platform: pi", "piray:ssh: {user: pi}", "piray:insecureHostKeys: true", f"piray:{PIS}")
+
+
+def test_workers_for_which_the_hosts_of_the_last_up_lack_cores_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, *GOOD, "piray:workers: 2")
+    check_stack_file(path)
+    with pytest.raises(StackFileError) as caught:
+        check_cores(path, CORES)
+    said = str(caught.value)
+    assert "piray:workers = 2" in said
+    assert "agents hold 1 workers of 3 CPUs (pi2 1)" in said
+    assert "at the last `make up`" in said
+    assert "give its cpus in piray:hosts" in said
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        {},
+        {"hosts": "[secret]"},
+        {"hosts": {"pi2": "[secret]"}},
+        {"hosts": {"pi1": {"cores": 4}, "pi2": {"cores": 16}}},
+        {"hosts": {"pi1": {"cores": 4}}},
+    ],
+)
+def test_hosts_that_have_the_cores_or_are_not_known_are_fine(tmp_path: Path, outputs: dict[str, Any]) -> None:
+    check_cores(written(tmp_path, *GOOD, "piray:workers: 2"), outputs)
+
+
+def test_what_the_file_says_of_cores_counts(tmp_path: Path) -> None:
+    more = PIS.replace("role: agent", "role: agent, cpus: 16")
+    check_cores(written(tmp_path, *GOOD[:-1], f"piray:{more}", "piray:workers: 2"), CORES)

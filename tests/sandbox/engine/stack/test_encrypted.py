@@ -18,9 +18,8 @@ def test_the_program_gets_them_in_clear_and_is_told_which_keys_hold_any(scenario
     file = scenario.folder / "Pulumi.test.yaml"
     contents = yaml.safe_load(file.read_text()) or {}
     hosts = [{"name": "pi1", "number": 5}, {"name": "pi2"}]
-    file.write_text(
-        yaml.safe_dump({**contents, "config": {"scenario:hosts": hosts, "scenario:open": "here"}})
-    )
+    config = {"scenario:hosts": hosts, "scenario:open": "here"}
+    file.write_text(yaml.safe_dump({**contents, "config": config}))
     store = ["config", "set", "--stack", "test", "--secret"]
     for arguments in (["scenario:word", "it's"], ["--path", "scenario:hosts[1].word", "1234"]):
         done = scenario.pulumi(*store, *arguments)
