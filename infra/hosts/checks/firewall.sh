@@ -21,24 +21,45 @@ lan() {
   fi
 }
 
-# blocked <lines of allowed things>: what is needed and not among them; nothing where anything may come in.
+# holds <networks or addresses> <network>: is the whole network in one of them?
+holds() {
+  local source
+  for source in $1; do
+    [[ $source =~ ^[0-9.]+(/[0-9]+)?$ ]] || continue
+    [[ $source == */* ]] || source+=/32
+    if ((${source#*/} <= ${2#*/})) && overlap "$source" "$2"; then return 0; fi
+  done
+  return 1
+}
+
+# blocked <sources from which anything may come> <ports that are open>: what is needed and not let in.
 blocked() {
-  local rules=$1 port missing='' network
-  if grep -qwF "$(lan)" <<<"$rules" || grep -qE '^(Anywhere|0\.0\.0\.0/0) +ALLOW( IN)? +Anywhere' <<<"$rules"; then
-    missing=''
-  else
+  local port network missing=''
+  if ! holds "$1" "$(lan)"; then
     for port in $(needed_ports); do
-      grep -qE "(^|[ ,])(${port/:/[:-]}|${port%/*})([ ,]|\$)" <<<"$rules" || missing+="${missing:+, }$port"
+      grep -qE "(^|[ ,])(${port/:/[:-]}|${port%/*})([ ,]|\$)" <<<"$2" || missing+="${missing:+, }$port"
     done
   fi
   for network in "${CLUSTER_NETWORKS[@]}"; do
-    grep -qwF "$network" <<<"$rules" || missing+="${missing:+, }everything from $network"
+    holds "$1" "$network" || missing+="${missing:+, }everything from $network"
   done
   printf '%s' "$missing"
 }
 
+# tell_blocked <firewall> <what is missing> <sources from which anything may come> <remedy>: the other hosts may be let
+# in one by one, and then this host cannot know whether all of them are.
+tell_blocked() {
+  local source say=error
+  [ -n "$2" ] || return 0
+  for source in $3; do
+    if [[ $source =~ ^[0-9.]+$ ]] && overlap "$source/32" "$(lan)"; then say=warning; fi
+  done
+  "$say" firewall "the firewall $1 is on and does not let in: $2" \
+    "the nodes and pods of the cluster reach each other by these ports" "$4"
+}
+
 check_ufw() {
-  local rules missing status=0
+  local rules sources status=0
   rules=$(ufw status 2>/dev/null) || status=$?
   if ((status)); then
     # It tells nothing to who is not root.
@@ -48,23 +69,21 @@ check_ufw() {
     return
   fi
   grep -q '^Status: active' <<<"$rules" || return 0
-  missing=$(blocked "$(grep -w ALLOW <<<"$rules")")
-  [ -n "$missing" ] || return 0
-  error firewall "the firewall ufw is on and does not let in: $missing" \
-    "the nodes and pods of the cluster reach each other by these ports" \
+  rules=$(grep -w ALLOW <<<"$rules")
+  sources=$(sed -nE 's/^Anywhere +ALLOW( IN)? +//p' <<<"$rules" | sed 's|^Anywhere.*|0.0.0.0/0|')
+  tell_blocked ufw "$(blocked "$sources" "$rules")" "$sources" \
     "run: sudo ufw allow from $(lan); sudo ufw allow from 10.42.0.0/16; sudo ufw allow from 10.43.0.0/16 (or: sudo ufw disable)"
 }
 
 check_firewalld() {
-  local rules missing
+  local zone ports sources
   systemctl is-active --quiet firewalld 2>/dev/null || return 0
   [ "$(firewall-cmd --state 2>/dev/null)" = running ] || return 0
-  rules=$(firewall-cmd --list-ports 2>/dev/null; firewall-cmd --zone=trusted --list-sources 2>/dev/null)
-  if [ "$(firewall-cmd --get-default-zone 2>/dev/null)" = trusted ]; then return; fi
-  missing=$(blocked "$rules")
-  [ -n "$missing" ] || return 0
-  error firewall "firewalld is on and does not let in: $missing" \
-    "the nodes and pods of the cluster reach each other by these ports" \
+  zone=$(firewall-cmd --get-zone-of-interface="$INTERFACE" 2>/dev/null || firewall-cmd --get-default-zone 2>/dev/null || true)
+  if [ "$zone" = trusted ]; then return; fi
+  ports=$(firewall-cmd ${zone:+--zone="$zone"} --list-ports 2>/dev/null || true)
+  sources=$(firewall-cmd --zone=trusted --list-sources 2>/dev/null || true)
+  tell_blocked firewalld "$(blocked "$sources" "$ports")" "$sources" \
     "run: for net in $(lan) 10.42.0.0/16 10.43.0.0/16; do sudo firewall-cmd --permanent --zone=trusted --add-source=\$net; done; sudo firewall-cmd --reload"
 }
 

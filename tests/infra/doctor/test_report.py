@@ -1,6 +1,7 @@
 """What the doctor prints, and its exit status; the visits are made up."""
 
 import json
+import shutil
 from collections.abc import Sequence
 
 import pytest
@@ -10,6 +11,7 @@ from infra.doctor.channel import check_version
 from infra.doctor.finding import Finding, error, info, warning
 from infra.doctor.stack import DoctorError
 from infra.doctor.visit import Visit
+from infra.remote import agent
 from tests.infra.doctor.made import not_seen, stack, visit
 
 NEWEST = {"stable": "v1.36.5+k3s1", "v1.36": "v1.36.5+k3s1", "v1.35": "v1.35.9+k3s1"}
@@ -24,8 +26,8 @@ def visits(monkeypatch: pytest.MonkeyPatch) -> list[Visit]:
     monkeypatch.setattr(doctor, "read_stack", lambda name: stack("server", "agent", workers=1))
     monkeypatch.setattr(doctor, "visit_all", lambda *_: made)
     monkeypatch.setattr(doctor, "newest_by_channel", dict)
-    monkeypatch.setattr(doctor.agent, "judge", lambda *_, **__: doctor.agent.Verdict())
-    monkeypatch.setattr(doctor.shutil, "which", lambda name: name)
+    monkeypatch.setattr(agent, "judge", lambda *_, **__: agent.Verdict())
+    monkeypatch.setattr(shutil, "which", lambda name: name)
     return made
 
 
@@ -80,7 +82,7 @@ def test_what_no_look_can_be_taken_at_is_status_2(
         raise DoctorError(f"there is no stack file Pulumi.{name}.yaml")
 
     monkeypatch.setattr(doctor, "read_stack", refuse)
-    monkeypatch.setattr(doctor.shutil, "which", lambda name: name)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
     assert doctor.main(["home"]) == 2
     assert capsys.readouterr().err.startswith("piray: there is no stack file")
 
@@ -88,8 +90,8 @@ def test_what_no_look_can_be_taken_at_is_status_2(
 def test_an_agent_that_is_gone_is_an_error_of_the_stack(
     visits: list[Visit], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    verdict = doctor.agent.Verdict(problem="no SSH agent answers; run: unset SSH_AUTH_SOCK")
-    monkeypatch.setattr(doctor.agent, "judge", lambda *_, **__: verdict)
+    verdict = agent.Verdict(problem="no SSH agent answers; run: unset SSH_AUTH_SOCK")
+    monkeypatch.setattr(agent, "judge", lambda *_, **__: verdict)
     assert doctor.main(["home", "--json"]) == 1
     (finding,) = json.loads(capsys.readouterr().out)["findings"]
     assert (finding["what"], finding["remedy"]) == ("no SSH agent answers", "run: unset SSH_AUTH_SOCK")

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from workloads.cli import doctor
 from workloads.cli.app import main
 
 
@@ -19,7 +18,7 @@ def test_options_and_exit_status_are_passed_on(status: int, monkeypatch: pytest.
         called.append(arguments)
         return subprocess.CompletedProcess(arguments, status)
 
-    monkeypatch.setattr(doctor.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     result = CliRunner().invoke(main, ["doctor", "home", "--json", "--no-write-test"])
     assert result.exit_code == status
     assert called == [[sys.executable, "-m", "infra.doctor", "--json", "--no-write-test", "--", "home"]]
@@ -32,7 +31,7 @@ def test_the_stack_may_be_named_as_for_the_other_commands(monkeypatch: pytest.Mo
         called.append(arguments)
         return subprocess.CompletedProcess(arguments, 0)
 
-    monkeypatch.setattr(doctor.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     assert CliRunner().invoke(main, ["doctor", "--stack", "home"]).exit_code == 0
     assert called[0][-1] == "home"
     assert CliRunner().invoke(main, ["doctor"]).exit_code == 2
