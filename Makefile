@@ -22,7 +22,7 @@ check: $(VENV)/.installed-dev ## check format, lint, types, imports, shell scrip
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/shellcheck -x infra/*/*.sh $(wildcard sandbox/*/*.sh) .ci/run .ci/packages .github/scripts/*.sh
+	$(BIN)/shellcheck -x infra/*/*.sh infra/*/*/*.sh $(wildcard sandbox/*/*.sh) .ci/run .ci/packages .github/scripts/*.sh
 	$(BIN)/zizmor --offline --quiet .github
 
 up preview down: $(VENV)/.installed ## apply, preview or remove a stack, for example: make up STACK=home

@@ -24,6 +24,7 @@ from infra.local.wanted import LocalRayError
 from infra.names import PROJECT
 from infra.recovery.cut_off import cut_off_operations, take_up
 from infra.recovery.locks import LockedError, release_dead_locks
+from infra.remote import agent
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
@@ -68,6 +69,9 @@ def environment(pulumi: Path, env: Mapping[str, str]) -> dict[str, str]:
     result = dict(env)
     result["PATH"] = os.pathsep.join([str(pulumi.parent), env.get("PATH", os.defpath)])
     result.setdefault("PULUMI_SKIP_UPDATE_CHECK", "true")
+    # Pulumi's SSH client stops at a socket where nobody answers, though it may have a key of its own.
+    if agent.VARIABLE in env and not agent.answers(env[agent.VARIABLE]):
+        del result[agent.VARIABLE]
     if "PULUMI_CONFIG_PASSPHRASE" not in env and "PULUMI_CONFIG_PASSPHRASE_FILE" not in env:
         result["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(_passphrase_file(env))
     return result

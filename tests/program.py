@@ -146,8 +146,10 @@ def run_program(
 ) -> Program:
     """Run the program as `pulumi preview` or `pulumi up` would, with answers in place of the providers."""
     monitor = RecordingMonitor(Answers(answer))
-    # A Ray of the developer's own is none of the program's business here.
-    with patch.dict(os.environ, {"XDG_STATE_HOME": os.devnull}):
+    # A Ray and an SSH agent of the developer's own are none of the program's business here.
+    environment = patch.dict(os.environ, {"XDG_STATE_HOME": os.devnull, "SSH_AUTH_SOCK": "/agent"})
+    agent = patch.multiple("infra.remote.agent", answers=lambda _: True, read_keys=lambda _: ["SHA256:one"])
+    with environment, agent:
         run_under_mocks(
             lambda: runpy.run_path(str(MAIN), run_name="__main__"),
             monitor,

@@ -87,7 +87,7 @@ def test_the_image_is_made_from_the_versions_of_the_project() -> None:
 
 def test_the_defaults_of_a_stack_are_the_pinned_versions() -> None:
     hosts = [{"name": "pi1", "address": "198.51.100.11", "role": "server"}]
-    config = parse({"platform": "pi", "hosts": hosts, "insecureHostKeys": True})
+    config = parse({"platform": "pi", "hosts": hosts, "ssh": {"user": "pi"}, "insecureHostKeys": True})
     assert (config.k3s.version, config.ray.version) == (versions.K3S, versions.RAY)
     assert config.k3s.install_script_sha256 == versions.K3S_INSTALL_SCRIPT_SHA256
     assert config.ray.runtime_packages == versions.OFFICIAL_IMAGE_LACKS

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator
 
 from infra.config.problems import InvalidValueError
-from infra.config.ssh_keys import parse_host_key
+from infra.config.ssh_keys import Secret, parse_host_key
+from infra.config.sudo_password import parse_sudo_password
 from infra.versions import K3S, NUMBA, RAY
 
 # Kubernetes counts replicas and completions with 32 bits.
@@ -137,6 +138,17 @@ def _address(value: str) -> str:
     return str(address)
 
 
+def _jump_host(value: str) -> str:
+    remedy = "Give its IP address or its name in the DNS, as in 192.0.2.1 or gate.example.org."
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        labels = value.lower().removesuffix(".").split(".")
+        if not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
+            raise InvalidValueError("is neither an IP address nor the name of a host", remedy) from None
+        return value.lower()
+
+
 def _namespace(value: str) -> str:
     if not _LABEL.fullmatch(value):
         raise InvalidValueError(_LABEL_RULE, "Choose a name such as ray.")
@@ -195,8 +207,14 @@ def image_name_and_tag(image: str) -> tuple[str, str | None]:
     return match["name"], match["tag"]
 
 
+def _digits_or_text(value: object) -> str:
+    return _text(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+
+
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Text = Annotated[str, _string(str)]
+# YAML takes digits for a number.
+DigitsOrText = Annotated[str, BeforeValidator(_digits_or_text)]
 Platform = Annotated[
     Literal["pi", "local"],
     one_of(("pi", "local"), "Write pi for Raspberry Pis, local for this machine alone."),
@@ -212,10 +230,17 @@ Role = Annotated[
 HostName = Annotated[str, _pattern(_LABEL, _LABEL_RULE, "Give the Pi's own hostname, as in pi1.")]
 Namespace = Annotated[str, _string(_namespace)]
 Address = Annotated[str, _string(_address)]
+JumpHost = Annotated[str, _string(_jump_host)]
 HostKey = Annotated[str, _string(parse_host_key)]
 User = Annotated[
-    str, _pattern(_USER, "is not the name of a Linux user", "Give the user you log in as, as in pi.")
+    str,
+    _pattern(
+        _USER,
+        "is not the name of a Linux user",
+        "Give the user you log in as (`whoami` prints it on the Pi).",
+    ),
 ]
+SudoPassword = Annotated[Secret, BeforeValidator(parse_sudo_password)]
 K3sVersion = Annotated[
     str,
     _pattern(
@@ -251,6 +276,7 @@ Port = Annotated[int, _number(1, 65535, "SSH listens on 22 unless you changed it
 HostMemory = Annotated[
     int, _number(MIN_HOST_MEMORY_MIB, MAX_HOST_MEMORY_MIB, "Give MiB: a Pi with 4 GB has 4096.")
 ]
+HostCpus = Annotated[int, _number(1, 1024, "Give the number that `nproc` prints on the Pi: most have 4.")]
 HeadMemory = Annotated[
     int,
     _number(

@@ -31,6 +31,10 @@ class HostConfig(_Section):
         role: "server" or "agent", in the sense of k3s.
         host_key: `<type> <base64>`; None only where the stack says insecureHostKeys.
         memory_mib: Memory in MiB; None if not given.
+        cpus: Number of cores; None if not given.
+        user: Who logs in there; None for the stack's user.
+        port: Port of its SSH server; None for the stack's port.
+        sudo_password: What its sudo asks for; None for the stack's password.
     """
 
     name: fields.HostName
@@ -38,11 +42,32 @@ class HostConfig(_Section):
     role: fields.Role
     host_key: fields.HostKey | None = None
     memory_mib: fields.HostMemory | None = None
+    cpus: fields.HostCpus | None = None
+    user: fields.User | None = None
+    port: fields.Port | None = None
+    sudo_password: fields.SudoPassword | None = None
+
+
+class ProxyConfig(_Section):
+    """A jump host: the only way to the Pis, reached by SSH with the same key.
+
+    Attributes:
+        address: IP address or name.
+        port: Port of its SSH server.
+        user: Who logs in there; None for the stack's user.
+        host_key: As that of a Pi.
+    """
+
+    address: fields.JumpHost
+    port: fields.Port = 22
+    user: fields.User | None = None
+    host_key: fields.HostKey | None = None
 
 
 class _SshLogin(_Section):
-    user: fields.User = "pi"
+    user: fields.User | None = None
     port: fields.Port = 22
+    proxy: ProxyConfig | None = None
 
 
 class SshKeys(_SshLogin):
@@ -55,12 +80,29 @@ class SshConfig(_SshLogin):
     """How to log in on every Pi.
 
     Attributes:
-        user: Needs sudo without a password.
+        user: Who logs in, and may run sudo; None where every host has a user of its own.
         port: Port of the SSH server.
+        proxy: Jump host; None where the Pis are reached directly.
         private_key: Contents of a private key without passphrase; None where the SSH agent is used.
+        sudo_password: What sudo asks for; None where it asks for nothing.
     """
 
     private_key: Secret | None = None
+    sudo_password: Secret | None = None
+
+    def user_on(self, host: HostConfig) -> str:
+        """Return who logs in on a host."""
+        user = host.user or self.user
+        assert user is not None, "the rules of infra/config/rules.py let no such stack pass"
+        return user
+
+    def port_on(self, host: HostConfig) -> int:
+        """Return the port of a host's SSH server."""
+        return host.port or self.port
+
+    def sudo_password_on(self, host: HostConfig) -> Secret | None:
+        """Return what sudo asks for on a host."""
+        return host.sudo_password or self.sudo_password
 
 
 class K3sConfig(_Section):
@@ -82,6 +124,7 @@ class RayKeys(_Section):
 
     version: fields.RayVersion = RAY
     image: fields.Image | None = None
+    image_registry_plain_http: fields.Switch = False
     runtime_packages: fields.Requirements | None = None
     head_cpus: fields.Cpus = 1
     head_memory_mib: fields.HeadMemory = 2048
@@ -95,6 +138,7 @@ class RayConfig(RayKeys):
     Attributes:
         version: Exact Ray version, that of the image.
         image: Image reference with a fixed tag or digest.
+        image_registry_plain_http: Whether the registry of the image speaks HTTP without TLS.
         runtime_packages: Requirements that the image lacks and every job brings.
     """
 
@@ -134,6 +178,7 @@ class StackKeys(_StackSettings):
 
     ssh: SshKeys = SshKeys()
     ssh_private_key: fields.Text = ""
+    sudo_password: fields.DigitsOrText = ""
     ray: RayKeys = RayKeys()
 
 

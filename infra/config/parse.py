@@ -12,6 +12,7 @@ from infra.config.model import (
     HostConfig,
     K3sConfig,
     PiJobConfig,
+    ProxyConfig,
     RayConfig,
     SshConfig,
     StackConfig,
@@ -21,6 +22,8 @@ from infra.config.problems import HIDDEN, InvalidValueError, ProblemList
 from infra.config.reader import decode, read_section
 from infra.config.rules import OFFICIAL_IMAGE, check_rules
 from infra.config.ssh_keys import Secret, parse_private_key, read_key_file
+from infra.config.sudo_password import KEY as SUDO_PASSWORD
+from infra.config.sudo_password import check_stored_encrypted, parse_sudo_password
 from infra.versions import IMAGE_PYTHON, OFFICIAL_IMAGE_LACKS
 
 _PRIVATE_KEY = "sshPrivateKey"
@@ -29,7 +32,7 @@ _PRIVATE_KEY = "sshPrivateKey"
 def parse(
     values: Mapping[str, object],
     read_file: Callable[[str], str] = read_key_file,
-    secret_keys: frozenset[str] = frozenset({_PRIVATE_KEY}),
+    secret_keys: frozenset[str] = frozenset({_PRIVATE_KEY, SUDO_PASSWORD}),
 ) -> StackConfig:
     """Turn the raw configuration into a typed one.
 
@@ -41,14 +44,10 @@ def parse(
     Raises:
         ConfigError: With every problem there is.
     """
-    problems = ProblemList(secret_keys | {_PRIVATE_KEY})
-    raw = decode(StackKeys, values)
-    tree = read_section(StackKeys, raw, (), problems)
-    private_key = _read_private_key(tree, secret_keys, read_file, problems)
-    check_rules(tree, raw, problems)
-    problems.raise_if_any()
+    tree, secrets = _read(values, read_file, secret_keys)
     hosts = [HostConfig(**host) for host in tree.pop("hosts")]
-    ssh = SshConfig(user=tree["ssh"]["user"], port=tree["ssh"]["port"], private_key=private_key)
+    proxy = ProxyConfig(**tree["ssh"]["proxy"]) if tree["ssh"]["proxy"] else None
+    ssh = SshConfig(user=tree["ssh"]["user"], port=tree["ssh"]["port"], proxy=proxy, **secrets)
     ray = RayConfig(**_ray_defaults(tree))
     rest = {name: tree[name] for name in ("platform", "arch", "namespace", "insecure_host_keys", "workers")}
     return StackConfig(
@@ -59,6 +58,47 @@ def parse(
         k3s=K3sConfig(**tree["k3s"]),
         pi_job=PiJobConfig(**tree["pi_job"]),
     )
+
+
+def check(values: Mapping[str, object], read_file: Callable[[str], str] = read_key_file) -> None:
+    """Check a configuration as a stack file holds it, with ENCRYPTED in place of what cannot be read.
+
+    Args:
+        values: Un-namespaced key → value.
+        read_file: As for `parse`.
+
+    Raises:
+        ConfigError: With every problem there is.
+    """
+    _read(values, read_file, frozenset())
+
+
+def _read(
+    values: Mapping[str, object], read_file: Callable[[str], str], secret_keys: frozenset[str]
+) -> tuple[dict[str, Any], dict[str, Secret | None]]:
+    """Return the fields, and the secrets of the SSH login."""
+    problems = ProblemList(secret_keys)
+    raw = decode(StackKeys, values)
+    tree = read_section(StackKeys, raw, (), problems)
+    secrets = {
+        "private_key": _read_private_key(tree, secret_keys, read_file, problems),
+        "sudo_password": _read_sudo_password(tree, problems),
+    }
+    check_stored_encrypted(tree, secret_keys, problems)
+    check_rules(tree, raw, problems)
+    problems.raise_if_any()
+    return tree, secrets
+
+
+def _read_sudo_password(tree: Mapping[str, Any], problems: ProblemList) -> Secret | None:
+    text: str = tree.get("sudo_password", "")
+    if not text or tree.get("platform") == "local":
+        return None
+    try:
+        return parse_sudo_password(text)
+    except InvalidValueError as error:
+        problems.add((SUDO_PASSWORD,), HIDDEN, error.rule, error.remedy)
+        return None
 
 
 def _read_private_key(

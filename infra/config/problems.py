@@ -16,6 +16,8 @@ MAX_SHOWN_CHARACTERS = 80
 ABSENT = object()
 # The value is not for the screen: it is, or may be, a secret.
 HIDDEN = object()
+# Never shown, wherever it stands and whether or not it is encrypted.
+_SECRET_NAMES = frozenset({"sudoPassword", "sshPrivateKey"})
 
 
 class InvalidValueError(ValueError):
@@ -88,8 +90,19 @@ class ProblemList:
             rule: What is wrong, as the end of a sentence.
             remedy: What to do, as a sentence.
         """
-        shown = "[secret]" if path[0] in self._secret_keys and value is not ABSENT else show_value(value)
+        shown = "[secret]" if self._is_secret(path) and value is not ABSENT else show_value(value)
         self.problems.append(Problem(path=show_path(path), value=shown, rule=rule, remedy=remedy))
+
+    def _is_secret(self, path: Sequence[str | int]) -> bool:
+        """Say whether a value may not be shown.
+
+        One encrypted password makes the whole list of hosts a secret one for Pulumi; what else is in an entry
+        may be told, for a message without its value would be of little use.
+        """
+        if not _SECRET_NAMES.isdisjoint(path):
+            return True
+        in_entry = path[0] == "hosts" and len(path) > 2  # noqa: PLR2004 — key, index, field
+        return path[0] in self._secret_keys and not in_entry
 
     def raise_if_any(self) -> None:
         """Raise ConfigError with every problem that was added, if there is one."""

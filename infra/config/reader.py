@@ -11,10 +11,13 @@ from functools import cache
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from infra.config.problems import ABSENT, InvalidValueError, ProblemList
 from infra.names import camel_case
+
+# In place of a value that is encrypted and cannot be read here: taken to be good, and no field of the result.
+ENCRYPTED = object()
 
 
 def decode(section: type[BaseModel], values: Mapping[str, object]) -> dict[str, object]:
@@ -56,6 +59,8 @@ def read_section(
         Field name → value, defaults filled in. A field with a mistake is missing. An object is a dict like
         this one; a list of objects is a list of such dicts, one for each entry, in their order.
     """
+    if raw is ENCRYPTED:
+        return {}
     if not isinstance(raw, Mapping):
         problems.add(path, raw, "must hold keys with values", "Write one `key: value` per line below it.")
         return {}
@@ -101,6 +106,8 @@ def _read_field(
     values: dict[str, Any],
 ) -> None:
     """Read one field that is given, and store it in `values` if it is good."""
+    if raw is ENCRYPTED or (isinstance(raw, list) and ENCRYPTED in raw and not _entry_of(section, name)):
+        return
     if raw is None:
         problems.add(path, raw, "is empty", "Write a value, or delete the line to get the default.")
     elif inner := _section_of(section, name):
@@ -141,7 +148,7 @@ def _type_of(section: type[BaseModel], name: str) -> Any:
 
 @cache
 def _adapter(section: type[BaseModel], name: str) -> TypeAdapter[Any]:
-    return TypeAdapter(_type_of(section, name))
+    return TypeAdapter(_type_of(section, name), config=ConfigDict(arbitrary_types_allowed=True))
 
 
 def _section_of(section: type[BaseModel], name: str) -> type[BaseModel] | None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import yaml
 
-from infra.config.parse import parse
+from infra.config.parse import check
 from infra.config.problems import ConfigError
+from infra.config.reader import ENCRYPTED
 from infra.names import PROJECT
 
 
@@ -44,12 +45,12 @@ def check_stack_file(path: Path) -> None:
     _check_prefixes(path.name, config)
     # Pulumi takes a key without a prefix for one of the project's.
     values = {
-        key.removeprefix(f"{PROJECT}:"): value
+        key.removeprefix(f"{PROJECT}:"): _without_ciphertext(value)
         for key, value in config.items()
-        if _prefix(key) in {PROJECT, ""} and not _holds_secret(value)
+        if _prefix(key) in {PROJECT, ""}
     }
     try:
-        parse(values)
+        check(values)
     except ConfigError as error:
         raise StackFileError(f"{path.name}: {error}") from None
 
@@ -70,7 +71,10 @@ def _prefix(key: str) -> str:
     return key.rpartition(":")[0]
 
 
-def _holds_secret(value: object) -> bool:
+def _without_ciphertext(value: object) -> object:
+    """Return the value with ENCRYPTED in place of what is encrypted: a mapping with `secure` alone."""
     if isinstance(value, dict):
-        return "secure" in value or any(_holds_secret(item) for item in value.values())
-    return isinstance(value, list) and any(_holds_secret(item) for item in value)
+        if list(value) == ["secure"] and isinstance(value["secure"], str):
+            return ENCRYPTED
+        return {key: _without_ciphertext(item) for key, item in value.items()}
+    return [_without_ciphertext(item) for item in value] if isinstance(value, list) else value

@@ -1,6 +1,5 @@
 """Hosts made ready for Kubernetes: checked, kernel options set, rebooted where needed, verified."""
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -9,9 +8,10 @@ import pulumi
 from pulumi_command import remote
 
 from infra.config.model import HostConfig, SshConfig
+from infra.hosts.check_list import PREPARE, HostNeeds
 from infra.hosts.prepared import TakenNames, parse_prepared, verify_variables
 from infra.names import HOSTS_TYPE
-from infra.remote.command import Script, remote_script
+from infra.remote.command import Script, answer, remote_script
 
 
 class PiHosts(pulumi.ComponentResource):
@@ -25,7 +25,7 @@ class PiHosts(pulumi.ComponentResource):
         name: Name of the resource.
         hosts: The hosts; of two with the same hostname the first one keeps it.
         ssh: How to log in on each of them.
-        arch: "arm64" or "amd64", which every host must have.
+        needs: What every host is checked for.
         opts: Options of the resource.
 
     Attributes:
@@ -42,7 +42,7 @@ class PiHosts(pulumi.ComponentResource):
         name: str,
         hosts: Sequence[HostConfig],
         ssh: SshConfig,
-        arch: str,
+        needs: HostNeeds,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(HOSTS_TYPE, name, None, opts)
@@ -50,8 +50,8 @@ class PiHosts(pulumi.ComponentResource):
         earlier = pulumi.Output.from_input(None)
         self.verified = {}
         for host in hosts:
-            prepare = self._prepare(host, ssh, arch)
-            prepared = prepare.stdout.apply(partial(parse_prepared, host))
+            prepare = self._prepare(host, ssh, needs)
+            prepared = answer(host, prepare).apply(partial(parse_prepared, host))
             # Only the hosts before this one: a host added at the end of the config leaves the others' inputs
             # known in the preview.
             variables = pulumi.Output.all(prepared, earlier).apply(
@@ -59,17 +59,17 @@ class PiHosts(pulumi.ComponentResource):
             )
             self.verified[host.name] = self._verify(host, ssh, prepare, variables)
             earlier = waited_for(variables)
-        self.facts = {host: facts_of(command) for host, command in self.verified.items()}
+        self.facts = {host.name: facts_of(host, self.verified[host.name]) for host in hosts}
         self.register_outputs({"facts": self.facts})
 
-    def _prepare(self, host: HostConfig, ssh: SshConfig, arch: str) -> remote.Command:
+    def _prepare(self, host: HostConfig, ssh: SshConfig, needs: HostNeeds) -> remote.Command:
         return remote_script(
             f"{host.name}-prepare",
             host,
             ssh,
             Script(
-                files=["remote/remove_k3s.sh", "hosts/prepare.sh"],
-                variables={"ARCH": arch},
+                files=PREPARE,
+                variables=needs.variables(host),
                 undo=True,
             ),
             pulumi.ResourceOptions(parent=self),
@@ -91,10 +91,9 @@ class PiHosts(pulumi.ComponentResource):
         )
 
 
-def facts_of(verify: remote.Command) -> pulumi.Output[Mapping[str, Any]]:
-    """Return what verify.sh found; no secret, though the Command has one among its inputs."""
-    facts: pulumi.Output[Mapping[str, Any]] = verify.stdout.apply(json.loads)
-    return pulumi.Output.unsecret(facts)
+def facts_of(host: HostConfig, verify: remote.Command) -> pulumi.Output[Mapping[str, Any]]:
+    """Return what verify.sh found; no secret, though the Command has some among its inputs."""
+    return pulumi.Output.unsecret(answer(host, verify))
 
 
 def waited_for(output: pulumi.Output[Any]) -> pulumi.Output[None]:

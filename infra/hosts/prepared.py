@@ -1,8 +1,8 @@
 """What prepare.sh says about each host, and whether two of them share a name. Pure; no Pulumi."""
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from infra.config.model import HostConfig
 
@@ -93,9 +93,8 @@ def verify_variables(host: PreparedHost, conflict: Conflict) -> dict[str, str]:
     }
 
 
-def parse_prepared(host: HostConfig, text: str) -> PreparedHost:
-    """Parse the JSON line of prepare.sh."""
-    said = json.loads(text)
+def parse_prepared(host: HostConfig, said: Mapping[str, Any]) -> PreparedHost:
+    """Return the answer of prepare.sh as an object."""
     return PreparedHost(
         name=host.name,
         address=str(host.address),

@@ -21,7 +21,7 @@ check_names() {
   if [ -n "$TAKEN_MACHINE_ID" ] && [ "$(machine_id)" = "$TAKEN_MACHINE_ID" ]; then
     problem "/etc/machine-id is the same as that of $MACHINE_OWNER" \
       "it is the same host under two addresses, or a copied card" \
-      "correct the address, or run: sudo rm /etc/machine-id && sudo systemd-machine-id-setup; then run make up again"
+      "correct the address, or run: sudo rm -f /etc/machine-id /var/lib/dbus/machine-id && sudo systemd-machine-id-setup; then run make up again"
   fi
 }
 

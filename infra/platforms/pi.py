@@ -1,8 +1,12 @@
 """Platform `pi`: hosts over SSH, k3s on them, and Ray and the π Job on that."""
 
+import os
+
 import pulumi
 
-from infra.config.model import StackConfig
+from infra.config.model import SshConfig, StackConfig
+from infra.config.rules import registry_of
+from infra.hosts.check_list import HostNeeds, room_mib
 from infra.hosts.component import PiHosts
 from infra.k3s.component import K3sCluster, K3sClusterArgs
 from infra.k3s.release import k3s_release
@@ -10,14 +14,34 @@ from infra.names import DASHBOARD_PORT
 from infra.outputs import StackOutputs
 from infra.pi_job.component import PiJob, PiJobArgs
 from infra.ray_cluster.component import RayCluster, RayClusterArgs
+from infra.remote import agent
 
 
 def declare(config: StackConfig) -> StackOutputs:
-    """Declare the resources of a stack of Pis and return its outputs."""
+    """Declare the resources of a stack of Pis and return its outputs.
+
+    Raises:
+        RunError: If no login can succeed; before anything is changed.
+    """
+    _check_agent(config.ssh)
     k3s, ray = config.k3s, config.ray
     release = k3s_release(k3s.version, config.arch, k3s.mirror, k3s.install_script_sha256)
-    hosts = PiHosts("hosts", config.hosts, config.ssh, config.arch)
-    k3s_args = K3sClusterArgs(servers=config.servers, agents=config.agents, ssh=config.ssh, release=release)
+    needs = HostNeeds(
+        arch=config.arch,
+        servers=len(config.servers),
+        # The same for every release: another one shall touch k3s alone.
+        sources=(release.install_script_url,),
+        room_mib=room_mib(ray.image),
+    )
+    hosts = PiHosts("hosts", config.hosts, config.ssh, needs)
+    k3s_args = K3sClusterArgs(
+        servers=config.servers,
+        agents=config.agents,
+        ssh=config.ssh,
+        release=release,
+        image=ray.image,
+        plain_http_registry=registry_of(ray.image) if ray.image_registry_plain_http else None,
+    )
     k3s_cluster = K3sCluster("k3s", k3s_args, hosts)
     provider = k3s_cluster.provider
     ray_args = RayClusterArgs(ray=ray, workers=config.workers, namespace=config.namespace, arch=config.arch)
@@ -38,3 +62,14 @@ def declare(config: StackConfig) -> StackOutputs:
         pi_job=pi_job.summary,
         hosts=hosts.facts,
     )
+
+
+def _check_agent(ssh: SshConfig) -> None:
+    # A preview needs no SSH.
+    if pulumi.runtime.is_dry_run():
+        return
+    verdict = agent.judge(os.environ, private_key=ssh.private_key is not None)
+    if verdict.problem:
+        raise pulumi.RunError(f"{verdict.problem}. Nothing has been changed.")
+    if verdict.warning:
+        pulumi.warn(verdict.warning)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from infra.config.model import RayConfig
+from infra.config.room import SPARED_MILLIS
 from infra.names import (
     CLIENT_SERVER_PORT,
     DASHBOARD_AGENT_GRPC_PORT,
@@ -30,9 +31,6 @@ _PROBE_PERIOD_S = 5
 _MIB = 1024 * 1024
 _LOG_BYTES = 16 * _MIB
 
-# Not all of the CPUs are asked for: CoreDNS and the like ask for 300m together, and a head and a worker
-# of three CPUs have to fit beside them on a Pi with four.
-_SPARED_MILLIS = 250
 # What Ray's own processes may take beyond its tasks, so that they are not throttled together.
 _HEAD_EXTRA_MILLIS = 1000
 _WORKER_EXTRA_MILLIS = 500
@@ -190,4 +188,4 @@ def _probes(readiness: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _resources(cpus: int, extra_millis: int, memory_mib: int) -> dict[str, dict[str, str]]:
     millis = 1000 * cpus
-    return resources(millis - _SPARED_MILLIS, millis + extra_millis, memory_mib)
+    return resources(millis - SPARED_MILLIS, millis + extra_millis, memory_mib)

@@ -6,11 +6,14 @@ varies, secrets included, travels on stdin. pulumi-command gives the same stdin 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import pulumi
 from pulumi_command import remote
 
 from infra.config.model import HostConfig, SshConfig
+from infra.remote.answer import AnswerError, parse_answer
 from infra.remote.connection import connection
 from infra.remote.stdin import render_stdin
 
@@ -67,7 +70,7 @@ def remote_script(
         update=APPLY,
         delete=UNDO if script.undo else None,
         triggers=list(script.triggers) or None,
-        stdin=_stdin(host, script),
+        stdin=_stdin(host, ssh, script),
         # Setting variables over SSH needs AcceptEnv on the host.
         add_previous_output_in_env=False,
         logging=remote.Logging.NONE,
@@ -75,15 +78,32 @@ def remote_script(
     )
 
 
-def _stdin(host: HostConfig, script: Script) -> pulumi.Input[str]:
+def answer(host: HostConfig, command: remote.Command) -> pulumi.Output[Mapping[str, Any]]:
+    """Return what a script has answered on a host; as secret as what the Command prints."""
+    return command.stdout.apply(partial(_parse, host.name))
+
+
+def _parse(host: str, stdout: str) -> Mapping[str, Any]:
+    try:
+        return parse_answer(host, stdout)
+    except AnswerError as error:
+        # Shown without a traceback.
+        raise pulumi.RunError(str(error)) from None
+
+
+def _stdin(host: HostConfig, ssh: SshConfig, script: Script) -> pulumi.Input[str]:
+    password = ssh.sudo_password_on(host)
+
     def render(variables: Mapping[str, str]) -> str:
-        return render_stdin(script.files, {"HOST": host.name, **variables})
+        return render_stdin(
+            script.files, {"HOST": host.name, **variables}, password.reveal() if password else None
+        )
 
     variables = script.variables
     stdin: pulumi.Input[str] = (
         variables.apply(render) if isinstance(variables, pulumi.Output) else render(variables)
     )
-    return pulumi.Output.secret(stdin) if script.secret else stdin
+    return pulumi.Output.secret(stdin) if script.secret or password else stdin
 
 
 def _options(script: Script) -> pulumi.ResourceOptions:

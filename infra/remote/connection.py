@@ -21,17 +21,37 @@ def connection(host: HostConfig, ssh: SshConfig, *, across_reboot: bool = False)
 
     Args:
         host: The host; without a host key (piray:insecureHostKeys) whatever key it shows is accepted.
-        ssh: User, port and private key; without a key the SSH agent is asked.
+        ssh: User, port, private key and jump host; without a key the SSH agent is asked.
         across_reboot: Wait about ten minutes for a host that is restarting, instead of giving up after
             seconds.
     """
+    private_key = Output.secret(ssh.private_key.reveal()) if ssh.private_key else None
     return remote.ConnectionArgs(
         host=host.address,
-        port=ssh.port,
-        user=ssh.user,
-        private_key=Output.secret(ssh.private_key.reveal()) if ssh.private_key else None,
-        # The provider wants type and key; a comment behind them would be part of the key.
-        host_key=" ".join(host.host_key.split()[:2]) if host.host_key else None,
+        port=ssh.port_on(host),
+        user=ssh.user_on(host),
+        private_key=private_key,
+        host_key=_bare(host.host_key),
+        proxy=_proxy(ssh, private_key),
         dial_error_limit=_DIAL_ERRORS_ACROSS_REBOOT if across_reboot else _DIAL_ERRORS,
         per_dial_timeout=_DIAL_TIMEOUT_ACROSS_REBOOT_S if across_reboot else _DIAL_TIMEOUT_S,
     )
+
+
+def _proxy(ssh: SshConfig, private_key: Output[str] | None) -> remote.ProxyConnectionArgs | None:
+    if ssh.proxy is None:
+        return None
+    return remote.ProxyConnectionArgs(
+        host=ssh.proxy.address,
+        port=ssh.proxy.port,
+        user=ssh.proxy.user or ssh.user,
+        private_key=private_key,
+        host_key=_bare(ssh.proxy.host_key),
+        dial_error_limit=_DIAL_ERRORS,
+        per_dial_timeout=_DIAL_TIMEOUT_S,
+    )
+
+
+def _bare(host_key: str | None) -> str | None:
+    """Return type and key alone: for the provider a comment behind them would be part of the key."""
+    return " ".join(host_key.split()[:2]) if host_key else None

@@ -6,7 +6,9 @@ from functools import cache
 from importlib import resources
 
 
-def render_stdin(scripts: Sequence[str], variables: Mapping[str, str]) -> str:
+def render_stdin(
+    scripts: Sequence[str], variables: Mapping[str, str], sudo_password: str | None = None
+) -> str:
     """Render what bash reads: the step to root, variables, lib.sh, the scripts, and a call of main.
 
     Nothing runs before the last line, so a connection that breaks half-way changes nothing on the host.
@@ -14,12 +16,15 @@ def render_stdin(scripts: Sequence[str], variables: Mapping[str, str]) -> str:
     Args:
         scripts: Paths in infra; the last one has `main`.
         variables: Shell variables by name, HOST among them.
+        sudo_password: What sudo is answered with where it asks; the whole text is then as secret as this.
     """
     # ROOT is set on purpose: one in the user's environment must not move the paths.
     assignments = [f"{name}={shlex.quote(value)}\n" for name, value in {"ROOT": "", **variables}.items()]
     elevate, *files = [_read_script(file) for file in ("remote/elevate.sh", "remote/lib.sh", *scripts)]
-    host = f"HOST={shlex.quote(variables['HOST'])}\n"
-    return "".join([host, elevate, *assignments, *files, 'main "$@" </dev/null\n'])
+    # Set in any case: one in the user's environment is none of ours.
+    login = {"HOST": variables["HOST"], "SUDO_PASSWORD": sudo_password or ""}
+    before = [f"{name}={shlex.quote(value)}\n" for name, value in login.items()]
+    return "".join([*before, elevate, *assignments, *files, 'main "$@" </dev/null\n'])
 
 
 @cache

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sandbox.engine.stack.encrypted import EncryptedError, set_secret
 from sandbox.engine.stack.files import project_file, stack_file
 from sandbox.engine.stack.locks import cancel, locked
 from sandbox.engine.stack.resource import STACK_TYPE
@@ -33,16 +34,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"v{VERSION}")
         return 0
     try:
-        if options.command == "stack":
-            _STACK_ACTIONS[options.action](options)
-            return 0
-        if options.command == "state":
-            return _forget(options)
-        if options.command == "cancel":
-            cancel(_existing(options.stack or _selected().read_text()))
-            return 0
-        return _deploy(options)
-    except (UsageError, StateError) as error:
+        return _COMMANDS.get(options.command, _deploy)(options)
+    except (UsageError, StateError, EncryptedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return _FAILED
 
@@ -80,6 +73,11 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     forget.add_argument("urn")
     forget.add_argument("--stack", "-s")
     _flags(forget, "--yes")
+    config = commands.add_parser("config").add_subparsers(dest="action", required=True).add_parser("set")
+    config.add_argument("key")
+    config.add_argument("value", nargs="?")
+    config.add_argument("--stack", "-s")
+    _flags(config, "--secret", "--path")
     return parser.parse_args(arguments)
 
 
@@ -157,6 +155,16 @@ _STACK_ACTIONS = {
 }
 
 
+def _stack(options: argparse.Namespace) -> int:
+    _STACK_ACTIONS[options.action](options)
+    return 0
+
+
+def _cancel(options: argparse.Namespace) -> int:
+    cancel(_existing(options.stack or _selected().read_text()))
+    return 0
+
+
 def _forget(options: argparse.Namespace) -> int:
     state = _load(options)
     found = [one for one in state.resources if one.urn == options.urn]
@@ -168,6 +176,18 @@ def _forget(options: argparse.Namespace) -> int:
         state.remove(one)
     state.save()
     return 0
+
+
+def _set_config(options: argparse.Namespace) -> int:
+    if not options.secret:
+        raise UsageError("the test engine stores encrypted values only: add --secret")
+    value = options.value if options.value is not None else sys.stdin.read().removesuffix("\n")
+    name = options.stack or _selected().read_text()
+    set_secret(Path.cwd(), name, options.key, value, os.environ)
+    return 0
+
+
+_COMMANDS = {"stack": _stack, "state": _forget, "config": _set_config, "cancel": _cancel}
 
 
 def _deploy(options: argparse.Namespace) -> int:

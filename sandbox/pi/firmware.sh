@@ -2,7 +2,8 @@
 # Firmware and kernel of a simulated Raspberry Pi: runs as process 1, then becomes systemd. /proc/cmdline, the memory
 # controller and the boot id follow the card's command line at each boot. Variables: PI_CGROUP (1 or 2), PI_SLOW_BOOT_S
 # (seconds before the system starts), PI_BOOTS (boots after which the host stays down; 0 for none), PI_CARD (words that
-# change the card before the first boot: see prepare_card).
+# change the card before the first boot: see prepare_card), PI_SUDO_PASSWORD (what sudo asks for; empty where it asks for
+# nothing).
 set -euo pipefail
 
 FIRMWARE=/run/firmware
@@ -32,6 +33,11 @@ prepare_card() {
         rm -r /boot/firmware
         ;;
       no-sudo) rm /etc/sudoers.d/010_pi-nopasswd ;;
+      dropbear)
+        dropbearconvert openssh dropbear /etc/ssh/ssh_host_ed25519_key /etc/dropbear/dropbear_ed25519_host_key 2>/dev/null
+        systemctl --quiet disable ssh
+        systemctl --quiet enable dropbear
+        ;;
       # A 64-bit kernel below a 32-bit system: its C library and its package manager say so.
       32-bit)
         answer getconf LONG_BIT 32
@@ -118,6 +124,11 @@ if [ "$boots" = 0 ]; then
   # shellcheck disable=SC2086 # words
   prepare_card ${PI_CARD:-}
 fi
+if [ "$boots" = 0 ] && [ -n "${PI_SUDO_PASSWORD:-}" ]; then
+  rm -f /etc/sudoers.d/010_pi-nopasswd
+  printf 'pi:%s\n' "$PI_SUDO_PASSWORD" | chpasswd
+fi
+unset PI_SUDO_PASSWORD
 date --iso-8601=seconds >>"$OURS"
 if [ "${PI_BOOTS:-0}" != 0 ] && ((boots >= PI_BOOTS)); then exec sleep infinity; fi
 sleep "${PI_SLOW_BOOT_S:-0}"

@@ -11,8 +11,8 @@ _PI = Path(__file__).resolve().parent
 
 # What a Raspberry Pi OS Lite has, as far as the program or its user needs it.
 _SYSTEM = [
-    "ca-certificates", "cron", "curl", "dbus", "iproute2", "iputils-ping", "kmod", "less", "libc-bin",
-    "openssh-server", "procps", "sudo", "systemd", "systemd-sysv",
+    "ca-certificates", "cron", "curl", "dbus", "dropbear", "iproute2", "iputils-ping", "kmod", "less",
+    "libc-bin", "openssh-server", "procps", "sudo", "systemd", "systemd-sysv",
 ]  # fmt: skip
 # What k3s has inside, and its stand-in takes from Debian.
 _BELOW_K3S = [

@@ -12,7 +12,7 @@ PasswordAuthentication no
 PermitRootLogin no
 X
 # Every host makes its own key and its own id on its first boot.
-rm -f /etc/ssh/ssh_host_*
+rm -f /etc/ssh/ssh_host_* /etc/dropbear/dropbear_*_host_key
 : >/etc/machine-id
 rm -f /var/lib/dbus/machine-id
 
@@ -33,6 +33,8 @@ systemctl mask --quiet getty@tty1 console-getty systemd-udevd systemd-modules-lo
 # They belong to the stand-in for k3s, which starts its own.
 systemctl disable --quiet containerd etcd 2>/dev/null
 systemctl enable --quiet ssh 2>/dev/null
+# In place of OpenSSH on a card that says so.
+systemctl disable --quiet dropbear 2>/dev/null
 
 # systemd waits that long for pods that ignore SIGTERM; the default of 90 s would be that of every reboot.
 install -d /etc/systemd/system.conf.d

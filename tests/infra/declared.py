@@ -8,6 +8,7 @@ from pulumi.runtime import MockResourceArgs
 
 from infra.config.model import HostConfig, K3sConfig, RayConfig, SshConfig, StackConfig
 from infra.config.ssh_keys import Secret
+from infra.hosts.check_list import HostNeeds
 from infra.hosts.component import PiHosts
 from sandbox.engine.program.answers import Answers, command_answer
 from sandbox.engine.program.under_mocks import run_under_mocks
@@ -31,7 +32,7 @@ def make_config(servers: int = 1, agents: int = 3, **k3s: Any) -> StackConfig:
     return StackConfig(
         platform="pi",
         hosts=tuple(hosts),
-        ssh=SshConfig(private_key=Secret(PRIVATE_KEY)),
+        ssh=SshConfig(user="pi", private_key=Secret(PRIVATE_KEY)),
         k3s=K3sConfig(**k3s),
         ray=RayConfig(image="rayproject/ray:2.60.0-py311-aarch64", runtime_packages=()),
     )
@@ -39,7 +40,7 @@ def make_config(servers: int = 1, agents: int = 3, **k3s: Any) -> StackConfig:
 
 def pi_hosts(config: StackConfig) -> PiHosts:
     """Declare the hosts of a stack as the program does."""
-    return PiHosts("hosts", config.hosts, config.ssh, config.arch)
+    return PiHosts("hosts", config.hosts, config.ssh, HostNeeds(arch=config.arch))
 
 
 def declare(

@@ -48,6 +48,19 @@ for unit in "${units[@]}"; do
   esac
 done
 """
+# One interface with one address, and a router.
+_IP = """
+case "$*" in
+  *address*) cat "$FAKE/addresses" ;;
+  *"-6 route"*) ;;
+  *route*) cat "$FAKE/routes" ;;
+esac"""
+ADDRESS = "198.51.100.2"
+ADDRESSES = f"""\
+1: lo    inet 127.0.0.1/8 scope host lo
+2: eth0    inet {ADDRESS}/24 brd 198.51.100.255 scope global noprefixroute eth0
+"""
+ROUTES = f"default via 198.51.100.254 dev eth0\n198.51.100.0/24 dev eth0 scope link src {ADDRESS}\n"
 _LOGGED = '#!/bin/bash\necho "{name} $*" >>"$FAKE/calls"\n{body}\n'
 
 
@@ -170,6 +183,12 @@ def make_host(
     # Whoever runs the tests: the host's root is theirs.
     host.program("id", "echo 0")
     host.program("nproc", "echo 4")
+    host.program("ip", _IP)
+    (host.fake / "addresses").write_text(ADDRESSES)
+    (host.fake / "routes").write_text(ROUTES)
+    # Nothing of the machine that runs the tests: no firewall, no port taken, every module there.
+    for program in ("ss", "ufw", "iptables", "nft", "modprobe", "timedatectl", "vcgencmd"):
+        host.program(program, "")
     host.boot()
     return host
 

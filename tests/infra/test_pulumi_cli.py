@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -279,7 +280,7 @@ def test_a_tab_in_a_stack_file_is_named_with_its_line(
 
 def test_values_that_only_pulumi_can_read_are_left_to_the_program(project: Path, pulumi: Path) -> None:
     (project / "Pulumi.dev.yaml").write_text(
-        "config: {piray:platform: local, piray:sshPrivateKey: {secure: v1:abc}}\n"
+        "config: {piray:platform: local, piray:workers: {secure: v1:abc}}\n"
     )
     assert pulumi_cli.main(["preview", "dev"]) == 0
 
@@ -357,3 +358,13 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_an_agent_that_is_gone_is_not_in_the_way_of_pulumi(tmp_path: Path) -> None:
+    """Its SSH client would stop there, though the stack has a private key."""
+    env = {"PATH": "/usr/bin", "PULUMI_CONFIG_PASSPHRASE": "p", "SSH_AUTH_SOCK": str(tmp_path / "agent")}
+    assert "SSH_AUTH_SOCK" not in pulumi_cli.environment(Path("/x/pulumi"), env)
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(env["SSH_AUTH_SOCK"])
+        agent.listen()
+        assert pulumi_cli.environment(Path("/x/pulumi"), env)["SSH_AUTH_SOCK"] == env["SSH_AUTH_SOCK"]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from infra.hosts import check_list
 from infra.remote.stdin import render_stdin
 from sandbox.machine.docker import Docker
 from sandbox.pi.host import PLAIN, Hardware, Host
@@ -13,7 +14,7 @@ from sandbox.release import architecture
 # Above the addresses of a sandbox that somebody has up meanwhile.
 _FIRST = 101
 
-PREPARE = ("remote/remove_k3s.sh", "hosts/prepare.sh")
+PREPARE = check_list.PREPARE
 VERIFY = ("hosts/verify.sh",)
 # Whatever this machine is: the hosts are of its kind.
 ARCH = architecture()

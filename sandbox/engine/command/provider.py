@@ -1,7 +1,7 @@
 """Commands, local and over SSH, as pulumi-command 1.2.1 runs them.
 
 https://github.com/pulumi/pulumi-command/tree/v1.2.1/provider/pkg/provider
-Not here, and refused: proxies, passwords, `environment` over SSH, assets. The output of the previous run goes
+Not here, and refused: passwords, `environment` over SSH, assets. The output of the previous run goes
 into the environment of local commands only; most SSH servers refuse it from the real provider, too.
 """
 

@@ -1,6 +1,10 @@
 """One command on one host through OpenSSH's client, dialled and reported as pulumi-command does."""
 
 import json
+import os
+import re
+import shlex
+import socket
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -30,6 +34,8 @@ _MESSAGES = {
     "timed out": "dial tcp {0}: i/o timeout",
     "Host key verification failed": "ssh: handshake failed: ssh: host key mismatch",
     "Unable to negotiate": "ssh: handshake failed: ssh: no common algorithm for host key",
+    "Too many authentication failures": "ssh: handshake failed: ssh: disconnect, reason 2: "
+    "Too many authentication failures",
     "Permission denied": "ssh: handshake failed: ssh: unable to authenticate, "
     "attempted methods [none publickey], no supported methods remain",
 }
@@ -47,13 +53,13 @@ def run_over_ssh(
         ProviderError: If there is no connection, or it broke.
     """
     connection = inputs["connection"]
-    if unknown := {"proxy", "password", "privateKeyPassword"} & connection.keys() or inputs.get(
-        "environment"
-    ):
+    if unknown := {"password", "privateKeyPassword"} & connection.keys() or inputs.get("environment"):
         raise ProviderError(f"the test engine cannot do {unknown} of a remote Command")
+    _require_agent()
     with tempfile.TemporaryDirectory(prefix="piray-engine-") as folder:
         log = Path(folder) / "log"
-        options = [*_options(connection, Path(folder)), "-E", str(log), "--", str(connection["host"])]
+        way = _way(connection, Path(folder))
+        options = [*_options(connection, Path(folder)), *way, "-E", str(log), "--", str(connection["host"])]
         done = _dial([*options, command], log, inputs, context)
         said = log.read_text(errors="replace") + done.stderr
     if done.returncode == _SSH_FAILED and any(part in said for part in _BROKEN):
@@ -79,8 +85,7 @@ def _dial(
         if _AUTHENTICATED in said:
             return done
         if failures == limit or context.cancelled.is_set():
-            address = f"{connection['host']}:{int(connection.get('port', 22))}"
-            raise ProviderError(f"after {failures} failed attempts: {_as_go_says(said, address)}")
+            raise ProviderError(f"{_blame(connection, log, failures)}")
         failures += 1
         context.cancelled.wait(delay_s)
         delay_s = min(delay_s * _DELAY_FACTOR, _LONGEST_DELAY_S)
@@ -103,6 +108,47 @@ def _attempt(
         )
     except subprocess.TimeoutExpired:
         raise ProviderError(f"context deadline exceeded after {context.timeout_s:.0f} s") from None
+
+
+def _require_agent() -> None:
+    """Fail where SSH_AUTH_SOCK is set and nobody answers, as the provider does even with a key of its own."""
+    path = os.environ.get("SSH_AUTH_SOCK")
+    if not path:
+        return
+    with socket.socket(socket.AF_UNIX) as agent:
+        try:
+            agent.connect(path)
+        except OSError as error:
+            raise ProviderError(f"dial unix {path}: connect: {(error.strerror or '').lower()}") from None
+
+
+def _way(connection: Mapping[str, Any], folder: Path) -> list[str]:
+    """Return ssh's options for the jump host of a connection, if there is one."""
+    proxy = connection.get("proxy")
+    if not proxy:
+        return []
+    own = folder / "proxy"
+    own.mkdir()
+    options = [*_options(proxy, own), "-E", str(own / "log"), "-W", "[%h]:%p", "--", str(proxy["host"])]
+    return ["-o", f"ProxyCommand={shlex.join(['ssh', *options])}"]
+
+
+def _blame(connection: Mapping[str, Any], log: Path, failures: int) -> str:
+    """Return what the provider says after its last attempt: of the jump host, or of the host behind it."""
+    on_the_way = log.parent / "proxy" / "log"
+    said = on_the_way.read_text(errors="replace") if on_the_way.exists() else ""
+    proxied = bool(said) and _AUTHENTICATED not in said
+    end = connection["proxy"] if proxied else connection
+    if rejected := re.search("open failed: connect failed: (.*)", said):
+        reason = f"ssh: rejected: connect failed ({rejected[1].strip()})"
+    else:
+        reason = _as_go_says(said if proxied else log.read_text(errors="replace"), _address(end))
+    where = "proxy: " if connection.get("proxy") else ""
+    return f"{where}after {failures} failed attempts: {reason}"
+
+
+def _address(end: Mapping[str, Any]) -> str:
+    return f"{end['host']}:{int(end.get('port', 22))}"
 
 
 def _options(connection: Mapping[str, Any], folder: Path) -> list[str]:

@@ -26,6 +26,7 @@ from sandbox.engine.stack.files import ROOT, project_file, stack_config
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH1BNAnKq+6bI8LNyVt8cB30GzloUqXSXl1nKUDlHZ+i"
 RSA = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC7"
+PROXY = {"address": "192.0.2.1", "hostKey": ED25519}
 # The canary is a comment inside the key's text, so that any part that leaks is found.
 CANARY = "CANARY7f3a"
 BROKEN_KEY = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{CANARY}\n-----END OPENSSH PRIVATE KEY-----\n"
@@ -44,8 +45,11 @@ def host(number: int, role: str = "agent", **changes: Any) -> dict[str, Any]:
 
 
 def stack(**changes: Any) -> dict[str, Any]:
-    """A good configuration of one server and two agents, with some keys changed."""
-    return {"platform": "pi", "hosts": [host(1, "server"), host(2), host(3)], **changes}
+    """A good configuration of one server and two agents, with some keys changed; who logs in is kept."""
+    if isinstance(changes.get("ssh"), dict):
+        changes["ssh"] = {"user": "pi", **changes["ssh"]}
+    good = {"platform": "pi", "hosts": [host(1, "server"), host(2), host(3)], "ssh": {"user": "pi"}}
+    return {**good, **changes}
 
 
 def problems_of(values: dict[str, Any], **options: Any) -> tuple[Problem, ...]:
@@ -61,6 +65,12 @@ def hosts(*entries: dict[str, Any]) -> dict[str, Any]:
 def with_memory(server_mib: int | None, *agents_mib: int | None, **changes: Any) -> dict[str, Any]:
     entries = [host(1, "server", memoryMib=server_mib)]
     entries += [host(2 + index, memoryMib=mib) for index, mib in enumerate(agents_mib)]
+    return stack(hosts=entries, **changes)
+
+
+def with_cpus(server: int | None, *agents: int | None, **changes: Any) -> dict[str, Any]:
+    entries = [host(1, "server", cpus=server)]
+    entries += [host(2 + index, cpus=cpus) for index, cpus in enumerate(agents)]
     return stack(hosts=entries, **changes)
 
 
@@ -86,7 +96,12 @@ BAD: list[tuple[str, dict[str, Any], str, list[str]]] = [
         ["Did you mean address?"],
     ),
     ("unknown key in snake case", stack(ray={"head_cpus": 1}), "ray.head_cpus", ["Did you mean headCpus?"]),
-    ("unknown key of ssh", stack(ssh={"key": "x"}), "ssh.key", ["not a key", "user, port, privateKeyFile"]),
+    (
+        "unknown key of ssh",
+        stack(ssh={"key": "x"}),
+        "ssh.key",
+        ["not a key", "user, port, proxy, privateKeyFile"],
+    ),
     ("unknown key of k3s", stack(k3s={"Version": "x"}), "k3s.Version", ["Did you mean version?"]),
     ("unknown key of the job", stack(piJob={"sample": 5}), "piJob.sample", ["Did you mean samples?"]),
     ("key with a dot", stack(ray={"a.b": 1}), 'ray["a.b"]', ["not a key"]),
@@ -136,8 +151,8 @@ BAD: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("multicast", hosts(host(1, "server", address="224.0.0.1")), "hosts[0].address", ["multicast"]),
     ("zone", hosts(host(1, "server", address="fe80::1%eth0")), "hosts[0].address", ["%zone"]),
     (
-        "address twice in two spellings",
-        hosts(host(1, "server", address="2001:db8::1"), host(2, address="2001:DB8:0:0::1")),
+        "address twice",
+        hosts(host(1, "server", address="198.51.100.9"), host(2, address="198.51.100.9")),
         "hosts[1].address",
         ["address of hosts[0]"],
     ),
@@ -191,8 +206,14 @@ BAD: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("port too high", stack(ssh={"port": "65536"}), "ssh.port", ["from 1 to 65535"]),
     ("ssh as text", stack(ssh="pi"), "ssh", ['"pi"', "keys with values"]),
     ("ssh as a list", stack(ssh="[]"), "ssh", ["keys with values"]),
-    ("k3s version as an image tag", stack(k3s={"version": "v1.36.3-k3s1"}), "k3s.version", ["v1.36.3+k3s1"]),
-    ("k3s version without v", stack(k3s={"version": "1.36.3+k3s1"}), "k3s.version", ["v1.36.3+k3s1"]),
+    (
+        "plain HTTP for a registry of nobody's",
+        stack(ray={"image": "rayproject/ray:2.60.0-py311-aarch64", "imageRegistryPlainHttp": True}),
+        "ray.imageRegistryPlainHttp",
+        ["names no registry of your own"],
+    ),
+    ("k3s version as an image tag", stack(k3s={"version": "v1.36.5-k3s1"}), "k3s.version", ["v1.36.5+k3s1"]),
+    ("k3s version without v", stack(k3s={"version": "1.36.5+k3s1"}), "k3s.version", ["v1.36.5+k3s1"]),
     ("mirror by ftp", stack(k3s={"mirror": "ftp://192.0.2.1/k3s"}), "k3s.mirror", ["http://"]),
     ("mirror without host", stack(k3s={"mirror": "http:///k3s"}), "k3s.mirror", ["with a host"]),
     ("mirror with a query", stack(k3s={"mirror": "http://192.0.2.1/k3s?a=b"}), "k3s.mirror", ["query"]),
@@ -268,6 +289,85 @@ BAD: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("seed below zero", stack(piJob={"seed": -1}), "piJob.seed", ["from 0"]),
     ("seed that Pulumi would round", stack(piJob={"seed": 2**53}), "piJob.seed", ["rounded"]),
     (
+        "no user",
+        {"platform": "pi", "hosts": [host(1, "server")]},
+        "ssh.user",
+        ["missing", "since 2022", "wrote the card", "whoami"],
+    ),
+    (
+        "a user of one host only",
+        {"platform": "pi", "hosts": [host(1, "server", user="ada"), host(2)]},
+        "ssh.user",
+        ["missing"],
+    ),
+    (
+        "no user for the jump host",
+        {
+            "platform": "pi",
+            "hosts": [host(1, "server", user="ada")],
+            "ssh": {"proxy": {"address": "192.0.2.1", "hostKey": ED25519}},
+        },
+        "ssh.user",
+        ["missing"],
+    ),
+    ("port of a host", hosts(host(1, "server", port=70000)), "hosts[0].port", ["from 1 to 65535"]),
+    ("user of a host", hosts(host(1, "server", user="A B")), "hosts[0].user", ["Linux user"]),
+    ("jump host as text", stack(ssh={"proxy": "192.0.2.1"}), "ssh.proxy", ["keys with values"]),
+    (
+        "jump host without address",
+        stack(ssh={"proxy": {"hostKey": ED25519}}),
+        "ssh.proxy.address",
+        ["missing"],
+    ),
+    (
+        "jump host with a user in its address",
+        stack(ssh={"proxy": {"address": "ada@gate.example.org", "hostKey": ED25519}}),
+        "ssh.proxy.address",
+        ["neither an IP address nor the name of a host"],
+    ),
+    (
+        "jump host without a key",
+        stack(ssh={"proxy": {"address": "gate.example.org"}}),
+        "ssh.proxy.hostKey",
+        ["missing", "ssh-keyscan -t ed25519 gate.example.org", "insecureHostKeys"],
+    ),
+    ("unknown key of the jump host", stack(ssh={"proxy": {**PROXY, "host": "x"}}), "ssh.proxy.host", ["key"]),
+    ("two lines for sudo", stack(sudoPassword="a\nb"), "sudoPassword", ["[secret]", "one line", "--secret"]),
+    ("no cores", hosts(host(1, "server", cpus=0)), "hosts[0].cpus", ["from 1 to 1024", "nproc"]),
+    (
+        "a worker that no host can hold",
+        with_cpus(4, 4, ray={"workerCpus": 5}, workers=1),
+        "workers",
+        ["agents hold 0 workers of 5 CPUs", "pi2 0", "0.2 CPUs on each", "Lower piray:ray.workerCpus"],
+    ),
+    (
+        "more workers than cores",
+        with_cpus(4, 4, 4, workers=3),
+        "workers",
+        ["agents hold 2 workers of 3 CPUs (pi2 1, pi3 1)", "Give at most 2"],
+    ),
+    (
+        "more workers than cores on a single Pi",
+        with_cpus(4, workers=2),
+        "workers",
+        ["servers hold 1 workers", "1 CPUs for the head on pi1"],
+    ),
+    (
+        "workers for which the cores are enough and the memory is not",
+        hosts(host(1, "server", cpus=4, memoryMib=8192), host(2, cpus=16, memoryMib=4096)),
+        "workers",
+        [
+            "agents hold 2 workers of 3 CPUs and 1536 MiB (pi2 2), with 0.2 CPUs and 512 MiB on each",
+            "lower piray:ray.workerCpus or piray:ray.workerMemoryMib",
+        ],
+    ),
+    (
+        "head with more cores than any host",
+        with_cpus(4, 4, workers=1, ray={"headCpus": 5}),
+        "ray.headCpus",
+        ["fits on no host: pi1 has the most room, 4 CPUs less 0.2 CPUs", "= 3.8 CPUs", "more cores"],
+    ),
+    (
         "too many workers",
         with_memory(8192, 4096, 2048, workers=4),
         "workers",
@@ -291,7 +391,12 @@ BAD: list[tuple[str, dict[str, Any], str, list[str]]] = [
         "ray.headMemoryMib",
         ["fits on no host", "pi2 has the most room", "4096 MiB less 512 MiB", "3584 MiB"],
     ),
-    ("hosts on local", stack(platform="local"), "hosts", ["platform local", "Delete it"]),
+    (
+        "hosts on local",
+        {"platform": "local", "hosts": [host(1, "server")]},
+        "hosts",
+        ["platform local", "Delete it"],
+    ),
     ("k3s on local", {"platform": "local", "k3s": {"version": "v1.36.3+k3s1"}}, "k3s", ["platform local"]),
     ("ssh on local", {"platform": "local", "ssh": {"user": "pi"}}, "ssh", ["platform local"]),
     ("too many workers on local", {"platform": "local", "workers": 65}, "workers", ["at most 64"]),
@@ -584,8 +689,71 @@ def test_a_secret_is_never_in_the_text_of_an_error(
 
 
 def test_values_of_any_encrypted_key_are_hidden() -> None:
-    problems = problems_of(hosts(host(1, "server", address=CANARY)), secret_keys=frozenset({"hosts"}))
+    problems = problems_of(stack(namespace=f"-{CANARY}"), secret_keys=frozenset({"namespace"}))
     assert [problem.value for problem in problems] == ["[secret]"]
+
+
+def test_a_host_with_an_encrypted_password_is_told_about_but_for_the_password() -> None:
+    """Pulumi marks the whole list as secret."""
+    values = stack(
+        hosts=[
+            host(1, "server", address="here", sudoPassword=f"{CANARY}\n"),
+            host(2, sudoPassword={"a": CANARY}),
+            CANARY,
+        ]
+    )
+    problems = problems_of(values, secret_keys=frozenset({"hosts"}))
+    assert {(problem.path, problem.value) for problem in problems} == {
+        ("piray:hosts[0].address", '"here"'),
+        ("piray:hosts[0].sudoPassword", "[secret]"),
+        ("piray:hosts[1].sudoPassword", "[secret]"),
+        ("piray:hosts[2]", "[secret]"),
+    }
+    assert CANARY not in str(problems)
+
+
+def test_a_password_for_sudo_is_of_the_stack_or_of_a_host() -> None:
+    values = stack(
+        sudoPassword="all's", hosts=[host(1, "server"), host(2, sudoPassword="own"), host(3, sudoPassword=12)]
+    )
+    config = parse(values, secret_keys=frozenset({"sudoPassword", "hosts"}))
+    passwords = [config.ssh.sudo_password_on(each) for each in config.hosts]
+    assert [password and password.reveal() for password in passwords] == ["all's", "own", "12"]
+    assert "own" not in repr(config)
+    assert "all's" not in repr(config.model_dump())
+    assert parse(stack()).ssh.sudo_password_on(config.hosts[0]) is None
+
+
+def test_a_password_for_sudo_stored_in_clear_is_a_problem() -> None:
+    values = stack(sudoPassword=CANARY, hosts=[host(1, "server"), host(2, sudoPassword=CANARY)])
+    problems = problems_of(values, secret_keys=frozenset())
+    assert [problem.path for problem in problems] == ["piray:sudoPassword", "piray:hosts[1].sudoPassword"]
+    assert all("plain text" in problem.rule for problem in problems)
+    assert "--path --secret 'piray:hosts[1].sudoPassword'" in problems[1].remedy
+    assert CANARY not in str(problems)
+
+
+def test_a_host_may_have_a_user_and_a_port_of_its_own() -> None:
+    config = parse(
+        stack(
+            hosts=[host(1, "server"), host(2, user="ada", port="2222")],
+            ssh={"user": "bob", "port": 22022, "proxy": {**PROXY, "port": 443}},
+        )
+    )
+    first, second = config.hosts
+    assert (config.ssh.user_on(first), config.ssh.port_on(first)) == ("bob", 22022)
+    assert (config.ssh.user_on(second), config.ssh.port_on(second)) == ("ada", 2222)
+    assert config.ssh.proxy is not None
+    assert (config.ssh.proxy.address, config.ssh.proxy.port) == ("192.0.2.1", 443)
+
+
+def test_a_worker_may_have_as_many_cpus_as_a_pi_has_cores() -> None:
+    assert parse(with_cpus(4, 4, 4, workers=2, ray={"workerCpus": 4})).workers == 2
+    assert parse(with_cpus(4, workers=1)).workers == 1
+
+
+def test_workers_are_not_counted_where_cores_are_unknown() -> None:
+    assert parse(with_cpus(4, 4, None, workers=50)).workers == 50
 
 
 def test_a_configuration_shows_nothing_of_its_private_key(private_key: str) -> None:

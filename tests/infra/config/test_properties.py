@@ -20,11 +20,20 @@ UNTIMED = settings(deadline=None)
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH1BNAnKq+6bI8LNyVt8cB30GzloUqXSXl1nKUDlHZ+i"
 
 names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
-addresses = st.one_of(
-    st.integers(1, 254).map(lambda number: f"198.51.100.{number}"),
-    st.integers(1, 2**64 - 1).map(
-        lambda number: f"2001:db8::{number >> 16 & 0xFFFF:x}:{number & 0xFFFF | 1:x}"
-    ),
+addresses = st.tuples(st.integers(0, 255), st.integers(1, 254)).map(
+    lambda ends: f"198.51.{ends[0]}.{ends[1]}"
+)
+
+
+logins = st.fixed_dictionaries(
+    {"user": st.just("ubuntu")},
+    optional={
+        "port": st.integers(1, 65535),
+        "proxy": st.fixed_dictionaries(
+            {"address": st.just("gate.example.org"), "hostKey": st.just(HOST_KEY)},
+            optional={"port": st.integers(1, 65535), "user": st.just("ada")},
+        ),
+    },
 )
 
 
@@ -39,7 +48,17 @@ def good_stacks(draw: st.DrawFn) -> dict[str, Any]:
             "address": address,
             "role": "server" if index < servers else "agent",
             "hostKey": HOST_KEY,
-            **draw(st.fixed_dictionaries({}, optional={"memoryMib": st.integers(100_000, 200_000)})),
+            **draw(
+                st.fixed_dictionaries(
+                    {},
+                    optional={
+                        "memoryMib": st.integers(100_000, 200_000),
+                        "cpus": st.integers(200, 400),
+                        "port": st.integers(1, 65535),
+                        "user": st.just("ada"),
+                    },
+                )
+            ),
         }
         for index, (name, address) in enumerate(places)
     ]
@@ -47,7 +66,6 @@ def good_stacks(draw: st.DrawFn) -> dict[str, Any]:
     optional = {
         "namespace": names.filter(lambda name: name != "default" and not name.startswith("kube-")),
         "workers": st.integers(0, 30),
-        "ssh": st.fixed_dictionaries({}, optional={"user": st.just("ubuntu"), "port": st.integers(1, 65535)}),
         "k3s": st.fixed_dictionaries({}, optional={"mirror": st.just("http://192.0.2.10:8080/k3s")}),
         "ray": st.fixed_dictionaries(
             {}, optional={"headCpus": st.integers(1, 4), "workerMemoryMib": st.integers(768, 3000)}
@@ -65,6 +83,7 @@ def good_stacks(draw: st.DrawFn) -> dict[str, Any]:
         "platform": "pi",
         "arch": draw(st.sampled_from(["arm64", "amd64"])),
         "hosts": draw(st.permutations(hosts)),
+        "ssh": draw(logins),
         **draw(st.fixed_dictionaries({}, optional=optional)),
     }
 
@@ -143,7 +162,21 @@ SCALARS = st.one_of(
     ),
 )
 FIELD_NAMES = [
-    *("name", "address", "role", "hostKey", "memoryMib", "user", "port", "version", "mirror", "image"),
+    *(
+        "name",
+        "address",
+        "role",
+        "hostKey",
+        "memoryMib",
+        "cpus",
+        "sudoPassword",
+        "proxy",
+        "user",
+        "port",
+        "version",
+        "mirror",
+        "image",
+    ),
     *("runtimePackages", "completions", "parallelism", "samples", "seed", "workerMemoryMib", "headMemoryMib"),
 ]
 JUNK = st.recursive(
@@ -203,6 +236,7 @@ bad_hosts = st.fixed_dictionaries(
         "role": st.sampled_from(["server", "agent", "boss"]),
         "hostKey": st.sampled_from([HOST_KEY, HOST_KEY[:-4]]),
         "memoryMib": st.sampled_from([4096, 2048, 8, "8192"]),
+        "cpus": st.sampled_from([4, 2, "8", 0]),
         "adress": st.just(1),
     },
 )

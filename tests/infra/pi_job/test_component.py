@@ -24,7 +24,15 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def stack(**pi_job: int) -> StackConfig:
     hosts = [{"name": "pi1", "address": "198.51.100.11", "role": "server"}]
-    return parse({"platform": "pi", "hosts": hosts, "insecureHostKeys": True, "piJob": pi_job})
+    return parse(
+        {
+            "platform": "pi",
+            "hosts": hosts,
+            "ssh": {"user": "pi"},
+            "insecureHostKeys": True,
+            "piJob": pi_job,
+        }
+    )
 
 
 def job(**pi_job: int) -> dict[str, Any]:

@@ -35,7 +35,14 @@ ROOT = Path(__file__).resolve().parents[3]
 def stack(ray: Mapping[str, object] | None = None, **values: object) -> StackConfig:
     hosts = [{"name": "pi1", "address": "198.51.100.11", "role": "server"}]
     return parse(
-        {"platform": "pi", "hosts": hosts, "insecureHostKeys": True, "ray": dict(ray or {}), **values}
+        {
+            "platform": "pi",
+            "hosts": hosts,
+            "ssh": {"user": "pi"},
+            "insecureHostKeys": True,
+            "ray": dict(ray or {}),
+            **values,
+        }
     )
 
 

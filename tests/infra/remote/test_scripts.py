@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from infra.hosts.check_list import PREPARE
+from infra.k3s.component import INSTALL_FILES
 from infra.remote.stdin import render_stdin
 
 FOLDER = Path(__file__).resolve().parents[3] / "infra"
-SCRIPTS = sorted(FOLDER.glob("*/*.sh"))
+SCRIPTS = sorted(FOLDER.rglob("*.sh"))
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
@@ -28,9 +30,9 @@ def test_shellcheck_has_nothing_to_say() -> None:
 @pytest.mark.parametrize(
     "scripts",
     [
-        ["remote/remove_k3s.sh", "hosts/prepare.sh"],
+        list(PREPARE),
         ["hosts/verify.sh"],
-        ["remote/remove_k3s.sh", "k3s/k3s.sh"],
+        list(INSTALL_FILES),
         ["k3s/node.sh"],
         ["k3s/credentials.sh"],
     ],

@@ -1,0 +1,1 @@
+"""`piray doctor`: looks at all hosts of a stack, changes nothing, and says what will go wrong."""

@@ -1,0 +1,198 @@
+"""What a card says beside the stack file: who may log in, sudo, and the address of the Pi."""
+
+import ipaddress
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.config import fields
+from infra.config.problems import InvalidValueError
+from infra.config.ssh_keys import Secret, parse_private_key, read_key_file
+from infra.init.cloud_init import FixedAddress
+from infra.init.host_keys import public_half
+from infra.init.options import Options
+from infra.init.questions import Questions
+from infra.init.values import check_value
+
+# crypt(5): SHA-256, SHA-512, yescrypt.
+_HASH = re.compile(r"\$(5|6|y)\$[!-9;-~]{20,}")
+_PUBLIC_KEY = re.compile(r"(ssh-|ecdsa-|sk-)\S+ [A-Za-z0-9+/]{40,}=*( .*)?")
+IPV4_BITS, IPV6_BITS = 32, 128
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True)
+class CardAnswers:
+    """What all cards of a stack have in common.
+
+    Attributes:
+        public_keys: Lines of authorized_keys.
+        password_hash: Of the password that sudo asks for; None for sudo without one.
+        networks: Address of a host → how it gets that address; None for DHCP.
+    """
+
+    public_keys: tuple[str, ...]
+    password_hash: Secret | None
+    networks: dict[str, FixedAddress | None]
+
+
+def ask_cards(
+    questions: Questions, options: Options, addresses: Sequence[str], key_file: str | None, *, sudo_asks: bool
+) -> CardAnswers:
+    """Return the answers that cards need beside the stack file; what is missing is among the problems.
+
+    Args:
+        questions: How they are asked.
+        options: What was said beforehand.
+        addresses: Of the hosts.
+        key_file: File of the private key that logs in; None for the SSH agent.
+        sudo_asks: Whether sudo is to ask for a password.
+    """
+    keys = _public_keys(questions, options, key_file)
+    password = None
+    if sudo_asks or options.password_hash is not None:
+        password = questions.ask(
+            "Hash of the password for sudo, as `openssl passwd -6` prints it",
+            _check_hash,
+            option="--password-hash",
+            given=options.password_hash,
+            secret=True,
+        )
+    return CardAnswers(keys, password, _ask_networks(questions, options, addresses))
+
+
+def _check_hash(text: str) -> Secret:
+    if not _HASH.fullmatch(text):
+        raise InvalidValueError(
+            "is not the hash of a password ($5$…, $6$… or $y$…)", "Take what `openssl passwd -6` prints."
+        )
+    return Secret(text)
+
+
+def _public_keys(questions: Questions, options: Options, key_file: str | None) -> tuple[str, ...]:
+    """Return the public keys from files, else that of the private key, else those of the SSH agent."""
+    if options.public_key:
+        found = []
+        for file in options.public_key:
+            try:
+                found += _read_public(file)
+                questions.said += ["--public-key", file]
+            except InvalidValueError as error:
+                questions.problems.append(f"--public-key {file} {error.rule}.\n    {error.remedy}")
+        return tuple(found)
+    if key_file is not None:
+        try:
+            private = parse_private_key(read_key_file(key_file))
+        except InvalidValueError as error:
+            questions.problems.append(f"the key file {key_file} {error.rule}.\n    {error.remedy}")
+            return ()
+        return (public_half(private.reveal()),)
+    keys = _agent_keys()
+    if not keys:
+        questions.problems.append(
+            "--public-key is missing: your SSH agent has no key, and without one nobody could log in.\n"
+            "    Give the file, as in --public-key ~/.ssh/id_ed25519.pub, or load a key (`ssh-add`)."
+        )
+    return keys
+
+
+def _read_public(file: str) -> list[str]:
+    lines = [line.strip() for line in read_key_file(file).splitlines()]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    if any("PRIVATE KEY" in line for line in lines):
+        raise InvalidValueError(
+            "is a private key, which must not lie on a card", f"Give {Path(file).name}.pub."
+        )
+    if not lines or not all(_PUBLIC_KEY.fullmatch(line) for line in lines):
+        raise InvalidValueError(
+            "holds no public key", "Give a file such as ~/.ssh/id_ed25519.pub, one key on each line."
+        )
+    return lines
+
+
+def _agent_keys() -> tuple[str, ...]:
+    try:
+        answer = subprocess.run(
+            ["ssh-add", "-L"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        ).stdout
+    except FileNotFoundError:
+        return ()
+    return tuple(line for line in answer.splitlines() if _PUBLIC_KEY.fullmatch(line))
+
+
+def _ask_networks(
+    questions: Questions, options: Options, addresses: Sequence[str]
+) -> dict[str, FixedAddress | None]:
+    way = questions.choose(
+        "How does a Pi get its address? fixed: it gives it to itself; dhcp: your router has it reserved",
+        ("fixed", "dhcp"),
+        option="--network",
+        given=options.network,
+        default="fixed",
+    )
+    if way != "fixed" or not addresses:
+        return dict.fromkeys(addresses)
+    ip = ipaddress.ip_address(addresses[0])
+    bits = IPV4_BITS if ip.version == 4 else IPV6_BITS  # noqa: PLR2004 — IP's versions
+    prefix = questions.ask(
+        "Length of the network's prefix",
+        lambda text: _check_prefix(text, bits),
+        option="--prefix",
+        given=options.prefix,
+        default="24" if bits == IPV4_BITS else "64",
+    )
+    if prefix is None:
+        return {}
+    first = next(ipaddress.ip_interface(f"{ip}/{prefix}").network.hosts(), ip)
+    gateway = questions.ask(
+        "Address of your router",
+        lambda text: _check_gateway(text, prefix, addresses),
+        option="--gateway",
+        given=options.gateway,
+        default=str(first) if questions.interactive else None,
+    )
+    dns = _ask_dns(questions, options, gateway)
+    if gateway is None or dns is None:
+        return {}
+    return {
+        address: FixedAddress(ipaddress.ip_interface(f"{address}/{prefix}"), gateway, dns)
+        for address in addresses
+    }
+
+
+def _ask_dns(questions: Questions, options: Options, gateway: Address | None) -> tuple[Address, ...] | None:
+    dns = questions.ask(
+        "Addresses of the name servers",
+        lambda text: tuple(ipaddress.ip_address(check_value(fields.Address, one)) for one in text.split()),
+        option="--dns",
+        given=" ".join(options.dns) or None,
+        default=str(gateway) if gateway else None,
+        remember=False,
+    )
+    questions.said += [word for one in dns or () for word in ("--dns", str(one))]
+    return dns
+
+
+def _check_prefix(text: str, bits: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= bits:
+        raise InvalidValueError(
+            f"must be a whole number from 1 to {bits}", "Most networks at home have 24 (255.255.255.0)."
+        )
+    return int(text)
+
+
+def _check_gateway(text: str, prefix: int, addresses: Sequence[str]) -> Address:
+    gateway = ipaddress.ip_address(check_value(fields.Address, text))
+    for address in addresses:
+        network = ipaddress.ip_interface(f"{address}/{prefix}").network
+        if gateway not in network:
+            raise InvalidValueError(
+                f"is not in the network {network} of the Pi at {address}, which could not reach it",
+                "Give the router's address in that network, or another prefix.",
+            )
+        if str(gateway) == address:
+            raise InvalidValueError("is the address of a Pi", "Give the address of your router.")
+    return gateway

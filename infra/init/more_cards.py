@@ -1,0 +1,84 @@
+"""Writes the cards of a stack that exists, and pins the host keys of the new cards in its file."""
+
+from pathlib import Path
+
+from infra.config.model import HostConfig
+from infra.init.card_questions import ask_cards
+from infra.init.cards import (
+    CardFolder,
+    cards_of,
+    find_folders,
+    known_host_key,
+    may_replace,
+    plan_changes,
+    write_changes,
+)
+from infra.init.closing import tell_cards
+from infra.init.cloud_init import HostKeyPair
+from infra.init.existing import ExistingStack, read_existing
+from infra.init.files import write_whole
+from infra.init.host_keys import generate
+from infra.init.options import Options
+from infra.init.questions import Questions
+from infra.init.stack_text import with_host_keys
+
+
+def make_cards(options: Options, questions: Questions, path: Path) -> None:
+    """Write the cards of all Pis of a stack, or of those that were named.
+
+    Args:
+        options: What was said beforehand.
+        questions: How the rest is asked.
+        path: Of the stack file.
+
+    Raises:
+        InitError: With what is missing or wrong.
+    """
+    assert options.cards is not None
+    stack = read_existing(path)
+    hosts = _chosen(options, questions, stack, path)
+    addresses = [host.address for host in hosts]
+    sudo = questions.choose(
+        "Is sudo on these Pis to ask for a password",
+        ("ask", "none"),
+        option="--sudo-password",
+        given=options.sudo_password or ("ask" if options.password_hash else None),
+        default="none",
+    )
+    asked = ask_cards(questions, options, addresses, stack.key_file, sudo_asks=sudo == "ask")
+    questions.refuse_problems()
+    folders = find_folders(options.cards, [host.name for host in hosts])
+    pairs = [_key_pair(options, folder, host) for folder, host in zip(folders, hosts, strict=True)]
+    cards = cards_of(folders, addresses, pairs, [stack.user_on(host) for host in hosts], asked)
+    changes = plan_changes(zip(folders, cards, strict=True))
+    may_replace(questions, changes, told=options.replace_cards)
+    new_keys = {
+        str(host.host_key): pair.public
+        for host, pair in zip(hosts, pairs, strict=True)
+        if pair and pair.public != host.host_key
+    }
+    text = with_host_keys(stack.text, new_keys)
+    write_changes(changes)
+    if new_keys:
+        write_whole(path, text.encode(), path.stat().st_mode & 0o777)
+        questions.tell(f"{path.name} has the host keys of the new cards.")
+    tell_cards(questions, options.name, folders, generated=any(pairs))
+
+
+def _key_pair(options: Options, folder: CardFolder, host: HostConfig) -> HostKeyPair | None:
+    # Where no key is pinned, whoever answers is trusted: such a Pi makes its own.
+    if not options.generates or host.host_key is None:
+        return None
+    return known_host_key(folder, host.host_key) or generate()
+
+
+def _chosen(options: Options, questions: Questions, stack: ExistingStack, path: Path) -> list[HostConfig]:
+    names = [host.name for host in stack.hosts]
+    for name in options.card:
+        if name not in names:
+            questions.problems.append(
+                f"--card {name} is no Pi of {path.name}.\n    Its Pis are {', '.join(names)}."
+            )
+    if questions.interactive:
+        questions.refuse_problems()
+    return [host for host in stack.hosts if host.name in (options.card or names)]

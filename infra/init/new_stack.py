@@ -1,0 +1,86 @@
+"""Makes a stack file, with the cards of its Pis if they are wanted."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+
+from infra.config.parse import parse
+from infra.config.problems import ConfigError
+from infra.init.card_questions import ask_cards
+from infra.init.cards import (
+    CardFolder,
+    Change,
+    cards_of,
+    find_folders,
+    may_replace,
+    plan_changes,
+    write_changes,
+)
+from infra.init.closing import run_doctor, tell_cards, tell_stack
+from infra.init.existing import secrets_keys
+from infra.init.files import read_bytes, write_whole
+from infra.init.host_keys import generate
+from infra.init.interview import ask_stack
+from infra.init.options import Options
+from infra.init.questions import Questions
+from infra.init.stack_text import StackAnswers, stack_text
+from infra.init.values import InitError
+from infra.names import PROJECT
+
+
+def make_stack(options: Options, questions: Questions, path: Path) -> int:
+    """Make a stack file; return the exit status, which is the doctor's if it looked.
+
+    Args:
+        options: What was said beforehand.
+        questions: How the rest is asked.
+        path: Of the stack file. One that exists may be replaced.
+
+    Raises:
+        InitError: With what is missing or wrong.
+    """
+    answers = ask_stack(questions, options, scan=not options.generates)
+    folders: list[CardFolder] = []
+    changes: list[Change] = []
+    if options.cards is not None:
+        folders = find_folders(options.cards, [host["name"] for host in answers.hosts])
+        answers, changes = _with_cards(options, questions, answers, folders)
+        may_replace(questions, changes, told=options.replace_cards)
+    text = stack_text(options.name, answers, secrets_keys(path))
+    _check_text(text)
+    write_changes(changes)
+    if (old := read_bytes(path)) is not None:
+        write_whole(path.with_name(f"{path.name}.bak"), old)
+    write_whole(path, text.encode())
+    tell_stack(questions, options.name, path, answers)
+    if options.cards is not None:
+        tell_cards(questions, options.name, folders, generated=options.generates)
+        return 0
+    return run_doctor(options.name, path.parent) if options.doctor else 0
+
+
+def _with_cards(
+    options: Options, questions: Questions, answers: StackAnswers, folders: list[CardFolder]
+) -> tuple[StackAnswers, list[Change]]:
+    """Return the answers with the host keys of the cards, and the files of the cards."""
+    addresses = [host["address"] for host in answers.hosts]
+    asked = ask_cards(questions, options, addresses, answers.key_file, sudo_asks=answers.sudo_asks)
+    questions.refuse_problems()
+    pairs = [generate() if options.generates else None for _ in folders]
+    cards = cards_of(folders, addresses, pairs, [answers.user] * len(folders), asked)
+    hosts = [
+        {**host, "hostKey": pair.public} if pair else host
+        for host, pair in zip(answers.hosts, pairs, strict=True)
+    ]
+    return replace(answers, hosts=hosts), plan_changes(zip(folders, cards, strict=True))
+
+
+def _check_text(text: str) -> None:
+    """Read the new stack file as `make up` will: the rules between its keys are told before it is written."""
+    config: Mapping[str, object] = yaml.safe_load(text)["config"]
+    try:
+        parse({key.removeprefix(f"{PROJECT}:"): value for key, value in config.items()})
+    except ConfigError as error:
+        raise InitError(str(error)) from None

@@ -1,0 +1,71 @@
+"""One call of `piray init`: which of its two jobs it is, and which options have no meaning for that one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from infra.init.more_cards import make_cards
+from infra.init.new_stack import make_stack
+from infra.init.options import Options
+from infra.init.questions import Questions
+from infra.init.trust import check_fingerprints
+from infra.init.values import InitError
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent.parent
+# What a stack file that exists says already.
+_OF_THE_STACK = ("host", "discover", "server", "user", "key_file", "agent", "port", "workers", "arch")
+_OF_SCANS = ("accept_host_key", "trust_scanned_keys")
+_OF_CARDS = ("card", "host_keys", "network", "prefix", "gateway", "dns", "public_key", "password_hash")
+
+
+def run(options: Options, questions: Questions) -> int:
+    """Ask, write, and say what comes next; return the exit status. Nothing is written before all is decided.
+
+    Raises:
+        InitError: With what is missing or wrong; nothing has been written then, unless writing itself failed.
+    """
+    path = PROJECT_DIR / f"Pulumi.{options.name}.yaml"
+    if options.host_keys not in (None, "generate", "scan"):
+        questions.problems.append(f"--host-keys {options.host_keys} must be one of generate, scan.")
+    more = options.cards is not None and path.exists() and not options.replace_stack
+    if options.cards is None:
+        _refuse(questions, options, _OF_CARDS, "only with --cards DIR")
+    elif more:
+        _refuse(questions, options, (*_OF_THE_STACK, *_OF_SCANS), f"{path.name} says this already")
+    else:
+        _refuse(
+            questions,
+            options,
+            ("card",),
+            "only for a stack that exists; a new one needs the cards of all its Pis",
+        )
+        if options.generates:
+            _refuse(questions, options, _OF_SCANS, "the host keys are made for the cards")
+    check_fingerprints(questions, options.accept_host_key)
+    if questions.interactive:
+        # Before the first question. Without a terminal they are told with all other mistakes.
+        questions.refuse_problems()
+    if more:
+        make_cards(options, questions, path)
+        return 0
+    _may_replace(options, questions, path)
+    return make_stack(options, questions, path)
+
+
+def _refuse(questions: Questions, options: Options, names: Sequence[str], rule: str) -> None:
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name)]
+    if given:
+        questions.problems.append(f"{', '.join(given)}: {rule}.\n    Leave out what has no meaning here.")
+
+
+def _may_replace(options: Options, questions: Questions, path: Path) -> None:
+    if not path.exists() or options.replace_stack:
+        return
+    if not questions.interactive:
+        raise InitError(
+            f"{path.name} is there already, and is left as it is.\n"
+            "    Choose another name, replace it by --replace-stack, or write its cards by --cards DIR."
+        )
+    questions.tell(f"{path.name} is there already.")
+    if not questions.confirm(f"Replace it? The old one is kept as {path.name}.bak"):
+        raise InitError(f"{path.name} is left as it is.\n    Choose another name, or use --cards DIR.")
+    questions.said.append("--replace-stack")
