@@ -47,7 +47,7 @@ def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     script = folder / "pulumi"
     script.write_text(
         f'#!/bin/sh\necho "$@" >> {calls}\n'
-        'case "$*" in "stack output --json --stack dev"|"stack export --stack dev")\n'
+        'case "$*" in "stack output --json --stack dev"|"stack export --show-secrets --stack dev")\n'
         "  echo \"error: no stack named 'dev' found\" >&2\n"
         "  exit 255\n"
         "esac\n"
