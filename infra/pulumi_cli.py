@@ -9,12 +9,9 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +19,14 @@ from infra.config.stack_file import StackFileError, check_cores, check_stack_fil
 from infra.local.nodes import undo
 from infra.local.wanted import LocalRayError
 from infra.names import PROJECT
+from infra.pulumi_process import Cli
+from infra.recovery.cluster import changes_by_others
 from infra.recovery.cut_off import cut_off_operations, outputs_of, take_up
+from infra.recovery.drift import kubeconfig_of, objects_of
 from infra.recovery.locks import LockedError, release_dead_locks
 from infra.remote import agent
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
-
-_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 USAGE = "usage: python -m infra.pulumi_cli up|preview|down|outputs STACK [option of pulumi …]"
 
@@ -125,14 +123,14 @@ def run(action: str, stack: str, options: Sequence[str] = ()) -> int:
     changes = action in {"up", "down"}
     if changes:
         for line in release_dead_locks(name, PROJECT, env, PROJECT_DIR):
-            print(f"piray: {line}", file=sys.stderr)
+            _say(line)
     cli = Cli(pulumi, stack, env, PROJECT_DIR)
     found = _require_stack(cli, create=may_be_new, export=changes)
     if may_be_new:
         check_cores(stack_file, outputs_of(found) if changes else found)
     if changes:
-        _take_up(cli, found, removing=action == "down")
-    code = _run_to_its_end([str(pulumi), *arguments], env)
+        arguments += _settle(cli, found, removing=action == "down")
+    code = cli.run_to_its_end(arguments)
     if action == "down" and code == 0:
         # An `up` that was cut off may have started Ray on this machine before Pulumi knew of it.
         try:
@@ -165,57 +163,19 @@ def known_stacks() -> list[str]:
     return sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in files)
 
 
-def _run_to_its_end(command: Sequence[str], env: Mapping[str, str]) -> int:
-    """Run Pulumi until it ends by itself: killed, it would leave a lock and work that it knows nothing of.
-
-    An interrupt of the terminal reaches Pulumi as well, which then finishes what it has begun. It must not
-    end this process, however early it comes: until Pulumi is known, it is kept back here, but not there.
-    """
-    waiting = {number for number in _INTERRUPTS if signal.getsignal(number) is not signal.SIG_IGN}
-    before = {number: signal.getsignal(number) for number in waiting}
-    signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
-    try:
-        if waiting & signal.sigpending():
-            raise KeyboardInterrupt
-        pulumi = subprocess.Popen(
-            command,
-            cwd=PROJECT_DIR,
-            env=env,
-            preexec_fn=partial(_let_through, waiting),  # noqa: PLW1509 — no thread is running
-        )
-        handlers = {
-            signal.SIGINT: lambda *_: None,
-            signal.SIGTERM: lambda *_: pulumi.send_signal(signal.SIGINT),
-        }
-        for number in waiting:
-            signal.signal(number, handlers[number])
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, waiting)
-        return pulumi.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, waiting)
-
-
-def _let_through(signals: Collection[signal.Signals]) -> None:
-    for number in signals:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
-
-
-def _require_stack(cli: "Cli", *, create: bool, export: bool) -> Mapping[str, Any]:
+def _require_stack(cli: Cli, *, create: bool, export: bool) -> Mapping[str, Any]:
     """See that Pulumi knows the stack; which one the user has selected stays as it is.
 
     Returns:
         The stack's state if asked for, else its outputs without the secrets; nothing for a new stack.
     """
-    question = ["export"] if export else ["output", "--json"]
+    question = ["export", "--show-secrets"] if export else ["output", "--json"]
     asked = cli.ask(*question, "--stack", cli.stack)
     if asked.returncode and "no stack named" in asked.stderr:
         if not create:
             raise PulumiCliError(f"stack {cli.stack!r} is not up: run `make up STACK={cli.stack}` first")
         asked = cli.ask("init", cli.stack, "--no-select")
-    cli.refuse_failure(asked)
+    _refuse_failure(cli, asked)
     return _object(asked.stdout)
 
 
@@ -228,43 +188,28 @@ def _object(text: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _take_up(cli: "Cli", state: Mapping[str, Any], *, removing: bool) -> None:
-    """Make a state ready in which an earlier run has left operations that nobody has ended."""
-    operations = cut_off_operations(state)
-    if operations:
-        print(
-            f"piray: the last run was cut off while {', '.join(operations)}; this is done again",
-            file=sys.stderr,
-        )
-        asked = cli.ask("import", "--stack", cli.stack, text=json.dumps(take_up(state, removing=removing)))
-        cli.refuse_failure(asked)
+def _refuse_failure(cli: Cli, asked: "subprocess.CompletedProcess[str]") -> None:
+    if asked.returncode:
+        raise PulumiCliError(f"pulumi cannot use stack {cli.stack!r}: {' '.join(asked.stderr.split())}")
 
 
-@dataclass(frozen=True)
-class Cli:
-    """The CLI for one stack, asked for what the user need not see."""
+def _settle(cli: Cli, state: Mapping[str, Any], *, removing: bool) -> list[str]:
+    """Make a state ready for a run, whatever was done meanwhile; return options that the run needs."""
+    if operations := cut_off_operations(state):
+        _say(f"the last run was cut off while {', '.join(operations)}; this is done again")
+        new = json.dumps(take_up(state, removing=removing))
+        _refuse_failure(cli, cli.ask("import", "--stack", cli.stack, text=new))
+    if removing or not (kubeconfig := kubeconfig_of(state)):
+        return []
+    changes = changes_by_others(kubeconfig, objects_of(state))
+    for line in changes:
+        _say(f"{line}; this is set back")
+    # Only then: to look at everything takes time, and a cluster that answers.
+    return ["--refresh"] if changes else []
 
-    pulumi: Path
-    stack: str
-    env: Mapping[str, str]
-    folder: Path
 
-    def ask(self, *arguments: str, text: str = "") -> "subprocess.CompletedProcess[str]":
-        """Run `pulumi stack …` to its end."""
-        return subprocess.run(
-            [self.pulumi, "stack", *arguments],
-            cwd=self.folder,
-            env=self.env,
-            input=text,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def refuse_failure(self, asked: "subprocess.CompletedProcess[str]") -> None:
-        """Raise PulumiCliError with the CLI's own words, if it has refused."""
-        if asked.returncode:
-            raise PulumiCliError(f"pulumi cannot use stack {self.stack!r}: {' '.join(asked.stderr.split())}")
+def _say(line: str) -> None:
+    print(f"piray: {line}", file=sys.stderr)
 
 
 def _passphrase_file(env: Mapping[str, str]) -> Path:

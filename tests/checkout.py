@@ -6,9 +6,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from sandbox.project import ProjectCopy
 
@@ -48,11 +51,15 @@ class Checkout(ProjectCopy):
     Args:
         folder: Where it goes.
         engine: Folder that comes first on PATH, with the `pulumi` to use; None for the one on PATH.
+
+    Attributes:
+        is_real: Whether that is Pulumi's own engine.
     """
 
     def __init__(self, folder: Path, engine: Path | None = None) -> None:
         super().__init__(folder, engine)
         self.events = folder / "events"
+        self.is_real = engine is None
 
     def engine(self, action: str, stack: str, *options: str) -> Ended:
         """Run `make up`, `preview` or `down` without the make."""
@@ -121,6 +128,14 @@ class Checkout(ProjectCopy):
     def _end(process: "subprocess.Popen[str]") -> Ended:
         stdout, stderr = process.communicate()
         return Ended(process.returncode, stdout, stderr)
+
+
+def kill_family(pid: int) -> None:
+    """Do what a power failure does: kill a process and all that it has started, the youngest last."""
+    first = psutil.Process(pid)
+    for one in [first, *first.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
 
 
 def read_steps(events: Path) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.config.model import PiJobConfig
 from infra.names import PI_JOB_TYPE
-from infra.objects import metadata, name_by_content
+from infra.objects import name_by_content
 from infra.pi_job import manifest
 
 # The program is read as text: the two halves of the project never import each other.
@@ -70,8 +70,7 @@ class PiJob(pulumi.ComponentResource):
         program_name = name_by_content("pi-program", data)
         program = kubernetes.core.v1.ConfigMap(
             f"{name}-program",
-            metadata=metadata(program_name, args.namespace, manifest.PI_LABELS),
-            data=data,
+            **manifest.program_config_map(program_name, args.namespace, data),
             opts=child,
         )
         job_manifest = manifest.pi_job(args.job, args.image, args.arch, args.namespace, program_name)

@@ -1,6 +1,7 @@
 """The parallel π Job as plain dicts: config in, `metadata` and `spec` out; knows no Pulumi."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from infra.config.model import PiJobConfig
@@ -39,6 +40,17 @@ _RETRIES = 4
 def config_map_key(file: str) -> str:
     """Return the key of a file in the ConfigMap: keys hold no slashes."""
     return file.replace("/", ".")
+
+
+def program_config_map(name: str, namespace_name: Any, data: Mapping[str, str]) -> dict[str, Any]:
+    """Return the ConfigMap with the program.
+
+    Args:
+        name: Its name.
+        namespace_name: The Namespace; text or what will become text.
+        data: PROGRAM_FILES by their keys.
+    """
+    return {"metadata": metadata(name, namespace_name, PI_LABELS), "data": dict(data)}
 
 
 def pi_job(

@@ -7,9 +7,8 @@ import pulumi_kubernetes as kubernetes
 
 from infra.config.model import RayConfig
 from infra.names import HEAD_SERVICE, RAY_CLUSTER_TYPE
-from infra.objects import metadata, name_by_content
+from infra.objects import name_by_content
 from infra.ray_cluster import deployments
-from infra.ray_cluster.container import TOKEN_KEY
 from infra.ray_cluster.network_policies import network_policies
 from infra.ray_token import ray_token
 
@@ -84,8 +83,7 @@ class RayCluster(pulumi.ComponentResource):
         """Declare the pods of the head and of the workers, with the token and behind their walls."""
         secret = kubernetes.core.v1.Secret(
             f"{name}-auth",
-            metadata=metadata(self._secret_name(f"{name}-auth"), self.namespace, deployments.HEAD_LABELS),
-            string_data={TOKEN_KEY: self.token},
+            **deployments.token_secret(self._secret_name(f"{name}-auth"), self.namespace, self.token),
             opts=child,
         )
         policies = network_policies(args.ray.runtime_packages, self.namespace)

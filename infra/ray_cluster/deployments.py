@@ -15,7 +15,13 @@ from infra.names import (
 )
 from infra.objects import metadata
 from infra.pods import labels, pod_spec, spread_over_hosts
-from infra.ray_cluster.container import START_LIMIT_S, head_container, object_store_mib, worker_container
+from infra.ray_cluster.container import (
+    START_LIMIT_S,
+    TOKEN_KEY,
+    head_container,
+    object_store_mib,
+    worker_container,
+)
 from infra.versions import POD_SECURITY
 
 RAY_APP = "ray"
@@ -63,6 +69,17 @@ def head_service(namespace_name: Any) -> dict[str, Any]:
             ],
         },
     }
+
+
+def token_secret(name: Any, namespace_name: Any, token: Any) -> dict[str, Any]:
+    """Return the Secret that has the token.
+
+    Args:
+        name: Its name; text or what will become text.
+        namespace_name: The Namespace; as the name.
+        token: The token; as the name.
+    """
+    return {"metadata": metadata(name, namespace_name, HEAD_LABELS), "string_data": {TOKEN_KEY: token}}
 
 
 def head_deployment(ray: RayConfig, arch: str, namespace_name: Any, token_secret: Any) -> dict[str, Any]:

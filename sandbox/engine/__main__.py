@@ -46,7 +46,15 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     commands.add_parser("version")
     for name in ("up", "preview", "destroy"):
         command = commands.add_parser(name)
-        _flags(command, "--yes", "--skip-preview", "--non-interactive", "--json", "--expect-no-changes")
+        _flags(
+            command,
+            "--yes",
+            "--skip-preview",
+            "--non-interactive",
+            "--json",
+            "--expect-no-changes",
+            "--refresh",
+        )
         command.add_argument("--stack", "-s")
         command.add_argument("--replace", action="append", default=[])
         command.add_argument("--event-log", type=Path)
@@ -63,6 +71,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         action = stack.add_parser(name)
         action.add_argument("--stack", "-s")
         action.add_argument("--file", type=Path)
+        _flags(action, *(["--show-secrets"] if name == "export" else []))
     unlock = commands.add_parser("cancel")
     unlock.add_argument("--stack", "-s")
     _flags(unlock, "--yes")
@@ -121,7 +130,8 @@ def _remove(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    text = _load(options).path.read_text()
+    state = _load(options)
+    text = json.dumps(state.shown()) if options.show_secrets else state.path.read_text()
     if options.file is None:
         print(text)
     else:
@@ -210,6 +220,7 @@ def _deploy(options: argparse.Namespace) -> int:
         log=options.event_log,
         quiet=options.json,
         only_same=options.expect_no_changes,
+        refresh=options.refresh,
     )
     return 0 if done else _FAILED
 

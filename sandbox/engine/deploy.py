@@ -32,6 +32,7 @@ def deploy(
     log: Path | None = None,
     quiet: bool = False,
     only_same: bool = False,
+    refresh: bool = False,
 ) -> bool:
     """Do one of the three and say whether all went well.
 
@@ -44,6 +45,7 @@ def deploy(
         log: Where the engine's events go.
         quiet: Print nothing but the steps as JSON at the end.
         only_same: Whether a change counts as a failure.
+        refresh: Whether to look first at what has become of the resources.
 
     Raises:
         StateError: If the stack is locked.
@@ -53,7 +55,8 @@ def deploy(
         run = Run(State(path, os.environ), events, preview=action == "preview")
         run.warn_of_interrupted()
         _finish_on_interrupt(run)
-        done = _perform(run, Deployment(run, replace), None if action == "destroy" else folder, project)
+        program = None if action == "destroy" else folder
+        done = _perform(run, Deployment(run, replace), program, project, refresh=refresh)
         if run.cancelled.is_set():
             events.diagnose(f"{action} canceled")
         if only_same and events.changes.keys() - {"same"}:
@@ -63,10 +66,12 @@ def deploy(
     return done
 
 
-def _perform(run: Run, deployment: Deployment, folder: Path | None, project: str) -> bool:
+def _perform(run: Run, deployment: Deployment, folder: Path | None, project: str, *, refresh: bool) -> bool:
     """Run the program of a folder, if there is one to run, and delete what it no longer wants."""
     stack = run.state.path.stem
     try:
+        if refresh:
+            deployment.refresh()
         if folder is not None:
             config = read_config(stack, folder, os.environ)
             run_program(folder, config, deployment, run, project=project, stack=stack)

@@ -82,3 +82,6 @@ class Provider(Protocol):
 
     def delete(self, old: Resource, context: Context) -> None:
         """Delete the resource."""
+
+    def read(self, old: Resource, context: Context) -> str | None:
+        """Say how the resource differs from what is recorded, "" if it does not; None if it is gone."""

@@ -47,6 +47,10 @@ class Command:
         said = {key: plain(old.outputs.get(key, "")) for key in ("stdout", "stderr")}
         return {**new, **said, **_run(new.get("update") or new.get("create"), new, said, context)}
 
+    def read(self, old: Resource, context: Context) -> str | None:
+        """See no difference: nobody can tell what a command has left."""
+        return ""
+
     def delete(self, old: Resource, context: Context) -> None:
         """Run `delete` if there is one."""
         outputs = plain(old.outputs)

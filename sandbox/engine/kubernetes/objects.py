@@ -128,6 +128,19 @@ class KubernetesObject:
             raise PartialError(_not_live(new, error), _id(new), _outputs(live, manager)) from error
         return self._wait(api, live, new, manager, context)
 
+    def read(self, old: Resource, context: Context) -> str | None:
+        """Compare the object with what applying the recorded inputs would make of it."""
+        inputs = plain(old.inputs)
+        try:
+            api = _api(context)
+            live = api.get(object_path(inputs))
+            if live is None:
+                return None
+            applied = api.apply(inputs, _manager(old, inputs), dry_run=True, force=True)
+        except (ApiError, UnreachableError) as error:
+            raise ProviderError(f"failed to read resource state: {error}") from error
+        return "" if _without_marks(live) == _without_marks(applied) else "it is not as it was made"
+
     def delete(self, old: Resource, context: Context) -> None:
         """Delete the object after all that it owns, and wait until it is gone."""
         inputs = plain(old.inputs)
@@ -248,6 +261,13 @@ def _annotations(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
 def _id(inputs: Mapping[str, Any]) -> str:
     metadata = inputs["metadata"]
     return "/".join(filter(None, [metadata.get("namespace"), metadata["name"]]))
+
+
+def _without_marks(live: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object without what every change of it changes."""
+    marks = ("managedFields", "resourceVersion", "generation")
+    metadata = {key: value for key, value in live["metadata"].items() if key not in marks}
+    return {**live, "metadata": metadata}
 
 
 def _outputs(live: dict[str, Any], manager: str) -> dict[str, Any]:

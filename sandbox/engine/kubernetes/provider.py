@@ -37,5 +37,9 @@ class KubernetesProvider:
         """Return the inputs."""
         return dict(new)
 
+    def read(self, old: Resource, context: Context) -> str | None:
+        """See no difference: there is nothing outside of the state."""
+        return ""
+
     def delete(self, old: Resource, context: Context) -> None:
         """Do nothing: the cluster stays."""

@@ -19,6 +19,8 @@ from sandbox.engine.wire.secret_words import SecretWords
 from sandbox.engine.wire.values import is_secret
 
 _CIPHERTEXT = "ciphertext"
+# In the place of the other one where secrets are shown.
+_PLAINTEXT = "plaintext"
 
 
 class StateError(Exception):
@@ -93,6 +95,11 @@ class State:
         self._by_urn[resource.urn].remove(resource)
         self.secrets.remove(resource.name, resource.outputs)
 
+    def shown(self) -> dict[str, Any]:
+        """Return what is on file, with the secrets in clear."""
+        contents = json.loads(self.path.read_text())
+        return {**contents, "deployment": _shown(self._decrypted(contents["deployment"]))}
+
     def save(self) -> None:
         """Write the file, readable by its owner only, in one step.
 
@@ -125,6 +132,8 @@ class State:
         return [self._encrypted(item) for item in value] if isinstance(value, list) else value
 
     def _decrypted(self, value: Any) -> Any:
+        if is_secret(value) and _PLAINTEXT in value:
+            return {SIGNATURE: SECRET, "value": json.loads(value[_PLAINTEXT])}
         if is_secret(value):
             try:
                 text = self._cipher.decrypt(value[_CIPHERTEXT].encode())
@@ -134,6 +143,14 @@ class State:
         if isinstance(value, dict):
             return {key: self._decrypted(item) for key, item in value.items()}
         return [self._decrypted(item) for item in value] if isinstance(value, list) else value
+
+
+def _shown(value: Any) -> Any:
+    if is_secret(value):
+        return {SIGNATURE: SECRET, _PLAINTEXT: json.dumps(value["value"])}
+    if isinstance(value, dict):
+        return {key: _shown(item) for key, item in value.items()}
+    return [_shown(item) for item in value] if isinstance(value, list) else value
 
 
 def state_path(env: Mapping[str, str], project: str, stack: str) -> Path:

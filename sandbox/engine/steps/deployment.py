@@ -12,7 +12,7 @@ from typing import Any
 from sandbox.engine.command.provider import Command
 from sandbox.engine.kubernetes.objects import KubernetesObject
 from sandbox.engine.kubernetes.provider import KubernetesProvider
-from sandbox.engine.provider import Context, Diff, PartialError, Provider
+from sandbox.engine.provider import Context, Diff, PartialError, Provider, ProviderError
 from sandbox.engine.stack.resource import Resource
 from sandbox.engine.steps.order import dependents_to_replace, free_to_go
 from sandbox.engine.steps.run import Run, StoppedError
@@ -70,6 +70,24 @@ class Deployment:
         with self._run.step("same", goal, performs=False):
             self._run.put(goal)
         return goal
+
+    def refresh(self) -> None:
+        """Look at what has become of the resources: what is gone is forgotten, what differs is updated later.
+
+        Raises:
+            StoppedError: If that cannot be seen.
+        """
+        for resource in [one for one in self._run.state.resources if one.custom and not one.delete]:
+            try:
+                changes = self._provider(resource).read(resource, self._run.context(resource, "read"))
+            except ProviderError as error:
+                self._run.stop(str(error), resource)
+            with self._run.changed:
+                if changes is None:
+                    self._run.state.remove(resource)
+                elif changes:
+                    # Pulumi records what is there and then finds it different from the program.
+                    resource.init_errors = [changes]
 
     def delete_the_rest(self) -> None:
         """Delete all that was replaced or not registered: dependents first, independent ones side by side.

@@ -1,7 +1,8 @@
 """What all steps of one run of the test engine share: the state, the report, and the wish to stop."""
 
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from threading import Condition, Event
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from sandbox.engine.provider import Context, ProviderError
 from sandbox.engine.stack.resource import STACK_TYPE, Resource
 from sandbox.engine.stack.state import PendingOperation, State
+from sandbox.engine.steps.cut import Cut
 from sandbox.engine.steps.events import Events
 from sandbox.engine.wire.values import open_texts, plain, with_secrets
 
@@ -39,6 +41,7 @@ class Run:
         self.stopped = Event()
         self.changed = Condition()
         self._running = 0
+        self._cut = Cut() if preview else Cut.of(os.environ)
         self._stack_outputs: tuple[Resource, dict[str, Any]] | None = None
 
     def warn_of_interrupted(self) -> None:
@@ -74,7 +77,8 @@ class Run:
             self._running += 1
         begun = self.events.begin(operation, resource)
         try:
-            yield
+            with self._cut.around(operation, resource.name) if performs else nullcontext():
+                yield
             self.events.end(operation, resource, begun)
         except ProviderError as error:
             self.stopped.set()
@@ -90,6 +94,7 @@ class Run:
                 if performs:
                     self.state.pending_operations.remove(pending)
                 self._save()
+        self._cut.after(operation, resource.name)
 
     def put(
         self, goal: Resource, outputs: Mapping[str, Any] | None = None, replaced: Resource | None = None
