@@ -49,6 +49,13 @@ def test_names_that_yaml_takes_for_something_else_are_read_by_the_programs_own_p
     assert (stack.ssh.user, stack.ssh.port, stack.workers) == ("on", 2222, 2)
 
 
+def test_on_a_single_pi_of_four_cores_the_head_the_worker_and_the_system_have_room() -> None:
+    (first, _) = answers().hosts
+    single = parse(values(stack_text("home", answers(hosts=[first], workers=1), {})))
+    assert single.ray.head_cpus + single.ray.worker_cpus < 4
+    assert parse(values(stack_text("home", answers(), {}))).ray.worker_cpus == 3
+
+
 def test_what_binds_a_stack_to_its_secrets_is_kept() -> None:
     text = stack_text("home", answers(), {"encryptionsalt": "v1:abc=:v1:x:y=="})
     assert yaml.safe_load(text)["encryptionsalt"] == "v1:abc=:v1:x:y=="
