@@ -95,7 +95,7 @@ def _ssh_lines(name: str, answers: StackAnswers) -> list[str]:
         ]
     if answers.sudo_asks:
         lines += [
-            "  # sudo asks for a password, which is stored encrypted by this command:",
+            "  # sudo asks for a password. This command stores it encrypted, under piray:sudoPassword:",
             f"  # {sudo_password_command(name)}",
         ]
     return lines
