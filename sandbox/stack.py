@@ -25,12 +25,14 @@ class StackHost:
         address: IP address.
         host_key: Public key of its SSH server, `<type> <base64>`.
         role: "server" or "agent".
+        port: Port of its SSH server; None for the usual one.
     """
 
     name: str
     address: str
     host_key: str
     role: str
+    port: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,7 @@ class Sources:
         mirror: URL of the directory with the k3s releases; None for the real ones.
         install_script_sha256: Sum of the mirror's install script; None for the pinned one.
         version: k3s release; None for the program's default.
+        plain_http: Whether the image's registry speaks HTTP without TLS.
     """
 
     arch: str
@@ -50,10 +53,16 @@ class Sources:
     mirror: str | None = None
     install_script_sha256: str | None = None
     version: str | None = None
+    plain_http: bool = False
 
 
 def stack_config(
-    hosts: Sequence[StackHost], key_file: Path, sources: Sources, *, workers: int = 2
+    hosts: Sequence[StackHost],
+    key_file: Path,
+    sources: Sources,
+    *,
+    workers: int = 2,
+    proxy: StackHost | None = None,
 ) -> dict[str, Any]:
     """Return the configuration of the stack, every key with its namespace.
 
@@ -62,26 +71,33 @@ def stack_config(
         key_file: Private SSH key of user pi.
         sources: Where image and k3s come from.
         workers: Number of Ray workers.
+        proxy: The jump host; None where the hosts are reached directly.
     """
+    ssh: dict[str, Any] = {"user": "pi", "privateKeyFile": str(key_file)}
+    if proxy is not None:
+        ssh["proxy"] = {"address": proxy.address, "hostKey": proxy.host_key}
     k3s = {
         "version": sources.version,
         "mirror": sources.mirror,
         "installScriptSha256": sources.install_script_sha256,
     }
+    plain = {"imageRegistryPlainHttp": True} if sources.plain_http else {}
     values = {
         "platform": "pi",
         "arch": sources.arch,
-        "hosts": [
-            {"name": host.name, "address": host.address, "role": host.role, "hostKey": host.host_key}
-            for host in hosts
-        ],
-        "ssh": {"user": "pi", "privateKeyFile": str(key_file)},
+        "hosts": [_entry(host) for host in hosts],
+        "ssh": ssh,
         "k3s": {key: value for key, value in k3s.items() if value is not None},
         "workers": workers,
-        "ray": {"image": sources.image, **_RAY},
+        "ray": {"image": sources.image, **_RAY, **plain},
         "piJob": {"completions": 3, "parallelism": 3, "samples": _SAMPLES},
     }
     return {f"piray:{key}": value for key, value in values.items()}
+
+
+def _entry(host: StackHost) -> dict[str, Any]:
+    entry = {"name": host.name, "address": host.address, "role": host.role, "hostKey": host.host_key}
+    return entry if host.port is None else {**entry, "port": host.port}
 
 
 def stack_text(config: dict[str, Any]) -> str:

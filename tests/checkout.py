@@ -58,6 +58,19 @@ class Checkout(ProjectCopy):
         """Run `make up`, `preview` or `down` without the make."""
         return self._end(self.start("infra.pulumi_cli", action, stack, *options))
 
+    def pulumi(self, *arguments: str, stdin: str = "") -> Ended:
+        """Run the CLI itself."""
+        done = subprocess.run(
+            ["pulumi", *arguments],
+            cwd=self.folder,
+            env=self.env,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
     def piray(self, *arguments: str) -> Ended:
         """Run the `piray` command."""
         return self._end(self.start("workloads.cli", *arguments))

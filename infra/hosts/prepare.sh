@@ -38,7 +38,7 @@ forget_edit() {
 # lives on: Debian and Ubuntu stop the SSH listener alone (KillMode=process) and keep sessions in scopes of their own.
 reboot_soon() {
   local unit listeners=()
-  for unit in ssh.socket sshd.socket ssh.service sshd.service; do
+  for unit in ssh.socket sshd.socket dropbear.socket ssh.service sshd.service dropbear.service; do
     if systemctl is-active --quiet "$unit"; then listeners+=("$unit"); fi
   done
   systemctl stop piray-listener.timer piray-reboot.timer >/dev/null 2>&1 || true

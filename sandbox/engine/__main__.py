@@ -12,7 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sandbox.engine.stack.encrypted import EncryptedError, set_secret
 from sandbox.engine.stack.files import project_file, stack_file
+from sandbox.engine.stack.locks import cancel, locked
 from sandbox.engine.stack.resource import STACK_TYPE
 from sandbox.engine.stack.state import State, StateError, state_path
 from sandbox.engine.version import VERSION
@@ -32,13 +34,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"v{VERSION}")
         return 0
     try:
-        if options.command == "stack":
-            _STACK_ACTIONS[options.action](options)
-            return 0
-        if options.command == "state":
-            return _forget(options)
-        return _deploy(options)
-    except (UsageError, StateError) as error:
+        return _COMMANDS.get(options.command, _deploy)(options)
+    except (UsageError, StateError, EncryptedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return _FAILED
 
@@ -62,6 +59,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         action = stack.add_parser(name)
         action.add_argument("stack")
         _flags(action, *flags)
+    for name in ("export", "import"):
+        action = stack.add_parser(name)
+        action.add_argument("--stack", "-s")
+        action.add_argument("--file", type=Path)
+    unlock = commands.add_parser("cancel")
+    unlock.add_argument("--stack", "-s")
+    _flags(unlock, "--yes")
     output = stack.add_parser("output")
     output.add_argument("--stack", "-s")
     _flags(output, "--json", "--show-secrets")
@@ -69,6 +73,11 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     forget.add_argument("urn")
     forget.add_argument("--stack", "-s")
     _flags(forget, "--yes")
+    config = commands.add_parser("config").add_subparsers(dest="action", required=True).add_parser("set")
+    config.add_argument("key")
+    config.add_argument("value", nargs="?")
+    config.add_argument("--stack", "-s")
+    _flags(config, "--secret", "--path")
     return parser.parse_args(arguments)
 
 
@@ -111,7 +120,49 @@ def _remove(options: argparse.Namespace) -> None:
     _selected().unlink(missing_ok=True)
 
 
-_STACK_ACTIONS = {"init": _init, "select": _select, "output": _output, "rm": _remove}
+def _export(options: argparse.Namespace) -> None:
+    text = _load(options).path.read_text()
+    if options.file is None:
+        print(text)
+    else:
+        options.file.write_text(text)
+
+
+def _import(options: argparse.Namespace) -> None:
+    """Take a state in the place of the stack's own, without the operations that are pending in it."""
+    path = _load(options).path
+    text = sys.stdin.read() if options.file is None else options.file.read_text()
+    with locked(path):
+        unfinished = path.with_suffix(".imported")
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(text)
+        unfinished.replace(path)
+        state = State(path, os.environ)
+        for one in state.pending_operations:
+            message = f"removing pending operation '{one.type}' on '{one.resource.urn}' from snapshot"
+            print(f"warning: {message}", file=sys.stderr)
+        state.pending_operations = []
+        state.save()
+
+
+_STACK_ACTIONS = {
+    "init": _init,
+    "select": _select,
+    "output": _output,
+    "rm": _remove,
+    "export": _export,
+    "import": _import,
+}
+
+
+def _stack(options: argparse.Namespace) -> int:
+    _STACK_ACTIONS[options.action](options)
+    return 0
+
+
+def _cancel(options: argparse.Namespace) -> int:
+    cancel(_existing(options.stack or _selected().read_text()))
+    return 0
 
 
 def _forget(options: argparse.Namespace) -> int:
@@ -125,6 +176,18 @@ def _forget(options: argparse.Namespace) -> int:
         state.remove(one)
     state.save()
     return 0
+
+
+def _set_config(options: argparse.Namespace) -> int:
+    if not options.secret:
+        raise UsageError("the test engine stores encrypted values only: add --secret")
+    value = options.value if options.value is not None else sys.stdin.read().removesuffix("\n")
+    name = options.stack or _selected().read_text()
+    set_secret(Path.cwd(), name, options.key, value, os.environ)
+    return 0
+
+
+_COMMANDS = {"stack": _stack, "state": _forget, "config": _set_config, "cancel": _cancel}
 
 
 def _deploy(options: argparse.Namespace) -> int:

@@ -12,8 +12,9 @@ from typing import Literal
 import pulumi
 
 from sandbox.engine.program.performing import run_program
-from sandbox.engine.stack.files import stack_config
-from sandbox.engine.stack.state import State, locked
+from sandbox.engine.stack.encrypted import EncryptedError, read_config
+from sandbox.engine.stack.locks import locked
+from sandbox.engine.stack.state import State
 from sandbox.engine.steps.deployment import Deployment
 from sandbox.engine.steps.events import Events
 from sandbox.engine.steps.run import Run, StoppedError
@@ -67,7 +68,8 @@ def _perform(run: Run, deployment: Deployment, folder: Path | None, project: str
     stack = run.state.path.stem
     try:
         if folder is not None:
-            run_program(folder, stack_config(stack, folder), deployment, run, project=project, stack=stack)
+            config = read_config(stack, folder, os.environ)
+            run_program(folder, config, deployment, run, project=project, stack=stack)
         deployment.delete_the_rest()
     except BaseException as error:  # noqa: BLE001 — a SystemExit of the program included
         run.settle()
@@ -93,7 +95,7 @@ def _report(error: BaseException, events: Events) -> None:
     """Say what ended the program, unless it was a step that has been reported already."""
     if any(isinstance(one, StoppedError) for one in _causes(error)):
         return
-    if isinstance(error, pulumi.RunError):
+    if isinstance(error, pulumi.RunError | EncryptedError):
         events.diagnose(str(error))
     else:
         text = "".join(traceback.format_exception(error))

@@ -11,7 +11,7 @@ from typing import Any
 
 from sandbox.pi.host import Host
 from sandbox.site import Site
-from sandbox.stack import STACK, StackHost, stack_config, stack_text
+from sandbox.stack import STACK, Sources, StackHost, stack_config, stack_text
 from tests.checkout import Checkout, Deployed, Ended
 from tests.e2e.process_list import ProcessWatch
 
@@ -28,7 +28,11 @@ class Cluster:
         workers: Ray workers.
         servers: How many of the hosts, from the first on, are servers; the others are agents.
         version: k3s release; None for the program's default.
+        sources: Where the software comes from; None for the site's own.
         host_keys: By host name, a key in the stack file that is not the host's own.
+        ports: By host name, the port of its SSH server where it is not the usual one.
+        proxy: The jump host, if there is one.
+        sudo_passwords: By the path of a key in the stack file, the password that is stored there encrypted.
         before: By host name, its files and units before the first `up`.
         boots: By host name, the boot before the first `up`.
         first_up: What the first `up` did.
@@ -41,7 +45,11 @@ class Cluster:
     workers: int = 2
     servers: int = 1
     version: str | None = None
+    sources: Sources | None = None
     host_keys: dict[str, str] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=dict)
+    proxy: Host | None = None
+    sudo_passwords: dict[str, str] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
     boots: dict[str, str] = field(default_factory=dict)
     first_up: Deployed | None = None
@@ -57,17 +65,28 @@ class Cluster:
     def configure(self) -> None:
         """Write the stack file."""
         described = [
-            StackHost(
-                name=host.name,
-                address=host.address,
-                host_key=self.host_keys.get(host.name) or host.host_key,
-                role="server" if position < self.servers else "agent",
-            )
+            self._described(host, "server" if position < self.servers else "agent")
             for position, host in enumerate(self.hosts)
         ]
-        sources = replace(self.site.sources(), version=self.version)
-        config = stack_config(described, self.site.key_file, sources, workers=self.workers)
+        sources = replace(self.sources or self.site.sources(), version=self.version)
+        proxy = self._described(self.proxy, "agent") if self.proxy else None
+        config = stack_config(described, self.site.key_file, sources, workers=self.workers, proxy=proxy)
         (self.program.folder / f"Pulumi.{STACK}.yaml").write_text(stack_text(config))
+        if self.sudo_passwords:
+            self.program.pulumi("stack", "init", STACK, "--no-select")
+        for path, password in self.sudo_passwords.items():
+            options = ["--stack", STACK, "--secret", "--path"]
+            stored = self.program.pulumi("config", "set", *options, path, stdin=password)
+            assert stored.code == 0, stored.said
+
+    def _described(self, host: Host, role: str) -> StackHost:
+        return StackHost(
+            name=host.name,
+            address=host.address,
+            host_key=self.host_keys.get(host.name) or host.host_key,
+            role=role,
+            port=self.ports.get(host.name),
+        )
 
     def up(self) -> Deployed:
         self.configure()

@@ -1,5 +1,6 @@
 """Hosts that cannot be used: all named at once, nothing installed, and `down` takes back what was begun."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +12,16 @@ from tests.checkout import Checkout
 from tests.e2e.cluster import Cluster
 from tests.e2e.process_list import ProcessWatch
 
+PASSWORD = 'pi\'s "pass" $HOME ü'  # noqa: S105 — of a simulated Pi
+PORT = 2222
+
 HARDWARE = {
     "pi5": PLAIN,
     "pi6": Hardware(card=("no-sudo",)),
     "pi7": Hardware(card=("32-bit",)),
     "pi8": PLAIN,
     "pi9": Hardware(hostname="pi5"),
+    "pi10": Hardware(sudo_password=PASSWORD),
 }
 
 
@@ -25,6 +30,10 @@ def hosts(site: Site) -> Iterator[dict[str, Host]]:
     made = {name: site.start(name, hardware) for name, hardware in HARDWARE.items()}
     for host in made.values():
         host.wait_until_up()
+    rules = f"Port {PORT}\nAllowUsers pi@{made['pi5'].address}\n"
+    made["pi10"].as_root(
+        f"printf %s {shlex.quote(rules)} >/etc/ssh/sshd_config.d/behind.conf && systemctl restart ssh"
+    )
     yield made
     for host in made.values():
         host.remove()
@@ -67,3 +76,24 @@ def test_two_hosts_with_one_name_are_told_apart_before_k3s_comes(
     assert "piray: pi9: the hostname pi5 is already taken by pi5 (10.77.0.15)" in up.said
     assert "sudo hostnamectl set-hostname pi9" in up.said
     assert not {name for name in up.names("create") if name.endswith("-install")}
+
+
+def test_a_password_for_sudo_and_a_jump_host_lead_to_a_host_and_nobody_is_told_the_password(
+    stack: Cluster, hosts: dict[str, Host]
+) -> None:
+    gate, behind = hosts["pi5"], hosts["pi10"]
+    # The second one refuses, so that nothing is installed.
+    stack.hosts = [behind, hosts["pi7"]]
+    stack.proxy, stack.ports = gate, {behind.name: PORT}
+    stack.sudo_passwords = {"piray:hosts[0].sudoPassword": PASSWORD}
+    with stack.watch.running() as watch:
+        up = stack.up()
+    assert up.code != 0
+    assert "piray: pi7: the system's programs are 32-bit" in up.said
+    assert {"pi10-prepare", "pi10-verify"} <= up.names("create")
+    assert up.said.count("failed") == up.said.count("pi7-prepare")
+    kept = [path for path in stack.program.folder.parent.rglob("backend/**/*") if path.is_file()]
+    state = "".join(path.read_text(errors="replace") for path in kept)
+    assert "pi10-verify" in state
+    for where in (up.said, state, *watch.seen):
+        assert PASSWORD not in where

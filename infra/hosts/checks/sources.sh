@@ -15,7 +15,7 @@ dated() {
 }
 
 check_sources() {
-  local url headers said status name
+  local url headers said status name now=''
   is_ours && return
   has curl || return 0
   headers=$(mktemp) || return 0
@@ -31,7 +31,10 @@ check_sources() {
       curl --insecure --location --silent --head --max-time 30 --dump-header "$headers" --output /dev/null "$url" \
         2>/dev/null || true
     fi
-    compare_clock "$(dated "$headers")" "$name"
+    if [ -z "$now" ]; then
+      now=$(dated "$headers")
+      compare_clock "$now" "$name"
+    fi
     if ((status)); then
       error sources "it cannot download $url (${said##*$'\n'})" "k3s comes from there" \
         "check the network, the name server and the proxy in /etc/environment, or piray:k3s.version and piray:k3s.mirror"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import socket
 import subprocess
@@ -33,6 +34,8 @@ _MESSAGES = {
     "timed out": "dial tcp {0}: i/o timeout",
     "Host key verification failed": "ssh: handshake failed: ssh: host key mismatch",
     "Unable to negotiate": "ssh: handshake failed: ssh: no common algorithm for host key",
+    "Too many authentication failures": "ssh: handshake failed: ssh: disconnect, reason 2: "
+    "Too many authentication failures",
     "Permission denied": "ssh: handshake failed: ssh: unable to authenticate, "
     "attempted methods [none publickey], no supported methods remain",
 }
@@ -136,7 +139,10 @@ def _blame(connection: Mapping[str, Any], log: Path, failures: int) -> str:
     said = on_the_way.read_text(errors="replace") if on_the_way.exists() else ""
     proxied = bool(said) and _AUTHENTICATED not in said
     end = connection["proxy"] if proxied else connection
-    reason = _as_go_says(said if proxied else log.read_text(errors="replace"), _address(end))
+    if rejected := re.search("open failed: connect failed: (.*)", said):
+        reason = f"ssh: rejected: connect failed ({rejected[1].strip()})"
+    else:
+        reason = _as_go_says(said if proxied else log.read_text(errors="replace"), _address(end))
     where = "proxy: " if connection.get("proxy") else ""
     return f"{where}after {failures} failed attempts: {reason}"
 

@@ -4,7 +4,7 @@ import logging
 import re
 import runpy
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ class PerformingMonitor(MockMonitor):
 
 def run_program(
     folder: Path,
-    config: Mapping[str, str],
+    config: tuple[Mapping[str, str], Collection[str]],
     deployment: Deployment,
     run: Run,
     *,
@@ -88,6 +88,14 @@ def run_program(
     stack: str,
 ) -> None:
     """Run the `__main__.py` of a folder until all that it has begun is over.
+
+    Args:
+        folder: The program's.
+        config: The stack's configuration in clear, and its keys that are encrypted.
+        deployment: What performs the program's wishes.
+        run: What keeps outputs.
+        project: Name of the project.
+        stack: Name of the stack.
 
     Raises:
         BaseException: Whatever ended the program, StoppedError of a step included.
@@ -98,7 +106,8 @@ def run_program(
     run_under_mocks(
         lambda: runpy.run_path(str(folder / "__main__.py"), run_name="__main__"),
         PerformingMonitor(deployment, run),
-        config,
+        config[0],
+        secret_keys=config[1],
         stack=stack,
         preview=run.preview,
         project=project,

@@ -31,14 +31,26 @@ def engine_text(value: object) -> str:
 def stack_config(name: str, folder: Path = ROOT) -> dict[str, str]:
     """Return the config of one stack, namespaced, for `pulumi.runtime.set_all_config`.
 
-    Values of the stack file win over the defaults and values of Pulumi.yaml, as in the engine.
-
     Args:
         name: Stack name; "dev" reads Pulumi.dev.yaml.
         folder: The project's folder.
 
     Raises:
         ValueError: If the file holds an encrypted value, which only the engine can read.
+    """
+    texts = {key: engine_text(value) for key, value in merged_config(name, folder).items()}
+    encrypted = [key for key, text in texts.items() if '"secure":' in text]
+    if encrypted:
+        raise ValueError(f"Pulumi.{name}.yaml holds encrypted values that a test cannot read: {encrypted}")
+    return texts
+
+
+def merged_config(name: str, folder: Path = ROOT) -> dict[str, object]:
+    """Return the config of one stack as its files have it, namespaced.
+
+    Values of the stack file win over the defaults and values of Pulumi.yaml, as in the engine.
+
+    Args: as for stack_config.
     """
     project = project_file(folder)
     stack = yaml.safe_load(stack_file(folder, name).read_text(encoding="utf-8"))
@@ -50,8 +62,4 @@ def stack_config(name: str, folder: Path = ROOT) -> dict[str, str]:
         elif "default" in schema or "value" in schema:
             merged[full_key] = schema.get("default", schema.get("value"))
     merged.update(stack.get("config") or {})
-    texts = {key: engine_text(value) for key, value in merged.items()}
-    encrypted = [key for key, text in texts.items() if '"secure":' in text]
-    if encrypted:
-        raise ValueError(f"Pulumi.{name}.yaml holds encrypted values that a test cannot read: {encrypted}")
-    return texts
+    return merged

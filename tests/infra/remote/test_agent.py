@@ -1,7 +1,6 @@
 """What is said of the SSH agent before the first login, by real agents and by what only looks like one."""
 
 import os
-import signal
 import socket
 import subprocess
 import threading
@@ -11,23 +10,20 @@ from pathlib import Path
 import pytest
 
 from infra.remote.agent import MAX_AUTH_TRIES, VARIABLE, AgentError, answers, judge, read_keys
+from tests.agents import agent_with
 
 
 @pytest.fixture
-def agent(tmp_path: Path) -> Iterator[dict[str, str]]:
+def agent() -> Iterator[dict[str, str]]:
     """Yield the environment that leads to an OpenSSH agent without keys."""
-    path = tmp_path / "agent"
-    started = subprocess.run(
-        ["ssh-agent", "-s", "-a", path], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
-    )
-    yield {VARIABLE: str(path)}
-    os.kill(int(started.stdout.split("SSH_AGENT_PID=")[1].split(";")[0]), signal.SIGTERM)
+    with agent_with([]) as path:
+        yield {VARIABLE: str(path)}
 
 
 def add_keys(agent: dict[str, str], folder: Path, count: int) -> None:
     for number in range(count):
         file = folder / f"key{number}"
-        make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"ada@laptop{number}", "-f", file]
+        make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"ada@laptop{number}", "-f", str(file)]
         subprocess.run(make, check=True)
         subprocess.run(["ssh-add", "-q", file], env={**os.environ, **agent}, check=True)
 

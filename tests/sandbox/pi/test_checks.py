@@ -14,7 +14,7 @@ import yaml
 from infra.doctor.__main__ import examine
 from infra.doctor.report import as_json
 from infra.doctor.stack import read_stack
-from infra.hosts.check_list import PREPARE, HostNeeds
+from infra.hosts.check_list import PREPARE
 from infra.remote.stdin import render_stdin
 from sandbox.machine.docker import GATEWAY
 from sandbox.pi.host import PLAIN, Hardware, Host
@@ -88,6 +88,7 @@ def mirror(making: Making, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     folder = tmp_path_factory.mktemp("mirror")
     (folder / VERSION).mkdir()
     (folder / VERSION / f"sha256sum-{ARCH}.txt").write_text("0  k3s\n")
+    (folder / "install.sh").write_text("exit 1\n")
     handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
     with ThreadingHTTPServer((GATEWAY, 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
@@ -195,9 +196,8 @@ def test_up_refuses_a_host_by_the_same_list_and_changes_nothing_then_takes_it_on
     seen: Seen, mirror: str
 ) -> None:
     host = seen.hosts["spoiled"]
-    needs = HostNeeds(arch=ARCH, sources=(f"{mirror}/{VERSION.replace('+', '%2B')}/sha256sum-{ARCH}.txt",))
-    variables = {"ADDRESS": host.address, "ROLE": "agent", "SOURCES": " ".join(needs.sources)}
-    stdin = render_stdin(PREPARE, {"HOST": host.name, "ARCH": ARCH, **variables})
+    variables = {"ARCH": ARCH, "ADDRESS": host.address, "ROLE": "agent", "SOURCES": f"{mirror}/install.sh"}
+    stdin = render_stdin(PREPARE, {"HOST": host.name, **variables})
     before = host.files()
     lines = host.ssh("bash -s -- apply && echo accepted", stdin=stdin, check=False).strip().splitlines()
     assert all(line.startswith(f"piray: {host.name}: ") for line in lines), lines

@@ -25,6 +25,19 @@ def test_options_and_exit_status_are_passed_on(status: int, monkeypatch: pytest.
     assert called == [[sys.executable, "-m", "infra.doctor", "--json", "--no-write-test", "--", "home"]]
 
 
+def test_the_stack_may_be_named_as_for_the_other_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[list[str]] = []
+
+    def run(arguments: list[str], **_: Any) -> subprocess.CompletedProcess[bytes]:
+        called.append(arguments)
+        return subprocess.CompletedProcess(arguments, 0)
+
+    monkeypatch.setattr(doctor.subprocess, "run", run)
+    assert CliRunner().invoke(main, ["doctor", "--stack", "home"]).exit_code == 0
+    assert called[0][-1] == "home"
+    assert CliRunner().invoke(main, ["doctor"]).exit_code == 2
+
+
 def test_a_stack_that_is_not_there_ends_with_2_and_the_names_of_those_that_are() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "workloads.cli", "doctor", "no-such-stack"],

@@ -1,11 +1,16 @@
 """Commands of the test engine, on this machine and over SSH, as pulumi-command runs them."""
 
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.agents import agent_with
 from tests.sandbox.engine.scenario import Scenario, SshServer, missing_for_ssh, ssh_server
+
+OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDjFGNFk0t/PyreGyYhEb54NkLU/ozjkKCAngai6j3/2"
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +59,7 @@ def test_a_remote_command_runs_over_ssh(scenario: Scenario, server: SshServer, t
     [
         ({"port": 1}, "dial tcp 127.0.0.1:1: connect: connection refused"),
         (
-            {"host_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDjFGNFk0t/PyreGyYhEb54NkLU/ozjkKCAngai6j3/2"},
+            {"host_key": OTHER_KEY},
             "ssh: handshake failed: ssh: host key mismatch",
         ),
         ({"user": "nobody-at-all"}, "ssh: handshake failed: ssh: unable to authenticate"),
@@ -93,3 +98,68 @@ def test_a_connection_that_breaks_is_no_answer_of_the_command(scenario: Scenario
         up = scenario.up()
     assert up.code != 0
     assert "remote command exited without exit status or exit signal" in up.said
+
+
+def test_a_jump_host_leads_to_the_host_behind_it(
+    scenario: Scenario, server: SshServer, tmp_path: Path
+) -> None:
+    with ssh_server(tmp_path / "gate") as gate:
+        connection = {**server.connection, "proxy": gate.connection}
+        file = tmp_path / "remote"
+        scenario.program(REMOTE, connection=connection, file=str(file), word="a", more="echo $SSH_CONNECTION")
+        up = scenario.up()
+        assert up.code == 0, up.said
+        assert scenario.destroy().code == 0
+    assert file.read_text().split() == ["create", "delete"]
+
+
+@pytest.mark.parametrize(
+    ("of", "change", "reason"),
+    [
+        ("proxy", {"host_key": OTHER_KEY}, "ssh: handshake failed: "),
+        ("proxy", {"port": 1}, "dial tcp 127.0.0.1:1: connect: connection refused"),
+        ("host", {"port": 1}, "ssh: rejected: connect failed (Connection refused)"),
+    ],
+)
+def test_a_jump_host_that_leads_nowhere_is_blamed(
+    scenario: Scenario, server: SshServer, of: str, change: dict[str, object], reason: str
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, ssh_server(Path(folder) / "gate") as gate:
+        proxy = {**gate.connection, **(change if of == "proxy" else {})}
+        connection = {**server.connection, **(change if of == "host" else {}), "proxy": proxy}
+        scenario.program(REMOTE, connection=connection, file=f"{folder}/f", word="a", more="")
+        up = scenario.up()
+    assert up.code != 0
+    assert f"proxy: after 2 failed attempts: {reason}" in up.said
+
+
+def test_an_agent_that_is_gone_stops_a_connection_with_a_key_of_its_own(
+    scenario: Scenario, server: SshServer, tmp_path: Path
+) -> None:
+    scenario.env["SSH_AUTH_SOCK"] = str(tmp_path / "gone")
+    scenario.program(REMOTE, connection=server.connection, file=str(tmp_path / "f"), word="a", more="")
+    up = scenario.up()
+    assert up.code != 0
+    assert f"dial unix {tmp_path}/gone: connect: no such file or directory" in up.said
+
+
+def test_a_server_hears_six_keys_of_an_agent_and_no_more(
+    scenario: Scenario, server: SshServer, tmp_path: Path
+) -> None:
+    connection = {key: value for key, value in server.connection.items() if key != "private_key"}
+    right = tmp_path / "right"
+    right.touch(mode=0o600)
+    right.write_text(server.private_key)
+    strangers = [tmp_path / f"key{number}" for number in range(6)]
+    for key in strangers:
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    scenario.program(REMOTE, connection=connection, file=str(tmp_path / "f"), word="a", more="")
+    with agent_with([*strangers, right]) as path:
+        scenario.env["SSH_AUTH_SOCK"] = str(path)
+        up = scenario.up()
+    assert up.code != 0
+    assert "Too many authentication failures" in up.said
+    with agent_with([*strangers[1:], right]) as path:
+        scenario.env["SSH_AUTH_SOCK"] = str(path)
+        up = scenario.up()
+    assert up.code == 0, up.said
