@@ -19,9 +19,7 @@ from infra.init.values import check_value
 # crypt(5): SHA-256, SHA-512, yescrypt.
 _HASH = re.compile(r"\$(5|6|y)\$[!-9;-~]{20,}")
 _PUBLIC_KEY = re.compile(r"(ssh-|ecdsa-|sk-)\S+ [A-Za-z0-9+/]{40,}=*( .*)?")
-IPV4_BITS, IPV6_BITS = 32, 128
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+ADDRESS_BITS = 32
 
 
 @dataclass(frozen=True)
@@ -135,18 +133,16 @@ def _ask_networks(
     )
     if way != "fixed" or not addresses:
         return dict.fromkeys(addresses)
-    ip = ipaddress.ip_address(addresses[0])
-    bits = IPV4_BITS if ip.version == 4 else IPV6_BITS  # noqa: PLR2004 — IP's versions
     prefix = questions.ask(
         "Length of the network's prefix",
-        lambda text: _check_prefix(text, bits),
+        _check_prefix,
         option="--prefix",
         given=options.prefix,
-        default="24" if bits == IPV4_BITS else "64",
+        default="24",
     )
     if prefix is None:
         return {}
-    first = next(ipaddress.ip_interface(f"{ip}/{prefix}").network.hosts(), ip)
+    first = next(ipaddress.IPv4Interface(f"{addresses[0]}/{prefix}").network.hosts())
     gateway = questions.ask(
         "Address of your router",
         lambda text: _check_gateway(text, prefix, addresses),
@@ -158,15 +154,17 @@ def _ask_networks(
     if gateway is None or dns is None:
         return {}
     return {
-        address: FixedAddress(ipaddress.ip_interface(f"{address}/{prefix}"), gateway, dns)
+        address: FixedAddress(ipaddress.IPv4Interface(f"{address}/{prefix}"), gateway, dns)
         for address in addresses
     }
 
 
-def _ask_dns(questions: Questions, options: Options, gateway: Address | None) -> tuple[Address, ...] | None:
+def _ask_dns(
+    questions: Questions, options: Options, gateway: ipaddress.IPv4Address | None
+) -> tuple[ipaddress.IPv4Address, ...] | None:
     dns = questions.ask(
         "Addresses of the name servers",
-        lambda text: tuple(ipaddress.ip_address(check_value(fields.Address, one)) for one in text.split()),
+        lambda text: tuple(ipaddress.IPv4Address(check_value(fields.Address, one)) for one in text.split()),
         option="--dns",
         given=" ".join(options.dns) or None,
         default=str(gateway) if gateway else None,
@@ -176,18 +174,19 @@ def _ask_dns(questions: Questions, options: Options, gateway: Address | None) ->
     return dns
 
 
-def _check_prefix(text: str, bits: int) -> int:
-    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= bits:
+def _check_prefix(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= ADDRESS_BITS:
         raise InvalidValueError(
-            f"must be a whole number from 1 to {bits}", "Most networks at home have 24 (255.255.255.0)."
+            f"must be a whole number from 1 to {ADDRESS_BITS}",
+            "Most networks at home have 24 (255.255.255.0).",
         )
     return int(text)
 
 
-def _check_gateway(text: str, prefix: int, addresses: Sequence[str]) -> Address:
-    gateway = ipaddress.ip_address(check_value(fields.Address, text))
+def _check_gateway(text: str, prefix: int, addresses: Sequence[str]) -> ipaddress.IPv4Address:
+    gateway = ipaddress.IPv4Address(check_value(fields.Address, text))
     for address in addresses:
-        network = ipaddress.ip_interface(f"{address}/{prefix}").network
+        network = ipaddress.IPv4Interface(f"{address}/{prefix}").network
         if gateway not in network:
             raise InvalidValueError(
                 f"is not in the network {network} of the Pi at {address}, which could not reach it",

@@ -8,18 +8,15 @@ from pathlib import Path
 
 from infra.init.cards import BACKUP_SUFFIX, CardFolder
 from infra.init.questions import Questions
-from infra.init.stack_text import StackAnswers, sudo_password_command
+from infra.init.stack_text import StackAnswers
 
 
-def tell_stack(questions: Questions, name: str, path: Path, answers: StackAnswers) -> None:
+def tell_stack(questions: Questions, path: Path, answers: StackAnswers) -> None:
     """Say what the new stack file is."""
     servers = [host["name"] for host in answers.hosts if host["role"] == "server"]
     pis = "1 Pi" if len(answers.hosts) == 1 else f"{len(answers.hosts)} Pis"
     role = "is the server" if len(servers) == 1 else "are the servers"
     questions.tell(f"\nWrote {path.name}: {pis}, {', '.join(servers)} {role}.")
-    if answers.sudo_asks:
-        questions.tell(f"Store the password of sudo, encrypted: {sudo_password_command(name)}")
-    questions.tell(f"Next: `make preview STACK={name}`, then `make up STACK={name}`.")
 
 
 def tell_cards(questions: Questions, name: str, folders: Sequence[CardFolder], *, generated: bool) -> None:

@@ -28,9 +28,9 @@ class FixedAddress:
         dns: Addresses of name servers.
     """
 
-    address: ipaddress.IPv4Interface | ipaddress.IPv6Interface
-    gateway: ipaddress.IPv4Address | ipaddress.IPv6Address
-    dns: tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...]
+    address: ipaddress.IPv4Interface
+    gateway: ipaddress.IPv4Address
+    dns: tuple[ipaddress.IPv4Address, ...]
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,10 @@ def _network_config(network: FixedAddress | None) -> str:
     # Optional, so that a Pi without a cable does not wait for minutes at each boot.
     ethernet: dict[str, object] = {"dhcp4": network is None, "optional": True}
     if network:
-        # Not "default", which the cloud-init of Debian 12 does not know.
-        default = "0.0.0.0/0" if network.gateway.version == 4 else "::/0"  # noqa: PLR2004 — IP's versions
         ethernet |= {
             "addresses": [str(network.address)],
-            "routes": [{"to": default, "via": str(network.gateway)}],
+            # Not "default", which the cloud-init of Debian 12 does not know.
+            "routes": [{"to": "0.0.0.0/0", "via": str(network.gateway)}],
             "nameservers": {"addresses": [str(address) for address in network.dns]},
         }
     return _dump({"network": {"version": 2, "ethernets": {"eth0": ethernet}}})

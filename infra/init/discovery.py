@@ -18,7 +18,7 @@ class Found:
 
     Attributes:
         name: Its hostname, without .local.
-        address: An IPv4 address, or an IPv6 address if it has no other.
+        address: An IPv4 address: a stack has no others.
     """
 
     name: str
@@ -34,9 +34,7 @@ def discover() -> list[Found]:
     found: dict[str, str] = {}
     for service in SERVICES:
         for machine in _parse(_browse(service)):
-            # avahi-browse tells each address of a machine; IPv4 is what a network at home reserves.
-            if "." in machine.address or machine.name not in found:
-                found[machine.name] = machine.address
+            found.setdefault(machine.name, machine.address)
     return sorted(Found(name, address) for name, address in found.items())
 
 
@@ -68,19 +66,22 @@ def _parse(answer: str) -> list[Found]:
         fields = line.split(";")
         if fields[0] != "=" or len(fields) < 9:  # noqa: PLR2004 — up to the port
             continue
-        host, address = fields[6], fields[7]
-        # Addresses that hold on this link alone are no addresses for a stack file.
-        if re.fullmatch(r"[\w.-]+\.local", host) and not address.lower().startswith(("fe80:", "169.254.")):
+        protocol, host, address = fields[2], fields[6], fields[7]
+        # An address of 169.254.0.0/16 is one that a machine gives itself where nobody gives it any.
+        if (
+            protocol == "IPv4"
+            and re.fullmatch(r"[\w.-]+\.local", host)
+            and not address.startswith("169.254.")
+        ):
             found.append(Found(host.removesuffix(".local").lower(), address))
     return found
 
 
 def lookup(name: str) -> str | None:
-    """Return the address that NAME.local has on this network, IPv4 if there is one; None if it has none."""
+    """Return the IPv4 address that NAME.local has on this network; None if it has none."""
     try:
-        answers = socket.getaddrinfo(f"{name}.local", 22, type=socket.SOCK_STREAM)
+        answers = socket.getaddrinfo(f"{name}.local", 22, socket.AF_INET, socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return None
     addresses = [str(answer[4][0]) for answer in answers]
-    usable = [one for one in addresses if not one.lower().startswith(("fe80:", "169.254.", "127."))]
-    return min(usable, key=lambda address: ":" in address, default=None)
+    return next((one for one in addresses if not one.startswith(("169.254.", "127."))), None)

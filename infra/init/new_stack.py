@@ -26,6 +26,7 @@ from infra.init.interview import ask_stack
 from infra.init.options import Options
 from infra.init.questions import Questions
 from infra.init.stack_text import StackAnswers, stack_text
+from infra.init.sudo_password import store_sudo_password
 from infra.init.values import InitError
 from infra.names import PROJECT
 
@@ -54,11 +55,14 @@ def make_stack(options: Options, questions: Questions, path: Path) -> int:
     if (old := read_bytes(path)) is not None:
         write_whole(path.with_name(f"{path.name}.bak"), old)
     write_whole(path, text.encode())
-    tell_stack(questions, options.name, path, answers)
+    tell_stack(questions, path, answers)
+    stored = not answers.sudo_asks or store_sudo_password(questions, options.name, path)
+    questions.tell(f"Next: `make preview STACK={options.name}`, then `make up STACK={options.name}`.")
     if options.cards is not None:
         tell_cards(questions, options.name, folders, generated=options.generates)
         return 0
-    return run_doctor(options.name, path.parent) if options.doctor else 0
+    # Without the password the doctor would see half of a Pi.
+    return run_doctor(options.name, path.parent) if options.doctor and stored else 0
 
 
 def _with_cards(

@@ -135,7 +135,7 @@ _DECLARATIONS = (
     click.option(
         "--prefix",
         metavar="N",
-        help="With --network fixed: length of the network's prefix.  [default: 24, 64 for IPv6]",
+        help="With --network fixed: length of the network's prefix.  [default: 24]",
     ),
     click.option("--gateway", metavar="ADDRESS", help="With --network fixed: address of your router."),
     click.option(

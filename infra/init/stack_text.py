@@ -50,6 +50,8 @@ def stack_text(name: str, answers: StackAnswers, kept: Mapping[str, str]) -> str
         lines += [f"      role: {host['role']}", f"      hostKey: {host['hostKey']}"]
     lines += _ssh_lines(name, answers)
     lines += _TAIL.format(workers=answers.workers).splitlines()
+    if len(answers.hosts) == 1:
+        lines += _SINGLE.splitlines()
     return "\n".join(lines) + "\n"
 
 
@@ -69,6 +71,12 @@ _TAIL = """\
   # Each worker computes with the CPUs and memory of piray:ray.workerCpus and piray:ray.workerMemoryMib.
   piray:workers: {workers}"""
 
+# By default a worker has 3 CPUs and the head 1, and the system needs some as well.
+_SINGLE = """\
+  # On a single Pi with 4 cores the worker shares them with the head and with the system.
+  piray:ray:
+    workerCpus: 2"""
+
 
 def _ssh_lines(name: str, answers: StackAnswers) -> list[str]:
     lines = [
@@ -87,7 +95,7 @@ def _ssh_lines(name: str, answers: StackAnswers) -> list[str]:
         ]
     if answers.sudo_asks:
         lines += [
-            "  # sudo asks for a password, which is stored encrypted by this command:",
+            "  # sudo asks for a password. This command stores it encrypted, under piray:sudoPassword:",
             f"  # {sudo_password_command(name)}",
         ]
     return lines

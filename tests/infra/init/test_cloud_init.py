@@ -18,8 +18,8 @@ HASH = Secret(
 
 
 def fixed(address: str, gateway: str, *dns: str) -> FixedAddress:
-    servers = tuple(ipaddress.ip_address(one) for one in dns)
-    return FixedAddress(ipaddress.ip_interface(address), ipaddress.ip_address(gateway), servers)
+    servers = tuple(ipaddress.IPv4Address(one) for one in dns)
+    return FixedAddress(ipaddress.IPv4Interface(address), ipaddress.IPv4Address(gateway), servers)
 
 
 BARE = Card(
@@ -30,7 +30,6 @@ BARE = Card(
 CARDS = {
     "dhcp": BARE,
     "fixed address": replace(BARE, network=fixed("192.0.2.11/24", "192.0.2.1", "192.0.2.1", "198.51.100.1")),
-    "fixed IPv6 address": replace(BARE, network=fixed("2001:db8::11/64", "2001:db8::1", "2001:db8::1")),
     "password": replace(BARE, password_hash=HASH),
     "host key": replace(BARE, host_key=generate()),
     "names that YAML takes for something else": replace(BARE, hostname="0x1f", user="on"),

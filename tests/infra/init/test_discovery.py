@@ -14,6 +14,9 @@ TOLD = r"""+;eth0;IPv4;pi2\032\091dc\058a6\093;_workstation._tcp;local
 =;eth0;IPv6;pi2\032\091dc\058a6\093;_workstation._tcp;local;pi2.local;2001:db8::12;9;
 =;eth0;IPv6;pi1;_workstation._tcp;local;pi1.local;fe80::1;22;
 =;eth0;IPv6;pi1;_workstation._tcp;local;pi1.local;2001:db8::11;22;
+=;eth0;IPv4;pi1;_workstation._tcp;local;pi1.local;169.254.7.7;22;
+=;eth0;IPv4;pi1;_workstation._tcp;local;pi1.local;192.0.2.11;22;
+=;eth0;IPv6;pi6;_workstation._tcp;local;pi6.local;2001:db8::16;22;
 =;eth0;IPv4;a;b;_workstation._tcp;local;evil;$(reboot).local;192.0.2.66;22;
 broken
 """
@@ -26,12 +29,12 @@ def avahi(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
 
-def test_each_machine_is_there_once_with_the_address_that_a_router_reserves(
+def test_each_machine_is_there_once_with_an_address_that_a_stack_can_have(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "told").write_text(TOLD)
     avahi(tmp_path, monkeypatch, f'case "$*" in *_workstation*) cat "{tmp_path}/told" ;; esac')
-    assert discover() == [Found("pi1", "2001:db8::11"), Found("pi2", "192.0.2.12")]
+    assert discover() == [Found("pi1", "192.0.2.11"), Found("pi2", "192.0.2.12")]
 
 
 def test_without_avahi_it_is_said_what_to_install_and_what_goes_without(

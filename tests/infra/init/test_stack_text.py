@@ -16,7 +16,7 @@ OLD, NEW, OTHER = (generate().public for _ in range(3))
 def answers(**changes: object) -> StackAnswers:
     hosts = [
         {"name": "no", "address": "192.0.2.11", "role": "server", "hostKey": OLD},
-        {"name": "1e3", "address": "2001:db8::12", "role": "agent", "hostKey": NEW},
+        {"name": "1e3", "address": "192.0.2.12", "role": "agent", "hostKey": NEW},
     ]
     given = {
         "hosts": hosts,
@@ -44,9 +44,16 @@ def test_names_that_yaml_takes_for_something_else_are_read_by_the_programs_own_p
     stack = parse(values(stack_text("home", answers(), {})))
     assert [(host.name, host.address, host.host_key) for host in stack.hosts] == [
         ("no", "192.0.2.11", OLD),
-        ("1e3", "2001:db8::12", NEW),
+        ("1e3", "192.0.2.12", NEW),
     ]
     assert (stack.ssh.user, stack.ssh.port, stack.workers) == ("on", 2222, 2)
+
+
+def test_on_a_single_pi_of_four_cores_the_head_the_worker_and_the_system_have_room() -> None:
+    (first, _) = answers().hosts
+    single = parse(values(stack_text("home", answers(hosts=[first], workers=1), {})))
+    assert single.ray.head_cpus + single.ray.worker_cpus < 4
+    assert parse(values(stack_text("home", answers(), {}))).ray.worker_cpus == 3
 
 
 def test_what_binds_a_stack_to_its_secrets_is_kept() -> None:
