@@ -40,7 +40,9 @@ _LABEL_RULE = (
     "must be a name of at most 63 small letters, digits and hyphens, without a hyphen at its start or end "
     "(RFC 1123)"
 )
-_K3S_VERSION = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+\+k3s[0-9]+")
+_K3S_VERSION = re.compile(r"v([0-9]{1,9})\.([0-9]{1,9})\.[0-9]+\+k3s[0-9]+")
+# piray gives the kubelet a setting that older ones end at (failCgroupV1). https://kep.k8s.io/4569
+_K3S_OLDEST = (1, 31)
 _RAY_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -78,6 +80,21 @@ def _pattern(pattern: re.Pattern[str], rule: str, remedy: str) -> BeforeValidato
         return value
 
     return _string(check)
+
+
+def _k3s_version(value: str) -> str:
+    match = _K3S_VERSION.fullmatch(value)
+    if match is None:
+        raise InvalidValueError(
+            f"must be a k3s release such as {K3S}",
+            "Take the tag as https://github.com/k3s-io/k3s/releases writes it, with v and +k3s1.",
+        )
+    if (int(match[1]), int(match[2])) < _K3S_OLDEST:
+        raise InvalidValueError(
+            f"is older than {_K3S_OLDEST[0]}.{_K3S_OLDEST[1]}, the first that knows failCgroupV1",
+            f"Take {K3S}, or another release that is still maintained.",
+        )
+    return value
 
 
 def _number(low: int, high: int, remedy: str) -> BeforeValidator:
@@ -212,14 +229,7 @@ User = Annotated[
     ),
 ]
 SudoPassword = Annotated[Secret, BeforeValidator(parse_sudo_password)]
-K3sVersion = Annotated[
-    str,
-    _pattern(
-        _K3S_VERSION,
-        f"must be a k3s release such as {K3S}",
-        "Take the tag as https://github.com/k3s-io/k3s/releases writes it, with v and +k3s1.",
-    ),
-]
+K3sVersion = Annotated[str, _string(_k3s_version)]
 RayVersion = Annotated[
     str,
     _pattern(_RAY_VERSION, f"must be a Ray release such as {RAY}", "Give all three numbers, without v."),

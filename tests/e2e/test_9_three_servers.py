@@ -22,7 +22,8 @@ OWNERS = {
     f"mirrors: {{'{PLAIN}': {{endpoint: ['http://{PLAIN}']}}}}\nX",
     "pi12": f"{SSD} && ln -s /var/lib/ssd /var/lib/rancher",
     "pi13": f"{SSD} && mkdir -p /var/lib/rancher/k3s "
-    "&& echo '/var/lib/ssd /var/lib/rancher/k3s none bind 0 0' >>/etc/fstab && mount --all",
+    "&& echo '/var/lib/ssd /var/lib/rancher/k3s none bind 0 0' >>/etc/fstab "
+    "&& mount --all && systemctl daemon-reload",
 }
 ETCD_ROLE = "node-role.kubernetes.io/etcd"
 

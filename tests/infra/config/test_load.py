@@ -213,6 +213,7 @@ BAD: list[tuple[str, dict[str, Any], str, list[str]]] = [
         ["names no registry of your own"],
     ),
     ("k3s version as an image tag", stack(k3s={"version": "v1.36.5-k3s1"}), "k3s.version", ["v1.36.5+k3s1"]),
+    ("k3s of years ago", stack(k3s={"version": "v1.24.17+k3s1"}), "k3s.version", ["is older than 1.31"]),
     ("k3s version without v", stack(k3s={"version": "1.36.5+k3s1"}), "k3s.version", ["v1.36.5+k3s1"]),
     ("mirror by ftp", stack(k3s={"mirror": "ftp://192.0.2.1/k3s"}), "k3s.mirror", ["http://"]),
     ("mirror without host", stack(k3s={"mirror": "http:///k3s"}), "k3s.mirror", ["with a host"]),
