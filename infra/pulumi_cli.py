@@ -12,16 +12,23 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from infra.config.stack_file import StackFileError, check_cores, check_stack_file
 from infra.local.nodes import undo
 from infra.local.wanted import LocalRayError
+from infra.names import PROJECT
+from infra.recovery.cut_off import cut_off_operations, take_up
+from infra.recovery.locks import LockedError, release_dead_locks
 from infra.remote import agent
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
+
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 USAGE = "usage: python -m infra.pulumi_cli up|preview|down|outputs STACK [option of pulumi …]"
 
@@ -91,17 +98,20 @@ def pulumi_arguments(action: str, stack: str, options: Sequence[str], *, interac
 def run(action: str, stack: str, options: Sequence[str] = ()) -> int:
     """Run one action on a stack in this project and return the CLI's exit code.
 
+    Args:
+        action: One of the four.
+        stack: Name of the stack, with or without its organization and project.
+        options: Further options of the CLI.
+
     Raises:
         PulumiCliError: If the CLI cannot be had, the name is no stack's, or the stack is not there for
             `outputs` and `down`.
         StackFileError: If the stack file cannot be used.
+        LockedError: If somebody else may be at work on the stack.
     """
     arguments = pulumi_arguments(action, stack, options, interactive=sys.stdin.isatty())
-    if not re.fullmatch(r"\w[\w.-]*", stack, re.ASCII):
-        raise PulumiCliError(
-            f"{stack!r} is not the name of a stack: use letters, digits, '-', '_' and '.', as in STACK=home"
-        )
-    stack_file = PROJECT_DIR / f"Pulumi.{stack}.yaml"
+    name = stack_name(stack)
+    stack_file = PROJECT_DIR / f"Pulumi.{name}.yaml"
     if not stack_file.exists():
         raise PulumiCliError(
             f"there is no stack file {stack_file.name}; give one of: {', '.join(known_stacks())}, "
@@ -112,17 +122,41 @@ def run(action: str, stack: str, options: Sequence[str] = ()) -> int:
         check_stack_file(stack_file)
     pulumi = find_pulumi()
     env = environment(pulumi, os.environ)
-    outputs = _require_stack(pulumi, stack, env, create=may_be_new)
+    changes = action in {"up", "down"}
+    if changes:
+        for line in release_dead_locks(name, PROJECT, env, PROJECT_DIR):
+            print(f"piray: {line}", file=sys.stderr)
+    cli = Cli(pulumi, stack, env, PROJECT_DIR)
+    state = _require_stack(cli, create=may_be_new, export=changes)
     if may_be_new:
-        check_cores(stack_file, outputs)
-    code = _wait(subprocess.Popen([pulumi, *arguments], cwd=PROJECT_DIR, env=env))
+        check_cores(stack_file, _outputs(state) if changes else state)
+    if changes:
+        _take_up(cli, state, removing=action == "down")
+    code = _run_to_its_end([str(pulumi), *arguments], env)
     if action == "down" and code == 0:
         # An `up` that was cut off may have started Ray on this machine before Pulumi knew of it.
         try:
-            undo(stack)
+            undo(name)
         except (LocalRayError, OSError) as error:
             raise PulumiCliError(str(error)) from error
     return code
+
+
+def stack_name(stack: str) -> str:
+    """Return the name of a stack without its organization and project, as Pulumi writes them all in one.
+
+    Raises:
+        PulumiCliError: If it is not the name of a stack of this project.
+    """
+    *above, name = stack.split("/")
+    known = len(above) < 2 or above[1] == PROJECT  # noqa: PLR2004 — organization/project/name
+    if len(above) > 2 or not all(re.fullmatch(r"\w[\w.-]*", one, re.ASCII) for one in [*above, name]):  # noqa: PLR2004
+        raise PulumiCliError(
+            f"{stack!r} is not the name of a stack: use letters, digits, '-', '_' and '.', as in STACK=home"
+        )
+    if not known:
+        raise PulumiCliError(f"stack {stack!r} is of project {above[1]!r}; this one is {PROJECT!r}")
+    return name
 
 
 def known_stacks() -> list[str]:
@@ -131,54 +165,107 @@ def known_stacks() -> list[str]:
     return sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in files)
 
 
-def _wait(pulumi: "subprocess.Popen[bytes]") -> int:
-    """Wait until Pulumi ends by itself: killed, it would leave a lock and work that it knows nothing of."""
-    on_terminate = signal.signal(signal.SIGTERM, lambda *_: pulumi.send_signal(signal.SIGINT))
-    try:
-        while True:
-            try:
-                return pulumi.wait()
-            except KeyboardInterrupt:
-                # The terminal has sent it to Pulumi as well, which now finishes what it has begun.
-                continue
-    finally:
-        signal.signal(signal.SIGTERM, on_terminate)
+def _run_to_its_end(command: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run Pulumi until it ends by itself: killed, it would leave a lock and work that it knows nothing of.
 
-
-def _require_stack(pulumi: Path, stack: str, env: Mapping[str, str], *, create: bool) -> Mapping[str, Any]:
-    """See that Pulumi knows the stack, and return its outputs without the secrets.
-
-    Which stack the user has selected stays as it is.
+    An interrupt of the terminal reaches Pulumi as well, which then finishes what it has begun. It must not
+    end this process, however early it comes: until Pulumi is known, it is kept back here, but not there.
     """
-
-    def ask(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [pulumi, "stack", *arguments],
+    waiting = {number for number in _INTERRUPTS if signal.getsignal(number) is not signal.SIG_IGN}
+    before = {number: signal.getsignal(number) for number in waiting}
+    signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
+    try:
+        if waiting & signal.sigpending():
+            raise KeyboardInterrupt
+        pulumi = subprocess.Popen(
+            command,
             cwd=PROJECT_DIR,
             env=env,
-            stdin=subprocess.DEVNULL,
+            preexec_fn=partial(_let_through, waiting),  # noqa: PLW1509 — no thread is running
+        )
+        handlers = {
+            signal.SIGINT: lambda *_: None,
+            signal.SIGTERM: lambda *_: pulumi.send_signal(signal.SIGINT),
+        }
+        for number in waiting:
+            signal.signal(number, handlers[number])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, waiting)
+        return pulumi.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, waiting)
+
+
+def _let_through(signals: Collection[signal.Signals]) -> None:
+    for number in signals:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+
+
+def _require_stack(cli: "Cli", *, create: bool, export: bool) -> Mapping[str, Any]:
+    """See that Pulumi knows the stack, and return its state, or outputs; the selected one stays selected."""
+    question = ["export"] if export else ["output", "--json"]
+    asked = cli.ask(*question, "--stack", cli.stack)
+    if asked.returncode and "no stack named" in asked.stderr:
+        if not create:
+            raise PulumiCliError(f"stack {cli.stack!r} is not up: run `make up STACK={cli.stack}` first")
+        asked = cli.ask("init", cli.stack, "--no-select")
+    cli.refuse_failure(asked)
+    return _object(asked.stdout)
+
+
+def _outputs(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    resources = (state.get("deployment") or {}).get("resources") or []
+    return next((one.get("outputs") or {} for one in resources if one["type"] == "pulumi:pulumi:Stack"), {})
+
+
+def _object(text: str) -> Mapping[str, Any]:
+    """Return the JSON object that a text is; nothing for any other text."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _take_up(cli: "Cli", state: Mapping[str, Any], *, removing: bool) -> None:
+    """Make a state ready in which an earlier run has left operations that nobody has ended."""
+    operations = cut_off_operations(state)
+    if operations:
+        print(
+            f"piray: the last run was cut off while {', '.join(operations)}; this is done again",
+            file=sys.stderr,
+        )
+        asked = cli.ask("import", "--stack", cli.stack, text=json.dumps(take_up(state, removing=removing)))
+        cli.refuse_failure(asked)
+
+
+@dataclass(frozen=True)
+class Cli:
+    """The CLI for one stack, asked for what the user need not see."""
+
+    pulumi: Path
+    stack: str
+    env: Mapping[str, str]
+    folder: Path
+
+    def ask(self, *arguments: str, text: str = "") -> "subprocess.CompletedProcess[str]":
+        """Run `pulumi stack …` to its end."""
+        return subprocess.run(
+            [self.pulumi, "stack", *arguments],
+            cwd=self.folder,
+            env=self.env,
+            input=text,
             capture_output=True,
             text=True,
             check=False,
         )
 
-    asked = ask("output", "--json", "--stack", stack)
-    if asked.returncode and "no stack named" in asked.stderr:
-        if not create:
-            raise PulumiCliError(f"stack {stack!r} is not up: run `make up STACK={stack}` first")
-        asked = ask("init", stack, "--no-select")
-    if asked.returncode:
-        raise PulumiCliError(f"pulumi cannot use stack {stack!r}: {' '.join(asked.stderr.split())}")
-    return _outputs(asked.stdout)
-
-
-def _outputs(text: str) -> Mapping[str, Any]:
-    """Return a stack's outputs as the CLI prints them; none of a stack that has just been made."""
-    try:
-        outputs = json.loads(text)
-    except ValueError:
-        return {}
-    return outputs if isinstance(outputs, dict) else {}
+    def refuse_failure(self, asked: "subprocess.CompletedProcess[str]") -> None:
+        """Raise PulumiCliError with the CLI's own words, if it has refused."""
+        if asked.returncode:
+            raise PulumiCliError(f"pulumi cannot use stack {self.stack!r}: {' '.join(asked.stderr.split())}")
 
 
 def _passphrase_file(env: Mapping[str, str]) -> Path:
@@ -213,7 +300,7 @@ def main(arguments: Sequence[str]) -> int:
         if len(arguments) < 2 or arguments[1].startswith("-"):  # noqa: PLR2004 — action and stack
             raise PulumiCliError(USAGE)
         return run(arguments[0], arguments[1], arguments[2:])
-    except (PulumiCliError, StackFileError) as error:
+    except (PulumiCliError, StackFileError, LockedError) as error:
         print(f"piray: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -1,7 +1,7 @@
 """Every pinned version, each once; imports nothing. `tests/test_versions.py` compares every other copy."""
 
 # Of the stable channel; newer ones: https://docs.k3s.io/release-notes
-K3S = "v1.36.3+k3s1"
+K3S = "v1.36.5+k3s1"
 # The install script is part of no release, and no release has its sum. Both values move together; newer
 # commits: https://github.com/k3s-io/k3s/commits/main/install.sh
 K3S_INSTALL_SCRIPT_COMMIT = "0136cf258954a458da1404858396342724b93d24"

@@ -14,12 +14,13 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from infra.k3s.release import K3sRelease, k3s_release
-from sandbox.images import archive as image_archive
+from infra.k3s.release import K3sRelease, images_name, k3s_release
+from sandbox.images.archive import __file__ as archive_recipe
+from sandbox.images.archive import write_image_archive
 from sandbox.machine.cache import cached
 from sandbox.machine.process import SandboxError, run
 
-VERSIONS = ("v1.36.3+k3s1", "v1.36.4+k3s1")
+VERSIONS = ("v1.36.5+k3s1", "v1.37.1+k3s1")
 
 SOURCE = Path(__file__).parent / "k3s"
 _INSTALL_SCRIPT = SOURCE / "install.sh"
@@ -34,7 +35,7 @@ def mirror() -> Path:
     Raises:
         SandboxError: If there is no Go that can build it, or the build fails.
     """
-    recipe = [Path(__file__), Path(image_archive.__file__)]
+    recipe = [Path(__file__), Path(archive_recipe)]
     return cached("k3s-mirror", [SOURCE, *recipe, _go_version(), *VERSIONS], _build)
 
 
@@ -60,27 +61,26 @@ def _answers(url: str) -> bool:
 
 def _build(directory: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="piray-k3s-") as scratch:
-        # A copy, because the images that go into the binary must lie beside its sources.
-        source = Path(scratch) / "k3s"
-        shutil.copytree(SOURCE, source)
-        images = source / "images" / "archives"
-        _image(source, "./pause", images / "pause.tar", "localhost/k3s-stand-in/pause:1")
-        _image(source / "coredns", ".", images / "coredns.tar", "localhost/k3s-stand-in/coredns:1")
+        pause, coredns = Path(scratch) / "pause", Path(scratch) / "coredns"
+        _go_build(SOURCE, "./pause", pause, "-s -w")
+        _go_build(SOURCE / "coredns", ".", coredns, "-s -w")
+        # Of the three forms of the real releases the one that needs no further program to be made.
+        images = Path(scratch) / f"{images_name(architecture())}.gz"
+        write_image_archive(
+            images,
+            {"localhost/k3s-stand-in/pause:1": pause, "localhost/k3s-stand-in/coredns:1": coredns},
+            architecture(),
+        )
         for version in VERSIONS:
             release = k3s_release(version, architecture())
             folder = directory / version
             folder.mkdir()
             binary = folder / release.binary_name
-            _go_build(source, ".", binary, f"-s -w {_stamps(version)}")
-            (folder / _sums_name(release)).write_text(f"{_sha256(binary)}  {release.binary_name}\n")
+            _go_build(SOURCE, ".", binary, f"-s -w {_stamps(version)}")
+            shutil.copy(images, folder)
+            sums = [f"{_sha256(file)}  {file.name}\n" for file in sorted(folder.iterdir())]
+            (folder / _sums_name(release)).write_text("".join(sums))
     shutil.copy(_INSTALL_SCRIPT, directory / "install.sh")
-
-
-def _image(module: Path, package: str, archive: Path, name: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="piray-image-") as scratch:
-        program = Path(scratch) / "program"
-        _go_build(module, package, program, "-s -w")
-        image_archive.write_image_archive(archive, name, program, architecture())
 
 
 def _go_build(module: Path, package: str, output: Path, linker: str) -> None:

@@ -2,13 +2,14 @@
 
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from sandbox import release
 from sandbox.images.ray_image import ray_store
-from sandbox.images.registry import IMAGE, Registry
+from sandbox.images.registry import IMAGE, PLAIN_IMAGE, Registry
 from sandbox.machine import internet
 from sandbox.machine.docker import GATEWAY, Docker
 from sandbox.machine.progress import Progress
@@ -19,6 +20,7 @@ from sandbox.pi.host_image import host_image
 from sandbox.stack import Sources
 
 MIRROR_PORT = 8000
+CLASSROOM_PORT = 8002
 
 
 class Site:
@@ -113,13 +115,37 @@ class Site:
         )
 
     @contextmanager
+    def registry_without_tls(self) -> Iterator[Sources]:
+        """Serve the Ray image by plain HTTP, too, inside the block; yield the sources of such a stack."""
+        with self._registry.without_tls():
+            yield replace(self.sources(), image=PLAIN_IMAGE, plain_http=True)
+
+    @property
+    def docker_env(self) -> Mapping[str, str]:
+        """Variables that lead a docker client to the daemon of the sandbox, which trusts its registry."""
+        return self._docker.env
+
+    @contextmanager
+    def classroom(self, mirror: Path, host: Host) -> Iterator[str]:
+        """Serve a mirror to a host that reaches nothing else inside the block; yield its URL."""
+        server = Service("classroom", self._runtime)
+        command = [sys.executable, "-m", "http.server", str(CLASSROOM_PORT)]
+        server.start(*command, f"--bind={GATEWAY}", f"--directory={mirror}")
+        try:
+            with internet.alone(host.address, CLASSROOM_PORT):
+                yield f"http://{GATEWAY}:{CLASSROOM_PORT}"
+        finally:
+            server.stop()
+
+    @contextmanager
     def wrong_sum(self, version: str) -> Iterator[None]:
         """Let the mirror's list of sums for a release be wrong inside the block."""
         (sums,) = (self._mirror / version).glob("sha256sum-*.txt")
         right = sums.resolve()
         text = right.read_text()
         sums.unlink()
-        sums.write_text(("0" if text[0] != "0" else "1") + text[1:])
+        wrong = [("0" if line[0] != "0" else "1") + line[1:] for line in text.splitlines(keepends=True)]
+        sums.write_text("".join(wrong))
         try:
             yield
         finally:

@@ -45,6 +45,7 @@ class Sources:
         mirror: URL of the directory with the k3s releases; None for the real ones.
         install_script_sha256: Sum of the mirror's install script; None for the pinned one.
         version: k3s release; None for the program's default.
+        plain_http: Whether the image's registry speaks HTTP without TLS.
     """
 
     arch: str
@@ -52,6 +53,7 @@ class Sources:
     mirror: str | None = None
     install_script_sha256: str | None = None
     version: str | None = None
+    plain_http: bool = False
 
 
 def stack_config(
@@ -79,6 +81,7 @@ def stack_config(
         "mirror": sources.mirror,
         "installScriptSha256": sources.install_script_sha256,
     }
+    plain = {"imageRegistryPlainHttp": True} if sources.plain_http else {}
     values = {
         "platform": "pi",
         "arch": sources.arch,
@@ -86,7 +89,7 @@ def stack_config(
         "ssh": ssh,
         "k3s": {key: value for key, value in k3s.items() if value is not None},
         "workers": workers,
-        "ray": {"image": sources.image, **_RAY},
+        "ray": {"image": sources.image, **_RAY, **plain},
         "piJob": {"completions": 3, "parallelism": 3, "samples": _SAMPLES},
     }
     return {f"piray:{key}": value for key, value in values.items()}

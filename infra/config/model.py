@@ -124,6 +124,7 @@ class RayKeys(_Section):
 
     version: fields.RayVersion = RAY
     image: fields.Image | None = None
+    image_registry_plain_http: fields.Switch = False
     runtime_packages: fields.Requirements | None = None
     head_cpus: fields.Cpus = 1
     head_memory_mib: fields.HeadMemory = 2048
@@ -137,6 +138,7 @@ class RayConfig(RayKeys):
     Attributes:
         version: Exact Ray version, that of the image.
         image: Image reference with a fixed tag or digest.
+        image_registry_plain_http: Whether the registry of the image speaks HTTP without TLS.
         runtime_packages: Requirements that the image lacks and every job brings.
     """
 

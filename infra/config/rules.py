@@ -161,11 +161,28 @@ def _check_servers(roles: Sequence[str], problems: ProblemList) -> None:
         )
 
 
+def registry_of(image: str) -> str | None:
+    """Return the registry that an image reference names; None where it names none.
+
+    >>> registry_of("192.168.1.5:5000/ray:1"), registry_of("rayproject/ray:2.60.0")
+    ('192.168.1.5:5000', None)
+    """
+    first, slash, _ = image.partition("/")
+    return first if slash and (set(".:") & set(first) or first == "localhost") else None
+
+
 def _check_image(tree: Mapping[str, Any], problems: ProblemList) -> None:
     ray = tree.get("ray", {})
     image, version, arch = ray.get("image"), ray.get("version"), tree.get("arch")
     if not image or not version or not arch:
         return
+    if ray.get("image_registry_plain_http") and registry_of(image) is None:
+        problems.add(
+            ("ray", "imageRegistryPlainHttp"),
+            True,
+            f"has no meaning for {image}, which names no registry of your own",
+            "Delete it, or give ray.image with the registry's address, as in 192.168.1.5:5000/ray:1.",
+        )
     name, tag = image_name_and_tag(image)
     if name != OFFICIAL_IMAGE or tag is None:
         return

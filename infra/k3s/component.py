@@ -11,16 +11,29 @@ from pulumi_command import remote
 
 from infra.config.model import HostConfig, SshConfig
 from infra.hosts.component import PiHosts
-from infra.k3s.config_files import render_agent_config, render_kubeconfig, render_server_config
-from infra.k3s.release import K3sRelease
+from infra.k3s.config_files import (
+    render_agent_config,
+    render_kubeconfig,
+    render_registries,
+    render_server_config,
+)
+from infra.k3s.release import K3sRelease, image_archive_name
 from infra.names import K3S_TYPE
 from infra.remote.command import Script, answer, remote_script
+
+INSTALL_FILES = ("remote/remove_k3s.sh", "k3s/images.sh", "k3s/service.sh", "k3s/k3s.sh")
 
 # Seconds. A first start on a slow SD card unpacks 70 MB and makes every certificate.
 _WAIT_S = 600
 _STABLE_S = 10
-_MISMATCH_S = 60
+_REFUSED_S = 30
+# k3s writes a host's new address once a minute, and was seen to take 48 s after it ran.
+_MISMATCH_S = 150
 _DRAIN_S = 120
+# The leader among the servers was seen to take 46 s for itself.
+_DELETE_S = 150
+# Answers to anybody; without a mirror of its own a host gets k3s's images from there.
+_HUB_URL = "https://registry-1.docker.io/v2/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +45,16 @@ class K3sClusterArgs:
         agents: The hosts that only run pods.
         ssh: How to log in on each of them.
         release: The k3s to install.
+        image: The Ray image, which a mirror may have as an archive.
+        plain_http_registry: A registry without TLS that the image comes from; None for any other one.
     """
 
     servers: Sequence[HostConfig]
     agents: Sequence[HostConfig]
     ssh: SshConfig
     release: K3sRelease
+    image: str
+    plain_http_registry: str | None = None
 
 
 class K3sCluster(pulumi.ComponentResource):
@@ -74,14 +91,18 @@ class K3sCluster(pulumi.ComponentResource):
         super().__init__(K3S_TYPE, name, None, pulumi.ResourceOptions.merge(opts, after_hosts))
         self._ssh = args.ssh
         self._release = args.release
+        self._image = args.image
+        self._registry = args.plain_http_registry
         self._verified = prepared.verified
         self._servers = args.servers
         self._first_server = args.servers[0]
         first = self._install(self._first_server, pulumi.Output.from_input(self._first_server_config()))
         self._credentials = self._read_credentials(first)
-        nodes = self._join_all(args.agents)
+        # k3s says that it runs before its own Node is there. That one goes with its cluster, whose end is the
+        # end of this server: there is nothing to take back.
+        nodes = [self._node(self._first_server, first, undo=False), *self._join_all(args.agents)]
         self.kubeconfig = self._render_kubeconfig()
-        self.provider = self._declare_provider(name, [first, *nodes])
+        self.provider = self._declare_provider(name, nodes)
         self.register_outputs({"kubeconfig": self.kubeconfig})
 
     def _join_all(self, agents: Sequence[HostConfig]) -> list[remote.Command]:
@@ -109,6 +130,10 @@ class K3sCluster(pulumi.ComponentResource):
             # While this stays the same, another kubeconfig (a renewed certificate) is an update; without it
             # the provider, and with it every object on the cluster, would be replaced.
             cluster_identifier=f"{pulumi.get_project()}/{pulumi.get_stack()}/{name}",
+            # The cluster is the stack's own: what an `up` that was cut off has made is taken over instead of
+            # refused, and what others have changed of it (`kubectl scale`) is set back.
+            upsert_existing_objects=True,
+            enable_patch_force=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=nodes),
         )
 
@@ -155,9 +180,21 @@ class K3sCluster(pulumi.ComponentResource):
             "INSTALL_SCRIPT_URL": self._release.install_script_url,
             "INSTALL_SCRIPT_SHA256": self._release.install_script_sha256,
         }
-        rest = {"MAKE_TOKENS": "1" if first else "0", "WAIT_S": str(_WAIT_S), "STABLE_S": str(_STABLE_S)}
+        rest = {
+            "IMAGES_URL": self._release.images_url or "",
+            "IMAGE_SUMS_URL": self._release.image_sums_url or "",
+            # Only a mirror has archives: another image is nothing to the hosts of a stack without one.
+            "IMAGE_ARCHIVE": image_archive_name(self._image) if self._release.image_sums_url else "",
+            "HUB_URL": _HUB_URL,
+            "REGISTRY": self._registry or "",
+            "REGISTRIES": render_registries(self._registry) if self._registry else "",
+            "MAKE_TOKENS": "1" if first else "0",
+            "WAIT_S": str(_WAIT_S),
+            "REFUSED_S": str(_REFUSED_S),
+            "STABLE_S": str(_STABLE_S),
+        }
         script = Script(
-            files=["remote/remove_k3s.sh", "k3s/k3s.sh"],
+            files=INSTALL_FILES,
             variables=k3s_config.apply(lambda text: {**variables, "CONFIG": text, **rest}),
             undo=True,
             secret=not first,
@@ -173,7 +210,9 @@ class K3sCluster(pulumi.ComponentResource):
 
         The Node's Command depends on the install, so it is deleted first: drain, delete Node, then uninstall.
         """
-        install = self._install(host, k3s_config, after)
+        return self._node(host, self._install(host, k3s_config, after), undo=True)
+
+    def _node(self, host: HostConfig, install: remote.Command, *, undo: bool) -> remote.Command:
         script = Script(
             files=["k3s/node.sh"],
             variables={
@@ -182,8 +221,9 @@ class K3sCluster(pulumi.ComponentResource):
                 "WAIT_S": str(_WAIT_S),
                 "MISMATCH_S": str(_MISMATCH_S),
                 "DRAIN_S": str(_DRAIN_S),
+                "DELETE_S": str(_DELETE_S),
             },
-            undo=True,
+            undo=undo,
             # A host that is uninstalled to be installed anew gets a new password: its old Node must go first.
             triggers=[install.id],
         )
@@ -195,7 +235,9 @@ class K3sCluster(pulumi.ComponentResource):
         script = Script(
             files=["k3s/credentials.sh"],
             # Not used by the script: a new install or another config has the credentials read again.
-            variables=first.stdout.apply(lambda text: {"INSTALLED": text, "CONFIG_SHA256": sha256}),
+            variables=first.stdout.apply(
+                lambda text: {"INSTALLED": text, "CONFIG_SHA256": sha256, "WAIT_S": str(_WAIT_S)}
+            ),
             secret=True,
         )
         opts = pulumi.ResourceOptions(parent=self, depends_on=[first])

@@ -67,6 +67,17 @@ def render_agent_config(name: str, address: str, *, join: str, token: str) -> st
     return _render({"node-name": name, "node-ip": address, "server": api_endpoint(join), "token": token})
 
 
+def render_registries(registry: str) -> str:
+    """Render /etc/rancher/k3s/registries.yaml for a registry that speaks HTTP without TLS.
+
+    https://docs.k3s.io/installation/private-registry
+
+    Args:
+        registry: Host, with its port if it has one, as images name it.
+    """
+    return _HEADER + yaml.safe_dump({"mirrors": {registry: {"endpoint": [f"http://{registry}"]}}})
+
+
 def api_endpoint(address: str) -> str:
     """URL of the Kubernetes API, and of k3s's join service, at a server."""
     host = f"[{address}]" if ":" in address else address

@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # apply: installs or updates k3s as CONFIG says and waits until it runs. undo: removes it (remove_k3s.sh).
-# Variables: HOST, ROLE (server or agent), VERSION, BINARY_NAME, BINARY_URL, SUMS_URL, INSTALL_SCRIPT_URL,
-# INSTALL_SCRIPT_SHA256, CONFIG (text of config.yaml; secret where it holds a token), MAKE_TOKENS (1 on the first
-# server, which makes the cluster's tokens itself), WAIT_S (seconds until it must run), STABLE_S (seconds without a
-# restart that count as running). Standard output: one line of JSON without secrets, the same until something changes.
+# Variables: HOST, ROLE (server or agent), VERSION, BINARY_NAME, BINARY_URL, SUMS_URL, those of images.sh,
+# REGISTRY and REGISTRIES (a registry without TLS and the text of registries.yaml for it; empty for none),
+# INSTALL_SCRIPT_URL, INSTALL_SCRIPT_SHA256, CONFIG (text of config.yaml; secret where it holds a token), MAKE_TOKENS (1
+# on the first server, which makes the cluster's tokens itself), those of service.sh.
+# Standard output: one line of JSON without secrets, the same until something changes.
 
 BIN=$ROOT/usr/local/bin
 K3S=$BIN/k3s
@@ -23,15 +24,54 @@ check_host() {
           "run: sudo $unit-uninstall.sh; then run make up again"
       fi
     done
-    check_room "$ROOT/var/lib" "$ROOM_DATA_MIB"
+    check_data_directory
   else
     owner=$(state_get k3s role)
     if [ "$owner" != "$ROLE" ]; then
       problem "it is installed as $owner" "a host has one role" \
         "take the host out of piray:hosts, run make up, add it to piray:hosts and run make up again"
     fi
+    check_downgrade "$(state_get k3s version)"
+  fi
+  if [ -n "$REGISTRY" ] && owns_registries && ! grep -q -F -- "$REGISTRY" "$REGISTRIES_FILE"; then
+    problem "${REGISTRIES_FILE#"$ROOT"} is yours and does not name $REGISTRY" \
+      "piray:ray.imageRegistryPlainHttp makes one only where there is none" \
+      "add $REGISTRY with the endpoint http://$REGISTRY to its mirrors, or remove the file; then run make up again"
   fi
   has curl || problem "curl is missing" "the k3s download needs it" "run: sudo apt-get install --yes curl"
+}
+
+# check_data_directory: before the first install. It may be a link, or a mount of its own: an SSD.
+check_data_directory() {
+  local path
+  for path in "$ROOT/var/lib/rancher" "$K3S_DATA"; do
+    if [ -L "$path" ] && [ ! -d "$path" ]; then
+      problem "${path#"$ROOT"} is a link to $(readlink "$path"), which is not there" "k3s keeps its data there" \
+        "mount the disk, or remove the link; then run make up again"
+      return
+    fi
+  done
+  # Its key is unknown: k3s would not start on it. A reflashed card with an old SSD has such data.
+  if [ -e "$SERVER_DIR/db" ]; then
+    problem "${SERVER_DIR#"$ROOT"} has the database of an earlier k3s" "a new cluster starts empty" \
+      "if nobody needs it: sudo rm -rf ${SERVER_DIR#"$ROOT"}; then run make up again"
+  fi
+  check_room "$K3S_DATA" "$ROOM_DATA_MIB"
+}
+
+# check_downgrade <installed version>: https://docs.k3s.io/upgrades/roll-back
+check_downgrade() {
+  local old new
+  old=$(minor_of "$1")
+  new=$(minor_of "$VERSION")
+  if [ -n "$old" ] && [ "$old" != "$new" ] && [ "$(printf '%s\n' "$old" "$new" | sort -V | head -n 1)" = "$new" ]; then
+    problem "k3s $1 is installed, and piray:k3s.version is $VERSION" "Kubernetes does not go back to an older minor version" \
+      "set piray:k3s.version to $1 or newer"
+  fi
+}
+
+minor_of() {
+  sed -n 's/^v\([0-9]*\.[0-9]*\)\..*/\1/p' <<<"$1"
 }
 
 # check_room <directory> <MiB>
@@ -55,14 +95,22 @@ record() {
 
 # fetch <url> <file> <what it is>
 fetch() {
-  local answer
+  fetch_if_there "$@" || fail "cannot download $1 ($ANSWER)" "it is $3" \
+    "check piray:k3s.version and piray:k3s.mirror"
+}
+
+# fetch_if_there <url> <file> <what it is>: fails without a word, the answer in ANSWER, where the server has no such file.
+fetch_if_there() {
   # An interrupted or stalled download ends as an error; nothing but the whole file is used.
-  if ! answer=$(curl --fail --location --silent --show-error --proto '=http,https' --retry 5 --retry-delay 2 \
+  if ANSWER=$(curl --fail --location --silent --show-error --proto '=http,https' --retry 5 --retry-delay 2 \
     --retry-connrefused --connect-timeout 20 --speed-limit 1024 --speed-time 60 --output "$2" "$1" 2>&1); then
-    rm -f "$2"
-    fail "cannot download $1 (${answer##*$'\n'})" "it is $3" \
-      "check the network and the proxy in /etc/environment, or piray:k3s.version and piray:k3s.mirror"
+    return
   fi
+  rm -f "$2"
+  ANSWER=${ANSWER##*$'\n'}
+  if [[ $ANSWER =~ error:\ 40[34] ]]; then return 1; fi
+  fail "cannot download $1 ($ANSWER)" "it is $3" \
+    "check the network and the proxy in /etc/environment, or piray:k3s.version and piray:k3s.mirror"
 }
 
 # install_binary: the binary of VERSION, checked against the release's sum file; sets BINARY_SHA256.
@@ -74,8 +122,8 @@ install_binary() {
     return
   fi
   fetch "$SUMS_URL" "$WORK/sums" "the list of sums of k3s $VERSION"
-  wanted=$(awk -v name="$BINARY_NAME" '$2 == name { print $1; exit }' "$WORK/sums")
-  if ! [[ $wanted =~ ^[0-9a-f]{64}$ ]]; then
+  wanted=$(listed_sum "$WORK/sums" "$BINARY_NAME")
+  if [ -z "$wanted" ]; then
     fail "$SUMS_URL has no sum for $BINARY_NAME" "a binary is installed only when its sum is known" \
       "check piray:k3s.version and piray:k3s.mirror"
   fi
@@ -150,6 +198,16 @@ write_config() {
   fi
 }
 
+# write_registries: registries.yaml from REGISTRIES, unless the owner has one.
+write_registries() {
+  if owns_registries; then return; fi
+  if [ -z "$REGISTRIES" ]; then
+    rm -f "$REGISTRIES_FILE"
+  elif ! cmp -s <(printf '%s' "$REGISTRIES") "$REGISTRIES_FILE"; then
+    printf '%s' "$REGISTRIES" | write_file "$REGISTRIES_FILE" 600
+  fi
+}
+
 # install_service: the official script makes the unit, the symlinks and the uninstall script. It starts nothing: it
 # would not notice a changed config.yaml.
 install_service() {
@@ -180,73 +238,20 @@ install_service() {
   record install-script "$INSTALL_SCRIPT_SHA256"
 }
 
-# restart_if_changed: the record is written only after the service came up, so an interrupted run restarts again.
-restart_if_changed() {
-  local running
-  running="$BINARY_SHA256 $(sum_of "$CONFIG_FILE")"
-  if [ "$(state_get k3s running)" = "$running" ] && systemctl is-active --quiet "$UNIT"; then
-    return
-  fi
-  systemctl enable --quiet "$UNIT" >/dev/null 2>&1 || true
-  # A server that waits for its peers would hold a blocking restart for ever.
-  systemctl restart --no-block "$UNIT"
-  sleep 1
-  wait_until_running
-  record running "$running"
-}
-
-wait_until_running() {
-  local deadline=$((SECONDS + WAIT_S)) restarts
-  while ((SECONDS < deadline)); do
-    if is_running; then
-      # A service that falls over and over again looks active in between.
-      restarts=$(systemctl show --property=NRestarts --value "$UNIT")
-      sleep "$STABLE_S"
-      if is_running && [ "$(systemctl show --property=NRestarts --value "$UNIT")" = "$restarts" ]; then return; fi
-    fi
-    sleep 1
-  done
-  not_running
-}
-
-is_running() {
-  systemctl is-active --quiet "$UNIT" || return 1
-  if [ "$ROLE" = server ]; then "$K3S" kubectl get --raw=/readyz --request-timeout=5s >/dev/null 2>&1; fi
-}
-
-not_running() {
-  local lines remedy="see: sudo journalctl -u $UNIT; then run make up again"
-  lines=$(journalctl --unit "$UNIT" --lines 15 --no-pager --output cat 2>/dev/null || true)
-  if [[ $lines == *"ode password rejected"* ]]; then
-    remedy="another card had this name before: on the first server run sudo k3s kubectl delete node $HOST"
-  fi
-  printf '%s\n' "$lines" | without_tokens >&2
-  fail "$UNIT does not run after $WAIT_S s" "the last lines of its journal are above" "$remedy"
-}
-
-# without_tokens: standard input with every token of config.yaml blotted out.
-without_tokens() {
-  local text value
-  text=$(cat)
-  while IFS= read -r value; do
-    if [ -n "$value" ]; then text=${text//"$value"/***}; fi
-    # The part that is the same in the long form of the token, K10<sum>::<user>:<password>.
-    value=${value##*:}
-    if [ -n "$value" ]; then text=${text//"$value"/***}; fi
-  done < <(sed -n 's/^\(token\|agent-token\): "\{0,1\}\([^"]*\)"\{0,1\}$/\2/p' "$CONFIG_FILE" 2>/dev/null)
-  printf '%s\n' "$text"
-}
-
 apply() {
   UNIT=$(unit_of "$ROLE")
   check_host
   refuse_problems
   WORK=$(mktemp -d)
-  trap 'rm -rf "$WORK" "$DOWNLOAD"' EXIT
+  trap 'rm -rf "$WORK" "$DOWNLOAD" "$IMAGE_DOWNLOAD"' EXIT
   mkdir -p "$BIN"
+  if [ -z "$(state_get k3s role)" ]; then note_found; fi
   record role "$ROLE"
+  record data "$(readlink -m "$K3S_DATA")"
   install_binary
+  install_images
   write_config
+  write_registries
   install_service
   restart_if_changed
   printf '{"version":%s,"sha256":%s}\n' "$(json_string "$VERSION")" "$(json_string "$BINARY_SHA256")"

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
-# Runs on the first server, for the Node of another host.
-# apply: waits until the Node is Ready at its address. undo: moves its pods away and deletes the Node.
+# Runs on the first server, for the Node of a host.
+# apply: waits until the Node is Ready at its address. undo, for the others: moves its pods away and deletes the Node.
 # Variables: HOST (the first server, for messages), NODE, ADDRESS, WAIT_S, MISMATCH_S (seconds that another address is
-# borne: a host that moved reports its new one after a while), DRAIN_S.
+# borne: a host that moved reports its new one after a while), DRAIN_S and DELETE_S (seconds for the pods to leave, and
+# for the Node to go).
 
 KUBECTL=("$ROOT/usr/local/bin/k3s" kubectl --request-timeout=15s)
 
@@ -48,10 +49,19 @@ undo() {
   timeout --kill-after=10 "$((DRAIN_S + 30))" "$ROOT/usr/local/bin/k3s" kubectl drain "$NODE" --ignore-daemonsets \
     --delete-emptydir-data --force --timeout="${DRAIN_S}s" >&2 || note "not every pod left $NODE within $DRAIN_S s"
   # With the Node k3s deletes the secret of its password and takes an etcd member out. The host's k3s would start
-  # anew and join again within seconds: the uninstall follows at once.
-  "$ROOT/usr/local/bin/k3s" kubectl delete node "$NODE" --ignore-not-found --timeout=60s >&2 ||
-    fail "the Node $NODE could not be deleted" "a host's name stays taken while its Node exists" \
+  # anew and join again within a minute: the uninstall follows at once. The server that takes members out may be the
+  # one that is removed: then another one waits out its lease of 45 s first.
+  if ! "$ROOT/usr/local/bin/k3s" kubectl delete node "$NODE" --ignore-not-found --timeout="${DELETE_S}s" >&2 && is_there; then
+    fail "the Node $NODE could not be deleted in $DELETE_S s" "a host's name stays taken while its Node exists" \
       "run on $HOST: sudo k3s kubectl delete node $NODE"
+  fi
+}
+
+# is_there: is the Node still known? Without an answer it is taken to be.
+is_there() {
+  local answer
+  answer=$("${KUBECTL[@]}" get node "$NODE" --ignore-not-found --output name 2>/dev/null) || return 0
+  [ -n "$answer" ]
 }
 
 main() {

@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.config.model import PiJobConfig
 from infra.names import PI_JOB_TYPE
+from infra.objects import metadata, name_by_content
 from infra.pi_job import manifest
 
 # The program is read as text: the two halves of the project never import each other.
@@ -63,23 +64,25 @@ class PiJob(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(PI_JOB_TYPE, name, None, opts)
-        child = pulumi.ResourceOptions(parent=self, provider=provider)
+        # Made before the old one goes, an object that keeps its name would be the old one, and go with it.
+        child = pulumi.ResourceOptions(parent=self, provider=provider, delete_before_replace=True)
+        data = _program_data()
+        program_name = name_by_content("pi-program", data)
         program = kubernetes.core.v1.ConfigMap(
             f"{name}-program",
-            metadata={"namespace": args.namespace, "labels": manifest.PI_LABELS},
-            data=_program_data(),
+            metadata=metadata(program_name, args.namespace, manifest.PI_LABELS),
+            data=data,
             opts=child,
         )
-        job_manifest = manifest.pi_job(args.job, args.image, args.arch, args.namespace, program.metadata.name)
+        job_manifest = manifest.pi_job(args.job, args.image, args.arch, args.namespace, program_name)
         timeout = f"{job_manifest['spec']['activeDeadlineSeconds'] + _TIMEOUT_MARGIN_S}s"
         waits = pulumi.ResourceOptions(
-            # Pulumi does not hand what a component waits for down to its children.
-            depends_on=opts.depends_on if opts else None,
-            custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout),
+            depends_on=program, custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout)
         )
-        job = kubernetes.batch.v1.Job(
-            f"{name}-job", **job_manifest, opts=pulumi.ResourceOptions.merge(child, waits)
-        )
+        # Pulumi does not hand what a component waits for down to its children.
+        after = pulumi.ResourceOptions(depends_on=opts.depends_on if opts else None)
+        job_opts = pulumi.ResourceOptions.merge(pulumi.ResourceOptions.merge(child, waits), after)
+        job = kubernetes.batch.v1.Job(f"{name}-job", **job_manifest, opts=job_opts)
         self.summary = {
             "name": job.metadata.name,
             "completions": args.job.completions,

@@ -5,6 +5,7 @@ from typing import Any
 
 from infra.config.model import PiJobConfig
 from infra.names import ENV_PI_SAMPLES, ENV_PI_SEED
+from infra.objects import metadata, name_by_content
 from infra.pods import environment, labels, pod_spec, resources, spread_over_hosts
 
 PI_LABELS = labels("pi", "job")
@@ -41,19 +42,19 @@ def config_map_key(file: str) -> str:
 
 
 def pi_job(
-    job: PiJobConfig, image: str, arch: str, namespace_name: Any, program_config_map: Any
+    job: PiJobConfig, image: str, arch: str, namespace_name: Any, program_config_map: str
 ) -> dict[str, Any]:
     """Return an Indexed Job in which each index draws its own stream of samples.
 
-    It has no name: Pulumi makes one, so that a change of samples starts a new Job before the old one goes. It
-    has no ttlSecondsAfterFinished: a Job that deletes itself would be made again after the next refresh.
+    A change of anything in it is another Job under another name. It has no ttlSecondsAfterFinished: a Job
+    that deletes itself would be made again after the next refresh.
 
     Args:
         job: Completions, parallelism, samples and seed.
         image: A Ray image, which has NumPy at least.
         arch: "arm64" or "amd64", which the node must have.
         namespace_name: The Namespace; text or what will become text.
-        program_config_map: Name of the ConfigMap that holds PROGRAM_FILES; text or what will become text.
+        program_config_map: Name of the ConfigMap that holds PROGRAM_FILES.
     """
     spec = pod_spec(
         arch,
@@ -63,22 +64,24 @@ def pi_job(
     )
     spec["restartPolicy"] = "Never"
     spec["topologySpreadConstraints"] = spread_over_hosts(PI_LABELS, "batch.kubernetes.io/job-name")
+    job_spec = {
+        "completionMode": "Indexed",
+        "completions": job.completions,
+        "parallelism": job.parallelism,
+        # Plain: Pulumi would wait for ever for a Job that fails by backoffLimitPerIndex.
+        "backoffLimit": _RETRIES,
+        "activeDeadlineSeconds": _deadline_s(job),
+        "template": {"metadata": {"labels": PI_LABELS}, "spec": spec},
+    }
     return {
-        # A Job that failed is replaced by the next `up`, with nothing to delete by hand.
-        "metadata": {
-            "namespace": namespace_name,
-            "labels": PI_LABELS,
-            "annotations": {"pulumi.com/replaceUnready": "true"},
-        },
-        "spec": {
-            "completionMode": "Indexed",
-            "completions": job.completions,
-            "parallelism": job.parallelism,
-            # Plain: Pulumi would wait for ever for a Job that fails by backoffLimitPerIndex.
-            "backoffLimit": _RETRIES,
-            "activeDeadlineSeconds": _deadline_s(job),
-            "template": {"metadata": {"labels": PI_LABELS}, "spec": spec},
-        },
+        "metadata": metadata(
+            name_by_content("pi-job", job_spec),
+            namespace_name,
+            PI_LABELS,
+            # A Job that failed is replaced by the next `up`, with nothing to delete by hand.
+            {"pulumi.com/replaceUnready": "true"},
+        ),
+        "spec": job_spec,
     }
 
 

@@ -5,6 +5,7 @@ import os
 import pulumi
 
 from infra.config.model import SshConfig, StackConfig
+from infra.config.rules import registry_of
 from infra.hosts.check_list import HostNeeds, room_mib
 from infra.hosts.component import PiHosts
 from infra.k3s.component import K3sCluster, K3sClusterArgs
@@ -39,7 +40,14 @@ def declare(config: StackConfig) -> StackOutputs:
         room_mib=room_mib(ray.image),
     )
     hosts = PiHosts("hosts", config.hosts, config.ssh, needs)
-    k3s_args = K3sClusterArgs(servers=config.servers, agents=config.agents, ssh=config.ssh, release=release)
+    k3s_args = K3sClusterArgs(
+        servers=config.servers,
+        agents=config.agents,
+        ssh=config.ssh,
+        release=release,
+        image=ray.image,
+        plain_http_registry=registry_of(ray.image) if ray.image_registry_plain_http else None,
+    )
     k3s_cluster = K3sCluster("k3s", k3s_args, hosts)
     provider = k3s_cluster.provider
     ray_args = RayClusterArgs(ray=ray, workers=config.workers, namespace=config.namespace, arch=config.arch)

@@ -7,6 +7,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.config.model import RayConfig
 from infra.names import HEAD_SERVICE, RAY_CLUSTER_TYPE
+from infra.objects import metadata, name_by_content
 from infra.ray_cluster import deployments
 from infra.ray_cluster.container import TOKEN_KEY
 from infra.ray_cluster.network_policies import network_policies
@@ -65,7 +66,8 @@ class RayCluster(pulumi.ComponentResource):
         super().__init__(RAY_CLUSTER_TYPE, name, None, opts)
         self.head_service = HEAD_SERVICE
         self.token = ray_token(f"{name}-token", pulumi.ResourceOptions(parent=self))
-        child = pulumi.ResourceOptions(parent=self, provider=provider)
+        # Made before the old one goes, an object that keeps its name would be the old one, and go with it.
+        child = pulumi.ResourceOptions(parent=self, provider=provider, delete_before_replace=True)
         namespace = kubernetes.core.v1.Namespace(
             f"{name}-namespace", **deployments.namespace(args.namespace), opts=child
         )
@@ -74,11 +76,15 @@ class RayCluster(pulumi.ComponentResource):
         self._declare_nodes(name, args, child)
         self.register_outputs({"namespace": self.namespace})
 
+    def _secret_name(self, name: str) -> pulumi.Output[str]:
+        """Return a name that changes with the token, so that pods start anew, and tells nothing of it."""
+        return pulumi.Output.unsecret(self.token.apply(lambda token: name_by_content(name, token)))
+
     def _declare_nodes(self, name: str, args: RayClusterArgs, child: pulumi.ResourceOptions) -> None:
         """Declare the pods of the head and of the workers, with the token and behind their walls."""
         secret = kubernetes.core.v1.Secret(
             f"{name}-auth",
-            metadata={"namespace": self.namespace, "labels": deployments.HEAD_LABELS},
+            metadata=metadata(self._secret_name(f"{name}-auth"), self.namespace, deployments.HEAD_LABELS),
             string_data={TOKEN_KEY: self.token},
             opts=child,
         )

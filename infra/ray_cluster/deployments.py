@@ -13,6 +13,7 @@ from infra.names import (
     LABEL_HOSTNAME,
     WORKER_DEPLOYMENT,
 )
+from infra.objects import metadata
 from infra.pods import labels, pod_spec, spread_over_hosts
 from infra.ray_cluster.container import START_LIMIT_S, head_container, object_store_mib, worker_container
 from infra.versions import POD_SECURITY
@@ -28,13 +29,13 @@ _GRACE_S = 15
 def namespace(name: str) -> dict[str, Any]:
     """Return the Namespace, named as the config says: the runner looks there."""
     return {
-        "metadata": {
-            "name": name,
-            "labels": {
+        "metadata": metadata(
+            name,
+            labels={
                 "pod-security.kubernetes.io/enforce": "restricted",
                 "pod-security.kubernetes.io/enforce-version": POD_SECURITY,
             },
-        }
+        )
     }
 
 
@@ -50,7 +51,7 @@ def head_service(namespace_name: Any) -> dict[str, Any]:
         namespace_name: The Namespace; text or what will become text.
     """
     return {
-        "metadata": {"name": HEAD_SERVICE, "namespace": namespace_name, "labels": HEAD_LABELS},
+        "metadata": metadata(HEAD_SERVICE, namespace_name, HEAD_LABELS),
         "spec": {
             "type": "ClusterIP",
             "clusterIP": "None",
@@ -76,7 +77,7 @@ def head_deployment(ray: RayConfig, arch: str, namespace_name: Any, token_secret
     pod = _pod(arch, head_container(ray, token_secret), ray.head_memory_mib)
     pod["affinity"] = _prefer_control_plane("Exists")
     return {
-        "metadata": {"name": HEAD_DEPLOYMENT, "namespace": namespace_name, "labels": HEAD_LABELS},
+        "metadata": metadata(HEAD_DEPLOYMENT, namespace_name, HEAD_LABELS),
         "spec": {
             "replicas": 1,
             # Two heads at once would be two clusters behind one name, and a Pi has no memory for both.
@@ -104,7 +105,7 @@ def worker_deployment(
     pod["affinity"] = {**_prefer_control_plane("DoesNotExist"), **_avoid_each_other(WORKER_LABELS)}
     pod["topologySpreadConstraints"] = spread_over_hosts(WORKER_LABELS, "pod-template-hash")
     return {
-        "metadata": {"name": WORKER_DEPLOYMENT, "namespace": namespace_name, "labels": WORKER_LABELS},
+        "metadata": metadata(WORKER_DEPLOYMENT, namespace_name, WORKER_LABELS),
         "spec": {
             "replicas": workers,
             # The Pis have no memory for a second set; and a cluster takes only workers of its own Ray

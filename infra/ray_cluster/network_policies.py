@@ -19,6 +19,7 @@ from infra.names import (
     OBJECT_MANAGER_PORT,
     RUNTIME_ENV_AGENT_PORT,
 )
+from infra.objects import metadata
 from infra.ray_cluster.deployments import RAY_APP
 
 _RAY_PODS = {"matchLabels": {LABEL_APP: RAY_APP}}
@@ -61,7 +62,10 @@ def network_policies(runtime_packages: Sequence[str], namespace_name: Any) -> di
             "policyTypes": ["Egress"],
             "egress": [{"to": [internet], "ports": [_port(443), _port(80)]}],
         }
-    return {name: {"metadata": {"namespace": namespace_name}, "spec": spec} for name, spec in specs.items()}
+    return {
+        name: {"metadata": metadata(f"{RAY_APP}-{name}", namespace_name), "spec": spec}
+        for name, spec in specs.items()
+    }
 
 
 def _ray_ports() -> list[dict[str, Any]]:

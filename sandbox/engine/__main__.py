@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sandbox.engine.stack.encrypted import EncryptedError, set_secret
 from sandbox.engine.stack.files import project_file, stack_file
+from sandbox.engine.stack.locks import cancel, locked
 from sandbox.engine.stack.resource import STACK_TYPE
 from sandbox.engine.stack.state import State, StateError, state_path
 from sandbox.engine.version import VERSION
@@ -33,14 +34,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"v{VERSION}")
         return 0
     try:
-        if options.command == "stack":
-            _STACK_ACTIONS[options.action](options)
-            return 0
-        if options.command == "state":
-            return _forget(options)
-        if options.command == "config":
-            return _set_config(options)
-        return _deploy(options)
+        return _COMMANDS.get(options.command, _deploy)(options)
     except (UsageError, StateError, EncryptedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return _FAILED
@@ -65,6 +59,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         action = stack.add_parser(name)
         action.add_argument("stack")
         _flags(action, *flags)
+    for name in ("export", "import"):
+        action = stack.add_parser(name)
+        action.add_argument("--stack", "-s")
+        action.add_argument("--file", type=Path)
+    unlock = commands.add_parser("cancel")
+    unlock.add_argument("--stack", "-s")
+    _flags(unlock, "--yes")
     output = stack.add_parser("output")
     output.add_argument("--stack", "-s")
     _flags(output, "--json", "--show-secrets")
@@ -119,7 +120,49 @@ def _remove(options: argparse.Namespace) -> None:
     _selected().unlink(missing_ok=True)
 
 
-_STACK_ACTIONS = {"init": _init, "select": _select, "output": _output, "rm": _remove}
+def _export(options: argparse.Namespace) -> None:
+    text = _load(options).path.read_text()
+    if options.file is None:
+        print(text)
+    else:
+        options.file.write_text(text)
+
+
+def _import(options: argparse.Namespace) -> None:
+    """Take a state in the place of the stack's own, without the operations that are pending in it."""
+    path = _load(options).path
+    text = sys.stdin.read() if options.file is None else options.file.read_text()
+    with locked(path):
+        unfinished = path.with_suffix(".imported")
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(text)
+        unfinished.replace(path)
+        state = State(path, os.environ)
+        for one in state.pending_operations:
+            message = f"removing pending operation '{one.type}' on '{one.resource.urn}' from snapshot"
+            print(f"warning: {message}", file=sys.stderr)
+        state.pending_operations = []
+        state.save()
+
+
+_STACK_ACTIONS = {
+    "init": _init,
+    "select": _select,
+    "output": _output,
+    "rm": _remove,
+    "export": _export,
+    "import": _import,
+}
+
+
+def _stack(options: argparse.Namespace) -> int:
+    _STACK_ACTIONS[options.action](options)
+    return 0
+
+
+def _cancel(options: argparse.Namespace) -> int:
+    cancel(_existing(options.stack or _selected().read_text()))
+    return 0
 
 
 def _forget(options: argparse.Namespace) -> int:
@@ -142,6 +185,9 @@ def _set_config(options: argparse.Namespace) -> int:
     name = options.stack or _selected().read_text()
     set_secret(Path.cwd(), name, options.key, value, os.environ)
     return 0
+
+
+_COMMANDS = {"stack": _stack, "state": _forget, "config": _set_config, "cancel": _cancel}
 
 
 def _deploy(options: argparse.Namespace) -> int:

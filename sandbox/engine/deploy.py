@@ -13,7 +13,8 @@ import pulumi
 
 from sandbox.engine.program.performing import run_program
 from sandbox.engine.stack.encrypted import EncryptedError, read_config
-from sandbox.engine.stack.state import State, locked
+from sandbox.engine.stack.locks import locked
+from sandbox.engine.stack.state import State
 from sandbox.engine.steps.deployment import Deployment
 from sandbox.engine.steps.events import Events
 from sandbox.engine.steps.run import Run, StoppedError

@@ -1,10 +1,11 @@
-"""A container image of one static program, as an archive that `ctr images import` and `docker load` read."""
+"""Container images of one static program each, in an archive for `ctr images import` and `docker load`."""
 
 import gzip
 import hashlib
 import io
 import json
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,32 +13,35 @@ from typing import Any
 _GZIP_LEVEL = 6
 
 
-def write_image_archive(archive: Path, name: str, program: Path, architecture: str) -> None:
-    """Write the image with the program as its only file and its entry point.
+def write_image_archive(archive: Path, programs: Mapping[str, Path], architecture: str) -> None:
+    """Write images, each with a program as its only file and its entry point; packed if the name ends in .gz.
 
     The form is docker's: https://github.com/moby/docker-image-spec/blob/main/v1.2.md
 
     Args:
         archive: File to write.
-        name: Name with tag, e.g. "localhost/k3s-stand-in/pause:1".
-        program: A static program; it is named /program in the image.
+        programs: By name of the image with its tag, e.g. "localhost/k3s-stand-in/pause:1", a static program;
+            it is named /program in the image.
         architecture: "amd64" or "arm64".
     """
-    layer = _tar({"program": program.read_bytes()}, mode=0o755)
-    config = _json(
-        {
-            "architecture": architecture,
-            "os": "linux",
-            "config": {"Entrypoint": ["/program"]},
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
-        }
-    )
-    config_name = f"{hashlib.sha256(config).hexdigest()}.json"
-    manifest = _json([{"Config": config_name, "RepoTags": [name], "Layers": ["layer.tar.gz"]}])
-    packed = gzip.compress(layer, _GZIP_LEVEL, mtime=0)
-    archive.write_bytes(
-        _tar({config_name: config, "layer.tar.gz": packed, "manifest.json": manifest}, mode=0o644)
-    )
+    files: dict[str, bytes] = {}
+    manifest = []
+    for name, program in programs.items():
+        layer = _tar({"program": program.read_bytes()}, mode=0o755)
+        digest = hashlib.sha256(layer).hexdigest()
+        config = _json(
+            {
+                "architecture": architecture,
+                "os": "linux",
+                "config": {"Entrypoint": ["/program"]},
+                "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+            }
+        )
+        config_name = f"{hashlib.sha256(config).hexdigest()}.json"
+        files |= {config_name: config, f"{digest}/layer.tar": layer}
+        manifest.append({"Config": config_name, "RepoTags": [name], "Layers": [f"{digest}/layer.tar"]})
+    tar = _tar({**files, "manifest.json": _json(manifest)}, mode=0o644)
+    archive.write_bytes(gzip.compress(tar, _GZIP_LEVEL, mtime=0) if archive.suffix == ".gz" else tar)
 
 
 def _tar(files: dict[str, bytes], mode: int) -> bytes:

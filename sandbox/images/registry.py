@@ -20,6 +20,8 @@ PORT = 8001
 REPOSITORY = "piray/ray"
 TAG = f"{versions.RAY}-1"
 IMAGE = f"{GATEWAY}:{PORT}/{REPOSITORY}:{TAG}"
+PLAIN_PORT = 8003
+PLAIN_IMAGE = f"{GATEWAY}:{PLAIN_PORT}/{REPOSITORY}:{TAG}"
 
 _START_S = 20
 _DAYS = "30"
@@ -53,6 +55,20 @@ class Registry:
     def stop(self) -> None:
         """End it."""
         self._service.stop()
+
+    @contextmanager
+    def without_tls(self) -> Iterator[None]:
+        """Serve the same store by plain HTTP, too, inside the block: PLAIN_IMAGE."""
+        config = yaml.safe_load((self._folder / "config.yml").read_text())
+        config["http"] = {"addr": f"{GATEWAY}:{PLAIN_PORT}"}
+        folder = self._folder / "plain"
+        folder.mkdir(exist_ok=True)
+        service = Service("plain-registry", self._folder.parent)
+        try:
+            _serve(service, folder, config, GATEWAY, PLAIN_PORT)
+            yield
+        finally:
+            service.stop()
 
     def _make_certificate(self) -> None:
         """Make an authority and a server's certificate, once for each sandbox."""

@@ -143,12 +143,18 @@ fi
 for name in kubectl crictl ctr; do
   if [ -L $BIN_DIR/\$name ]; then rm -f $BIN_DIR/\$name; fi
 done
-# A mount below (of the host's own disk, say) stays; what it holds goes.
+# As in k3s: a link goes without what it leads to, a mount stays and is emptied.
+empty() {
+  if ! grep -q " \$1" /proc/mounts; then
+    rm -rf "\$1"
+    return
+  fi
+  for path in "\$1"/*; do
+    if [ -d "\$path" ]; then empty "\$path"; else rm -f "\$path"; fi
+  done
+}
 rm -rf /etc/rancher/k3s /run/k3s /var/lib/kubelet
-if [ -d /var/lib/rancher/k3s ]; then
-  find /var/lib/rancher/k3s -mindepth 1 -delete
-  rmdir /var/lib/rancher/k3s
-fi
+empty "\${K3S_DATA_DIR:-/var/lib/rancher/k3s}"
 rm -f $BIN_DIR/k3s $KILLALL
 EOF
   chmod 755 "$UNINSTALL"

@@ -59,10 +59,19 @@ func start(ctx context.Context, group *process.Group, config *config.Config) err
 			return err
 		}
 		url = "https://127.0.0.1:" + layout.APIPort
+		// As in k3s a server is ready once its API answers: its own Node comes later.
+		if err := ready(config); err != nil {
+			return err
+		}
+		return agent.Run(ctx, group, config, url, password)
 	}
 	if err := agent.Run(ctx, group, config, url, password); err != nil {
 		return err
 	}
+	return ready(config)
+}
+
+func ready(config *config.Config) error {
 	logrus.Infof("k3s %s is up and running", config.Role)
 	_, err := daemon.SdNotify(false, daemon.SdNotifyReady)
 	return err

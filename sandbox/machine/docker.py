@@ -60,6 +60,8 @@ class Docker:
             "--iptables=false",
             "--ip-forward=false",
             "--ip-masq=false",
+            # The sandbox's registry has a certificate of the sandbox's own authority.
+            f"--insecure-registry={SUBNET}",
         )
         deadline = time.monotonic() + _START_S
         while True:

@@ -1,13 +1,19 @@
-"""The hosts' way to the internet, for machines that have one: needed with the real k3s releases only."""
+"""The hosts' way to the internet, for machines that have one: needed with the real k3s releases only.
+
+And a host that has no way at all.
+"""
 
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sandbox.machine.docker import BRIDGE, SUBNET
 from sandbox.machine.process import run
 
 _TABLE = "piray-sandbox"
+_ALONE = "piray-sandbox-alone"
 _FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 
 
@@ -38,3 +44,28 @@ def close_way() -> None:
     """Undo `open_way`; forwarding stays on, since others may have come to rely on it."""
     if shutil.which("nft"):
         subprocess.run(["nft", "delete", "table", "ip", _TABLE], capture_output=True, check=False)
+
+
+@contextmanager
+def alone(address: str, port: int) -> Iterator[None]:
+    """Let a host reach one port of this machine and nothing else beyond its own network, inside the block.
+
+    What this machine begins, a login say, is answered.
+
+    Args:
+        address: The host's.
+        port: The port on this machine.
+    """
+    source = ["ip", "saddr", address]
+    run("nft", "add", "table", "ip", _ALONE)
+    try:
+        for chain in ("input", "forward"):
+            run("nft", "add", "chain", "ip", _ALONE, chain, f"{{ type filter hook {chain} priority -10 ; }}")
+        answers = [*source, "ct", "state", "established,related", "accept"]
+        run("nft", "add", "rule", "ip", _ALONE, "input", *answers)
+        run("nft", "add", "rule", "ip", _ALONE, "input", *source, "tcp", "dport", str(port), "accept")
+        run("nft", "add", "rule", "ip", _ALONE, "input", *source, "reject")
+        run("nft", "add", "rule", "ip", _ALONE, "forward", *source, "oifname", "!=", BRIDGE, "reject")
+        yield
+    finally:
+        run("nft", "delete", "table", "ip", _ALONE)

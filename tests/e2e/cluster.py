@@ -11,7 +11,7 @@ from typing import Any
 
 from sandbox.pi.host import Host
 from sandbox.site import Site
-from sandbox.stack import STACK, StackHost, stack_config, stack_text
+from sandbox.stack import STACK, Sources, StackHost, stack_config, stack_text
 from tests.checkout import Checkout, Deployed, Ended
 from tests.e2e.process_list import ProcessWatch
 
@@ -28,6 +28,7 @@ class Cluster:
         workers: Ray workers.
         servers: How many of the hosts, from the first on, are servers; the others are agents.
         version: k3s release; None for the program's default.
+        sources: Where the software comes from; None for the site's own.
         host_keys: By host name, a key in the stack file that is not the host's own.
         ports: By host name, the port of its SSH server where it is not the usual one.
         proxy: The jump host, if there is one.
@@ -44,6 +45,7 @@ class Cluster:
     workers: int = 2
     servers: int = 1
     version: str | None = None
+    sources: Sources | None = None
     host_keys: dict[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
     proxy: Host | None = None
@@ -66,7 +68,7 @@ class Cluster:
             self._described(host, "server" if position < self.servers else "agent")
             for position, host in enumerate(self.hosts)
         ]
-        sources = replace(self.site.sources(), version=self.version)
+        sources = replace(self.sources or self.site.sources(), version=self.version)
         proxy = self._described(self.proxy, "agent") if self.proxy else None
         config = stack_config(described, self.site.key_file, sources, workers=self.workers, proxy=proxy)
         (self.program.folder / f"Pulumi.{STACK}.yaml").write_text(stack_text(config))

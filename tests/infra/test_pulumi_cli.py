@@ -1,5 +1,6 @@
 """The wrapper around the Pulumi CLI, with a stand-in CLI that records how it was called."""
 
+import json
 import os
 import shutil
 import signal
@@ -45,10 +46,10 @@ def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     script = folder / "pulumi"
     script.write_text(
         f'#!/bin/sh\necho "$@" >> {calls}\n'
-        'if [ "$*" = "stack output --json --stack dev" ]; then\n'
+        'case "$*" in "stack output --json --stack dev"|"stack export --stack dev")\n'
         "  echo \"error: no stack named 'dev' found\" >&2\n"
         "  exit 255\n"
-        "fi\n"
+        "esac\n"
     )
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
@@ -90,18 +91,83 @@ def test_a_stack_that_cannot_be_made_is_told_with_pulumis_own_words(
     assert "cannot use stack 'dev': error: the backend is full" in capfd.readouterr().err
 
 
-def test_the_stack_that_is_selected_stays_selected(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On the test engine, which keeps the selection where the real one does: beside its state."""
+@pytest.fixture
+def test_engine(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test engine as the CLI, in a project whose program has yet to be written."""
     (project / "Pulumi.yaml").write_text("{name: piray, runtime: python}\n")
+    backend = tmp_path / "backend"
+    backend.mkdir()
+    monkeypatch.setenv("PATH", f"{TEST_ENGINE}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PIRAY_ENGINE_PYTHON", sys.executable)
+    monkeypatch.setenv("PIRAY_ENGINE_STATE", str(backend))
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{backend}")
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "test")
+
+
+# A command that says what it does and, if it is told to, does not end.
+ONE_COMMAND = """
+import pulumi
+from pulumi_command import local
+step = "echo {0} >> journal; while [ -e hold-{0} ]; do sleep 0.1; done; echo {0} done >> journal"
+local.Command("one", create=step.format("create"), update=step.format("update"), delete=step.format("delete"),
+              environment={"VERSION": open("version").read()},
+              opts=pulumi.ResourceOptions(delete_before_replace=True))
+"""
+
+
+@pytest.mark.usefixtures("test_engine")
+@pytest.mark.parametrize(
+    ("cut", "then", "journal"),
+    [
+        ("create", "up", ["create", "update", "update done"]),
+        ("create", "down", ["create", "delete", "delete done"]),
+        ("update", "up", ["update", "update", "update done"]),
+        ("update", "up as before", ["update", "update", "update done"]),
+        ("delete", "up", ["delete", "delete", "delete done", "create", "create done"]),
+        ("delete", "down", ["delete", "delete", "delete done"]),
+    ],
+)
+def test_what_a_killed_cli_has_left_is_taken_up_by_the_next_run(
+    project: Path, capfd: pytest.CaptureFixture[str], cut: str, then: str, journal: list[str]
+) -> None:
+    (project / "__main__.py").write_text(ONE_COMMAND)
+    (project / "version").write_text("1")
+    if cut != "create":
+        assert pulumi_cli.main(["up", "dev"]) == 0
+        (project / "journal").unlink()
+    if cut == "update":
+        (project / "version").write_text("2")
+    held = project / f"hold-{cut}"
+    held.touch()
+    action = ["destroy"] if cut == "delete" else ["up", "--skip-preview"]
+    subprocess.run(["pulumi", "stack", "select", "dev", "--create"], cwd=project, check=True)
+    with subprocess.Popen(["pulumi", *action, "--yes", "--stack", "dev"], cwd=project) as killed:
+        wait_for((project / "journal").exists)
+        killed.kill()
+    held.unlink()
+    # What the killed CLI had begun goes on to its end.
+    wait_for(lambda: "done" in (project / "journal").read_text())
+    (project / "journal").write_text((project / "journal").read_text().replace(f"{cut} done\n", ""))
+    if then == "up as before":
+        (project / "version").write_text("1")
+    capfd.readouterr()
+    next_run = [then.partition(" ")[0], "dev"]
+    assert pulumi_cli.main(next_run) == 0
+    said = capfd.readouterr().err
+    assert f"removed the lock of process {killed.pid}" in said
+    words = {"create": "making", "update": "changing", "delete": "removing"}
+    assert f"the last run was cut off while {words[cut]} one" in said
+    assert (project / "journal").read_text().splitlines() == journal
+    assert pulumi_cli.main(next_run) == 0
+    assert (project / "journal").read_text().splitlines() == journal
+
+
+@pytest.mark.usefixtures("test_engine")
+def test_the_stack_that_is_selected_stays_selected(project: Path) -> None:
+    """On the test engine, which keeps the selection where the real one does: beside its state."""
     (project / "__main__.py").write_text("import pulumi\npulumi.export('answer', 42)\n")
     for stack in ("mine", "other"):
         (project / f"Pulumi.{stack}.yaml").write_text("config: {piray:platform: local}\n")
-    monkeypatch.setenv("PATH", f"{TEST_ENGINE}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("PIRAY_ENGINE_PYTHON", sys.executable)
-    monkeypatch.setenv("PIRAY_ENGINE_STATE", str(tmp_path / "backend"))
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "test")
 
     def answer() -> str:
         """Return an output of whichever stack is selected, or why there is none."""
@@ -124,7 +190,18 @@ def test_an_unknown_stack_is_answered_with_the_known_ones(
     assert "Pulumi.home.yaml; give one of: dev" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["", "../x", "a b", "home/", "é"])
+def test_a_stack_may_be_named_with_its_organization_and_project(project: Path, pulumi: Path) -> None:
+    for name in ("me/dev", "organization/piray/dev"):
+        assert pulumi_cli.main(["outputs", name]) == 0
+        assert pulumi.read_text().splitlines()[-1] == f"stack output --json --show-secrets --stack {name}"
+
+
+def test_a_stack_of_another_project_is_refused(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert pulumi_cli.main(["up", "organization/other/dev"]) == 2
+    assert "is of project 'other'; this one is 'piray'" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a b", "home/", "/home", "a/b/c/d", "é"])
 def test_what_is_no_name_of_a_stack_is_refused_before_anything_is_looked_for(
     project: Path, capfd: pytest.CaptureFixture[str], name: str
 ) -> None:
@@ -234,14 +311,31 @@ def test_what_down_cannot_remove_is_told(
     assert "restart this machine" in capfd.readouterr().err
 
 
-def test_an_interrupt_lets_pulumi_finish_what_it_has_begun(project: Path, pulumi: Path) -> None:
+# As a slow machine may have it: Pulumi has begun before `Popen` has returned.
+INTERRUPTED_EARLY = """
+import os, subprocess, time
+class Slow(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        if "up" in arguments[0]:
+            while not (CALLS.exists() and "begun" in CALLS.read_text()):
+                time.sleep(0.05)
+            os.killpg(0, signal.SIGINT)
+subprocess.Popen = Slow
+"""
+
+
+@pytest.mark.parametrize("early", ["", INTERRUPTED_EARLY], ids=["later", "at once"])
+def test_an_interrupt_lets_pulumi_finish_what_it_has_begun(project: Path, pulumi: Path, early: str) -> None:
     """Killed instead, it would leave a lock behind, and work that it knows nothing of."""
     script = pulumi.parent / "bin" / "pulumi"
-    finishing = 'trap "sleep 1; echo finished >> $CALLS; exit 3" INT; echo begun >> $CALLS; sleep 20 & wait'
+    finishing = 'trap "sleep 1; echo finished >> $CALLS; exit 3" INT; echo begun >> $CALLS; sleep 60 & wait'
     script.write_text(script.read_text() + f"CALLS={pulumi}\ncase $1 in up) {finishing};; esac\n")
     # A shell's background job, as CI may be, ignores SIGINT, and so would its children.
     program = "import signal, sys; from pathlib import Path; from infra import pulumi_cli\n"
-    program += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    program += (
+        f"signal.signal(signal.SIGINT, signal.default_int_handler); CALLS = Path({str(pulumi)!r})\n{early}"
+    )
     program += f"pulumi_cli.PROJECT_DIR = Path({str(project)!r}); sys.exit(pulumi_cli.main(['up', 'dev']))"
     with subprocess.Popen(
         [sys.executable, "-c", program],
@@ -249,14 +343,15 @@ def test_an_interrupt_lets_pulumi_finish_what_it_has_begun(project: Path, pulumi
         start_new_session=True,
         stdin=subprocess.DEVNULL,
     ) as up:
-        wait_for(lambda: pulumi.exists() and "begun" in pulumi.read_text())
-        os.killpg(up.pid, signal.SIGINT)
-        assert up.wait(timeout=30) == 3
+        if not early:
+            wait_for(lambda: pulumi.exists() and "begun" in pulumi.read_text())
+            os.killpg(up.pid, signal.SIGINT)
+        assert up.wait(timeout=60) == 3
     assert pulumi.read_text().splitlines()[-1] == "finished"
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -272,18 +367,28 @@ def test_an_agent_that_is_gone_is_not_in_the_way_of_pulumi(tmp_path: Path) -> No
         assert pulumi_cli.environment(Path("/x/pulumi"), env)["SSH_AUTH_SOCK"] == env["SSH_AUTH_SOCK"]
 
 
+OUTPUTS = {"hosts": {"pi1": {"cores": 4}}}
+
+
+@pytest.mark.parametrize(
+    ("action", "known"),
+    [
+        ("preview", OUTPUTS),
+        ("up", {"deployment": {"resources": [{"type": "pulumi:pulumi:Stack", "outputs": OUTPUTS}]}}),
+    ],
+)
 def test_workers_for_which_the_cores_of_the_last_up_are_too_few_never_reach_pulumi(
-    project: Path, pulumi: Path, capsys: pytest.CaptureFixture[str]
+    project: Path, pulumi: Path, capsys: pytest.CaptureFixture[str], action: str, known: dict[str, object]
 ) -> None:
     hosts = "[{name: pi1, address: 198.51.100.1, role: server}]"
     (project / "Pulumi.dev.yaml").write_text(
         "config: {piray:platform: pi, piray:ssh: {user: pi}, piray:insecureHostKeys: true, "
         f"piray:workers: 2, piray:hosts: {hosts}}}\n"
     )
-    assert pulumi_cli.main(["preview", "dev"]) == 0
+    assert pulumi_cli.main([action, "dev"]) == 0
     script = pulumi.parent / "bin" / "pulumi"
-    outputs = """echo '{"hosts": {"pi1": {"cores": 4}}}'; exit"""
-    script.write_text(script.read_text().replace('  echo "error', f'  {outputs}\n  echo "error'))
-    assert pulumi_cli.main(["preview", "dev"]) == 2
+    answer = f"echo '{json.dumps(known)}'; exit"
+    script.write_text(script.read_text().replace('  echo "error', f'  {answer}\n  echo "error'))
+    assert pulumi_cli.main([action, "dev"]) == 2
     assert "servers hold 1 workers of 3 CPUs" in capsys.readouterr().err
-    assert [line.split()[0] for line in pulumi.read_text().splitlines()].count("preview") == 1
+    assert [line.split()[0] for line in pulumi.read_text().splitlines()].count(action) == 1

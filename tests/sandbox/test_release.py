@@ -53,8 +53,12 @@ def test_the_mirror_has_what_the_program_downloads_with_the_right_sums(go: FakeG
     mirror = release.mirror()
     wanted = k3s_release(version, "amd64", URL)
     binary = path_of(mirror, wanted.binary_url)
+    assert wanted.images_url is not None
+    images = path_of(mirror, f"{wanted.images_url}.gz")
     sums = path_of(mirror, wanted.sums_url).read_text()
-    assert sums == f"{hashlib.sha256(binary.read_bytes()).hexdigest()}  k3s\n"
+    assert sums == "".join(
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in (binary, images)
+    )
     assert f"gitVersion={version}" in binary.read_text()
     script = path_of(mirror, wanted.install_script_url).read_bytes()
     assert hashlib.sha256(script).hexdigest() == release.install_script_sha256()
@@ -87,13 +91,16 @@ def test_the_stand_in_passes_its_own_tests() -> None:
     assert run("gofmt", "-l", release.SOURCE) == ""
 
 
-def test_an_image_archive_holds_the_program_under_its_name(tmp_path: Path) -> None:
-    program = tmp_path / "some-program"
-    program.write_bytes(b"static")
-    write_image_archive(tmp_path / "image.tar", "localhost/x:1", program, "amd64")
-    with tarfile.open(tmp_path / "image.tar") as archive:
-        manifest = json.load(archive.extractfile("manifest.json"))[0]  # type: ignore[arg-type]
-        assert manifest["RepoTags"] == ["localhost/x:1"]
-        with tarfile.open(fileobj=archive.extractfile(manifest["Layers"][0]), mode="r:gz") as layer:
-            entry = layer.getmember("program")
-            assert (entry.mode, layer.extractfile(entry).read()) == (0o755, b"static")  # type: ignore[union-attr]
+def test_an_archive_of_images_holds_each_program_under_its_image(tmp_path: Path) -> None:
+    programs = {"localhost/x:1": tmp_path / "x", "localhost/y:1": tmp_path / "y"}
+    for name, program in programs.items():
+        program.write_text(name)
+    write_image_archive(tmp_path / "images.tar.gz", programs, "amd64")
+    with tarfile.open(tmp_path / "images.tar.gz", mode="r:gz") as archive:
+        manifest = json.load(archive.extractfile("manifest.json"))  # type: ignore[arg-type]
+        assert [image["RepoTags"] for image in manifest] == [[name] for name in programs]
+        for image in manifest:
+            with tarfile.open(fileobj=archive.extractfile(image["Layers"][0])) as layer:
+                entry = layer.getmember("program")
+                assert entry.mode == 0o755
+                assert layer.extractfile(entry).read().decode() == image["RepoTags"][0]  # type: ignore[union-attr]

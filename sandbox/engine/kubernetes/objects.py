@@ -22,6 +22,11 @@ from sandbox.engine.wire.values import changed_paths, has_unknown, is_secret, pl
 _AUTONAMED = "pulumi.com/autonamed"
 _REPLACE_UNREADY = "pulumi.com/replaceUnready"
 _MANAGER = "__fieldManager"
+_PATCH_FORCE = "pulumi.com/patchForce"
+_PATCH_MANAGER = "pulumi.com/patchFieldManager"
+# Inputs of the provider.
+_UPSERT = "upsertExistingObjects"
+_FORCE = "enablePatchForce"
 # The field manager of every create; the first update hands it over to one of the object's own.
 _CREATOR = "pulumi-kubernetes"
 _DELETE_UNREACHABLE = "PULUMI_K8S_DELETE_UNREACHABLE"
@@ -72,14 +77,17 @@ class KubernetesObject:
         """Ask the cluster what would come of it; the inputs if it cannot be asked."""
         if has_unknown(new) or has_unknown(context.provider_inputs):
             return dict(new)
-        manager = _manager(old)
+        manager = _manager(old, new)
         try:
-            if old is None:
-                live = _api(context).create(new, _CREATOR, dry_run=True)
-            else:
-                api = _api(context)
+            api = _api(context)
+            if old is not None:
                 created = any(_is_of_creation(one) for one in _managers(api.get(object_path(new)) or {}))
-                live = api.apply(new, manager, dry_run=True, force=created)
+                live = api.apply(new, manager, dry_run=True, force=created or _forces(new, context))
+            elif _says(context, _UPSERT):
+                # What is there may be what a replacement is to remove.
+                live = api.apply(new, manager, dry_run=True, force=True)
+            else:
+                live = api.create(new, _CREATOR, dry_run=True)
         except UnreachableError:
             return dict(new)
         except ApiError as error:
@@ -91,26 +99,27 @@ class KubernetesObject:
         return _outputs(live, manager)
 
     def create(self, name: str, new: Mapping[str, Any], context: Context) -> tuple[str, dict[str, Any]]:
-        """Create the object and wait until it works."""
+        """Create the object, or take over the one that is there if the provider may; wait until it works."""
         api = _api(context)
+        manager = _manager(None, new)
         try:
-            live = _create_in_namespace(api, new, context)
+            live = _create_in_namespace(api, new, manager, context)
         except UnreachableError as error:
             raise ProviderError(f"configured Kubernetes cluster is unreachable: {error}") from error
         except ApiError as error:
             raise ProviderError(_not_created(context, error)) from error
-        return _id(new), self._wait(api, live, new, _manager(None), context)
+        return _id(new), self._wait(api, live, new, manager, context)
 
     def update(self, old: Resource, new: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Apply the object, whose fields are the program's from then on, and wait until it works."""
-        api, manager = _api(context), _manager(old)
+        api, manager = _api(context), _manager(old, new)
         live: dict[str, Any] | None = None
         try:
             live = api.get(object_path(new))
             if live is None:
                 raise ProviderError(f'{new["kind"]} "{_id(new)}" not found')
             _take_over(api, live, manager)
-            live = api.apply(new, manager)
+            live = api.apply(new, manager, force=_forces(new, context))
         except UnreachableError as error:
             raise ProviderError(f"configured Kubernetes cluster is unreachable: {error}") from error
         except ApiError as error:
@@ -160,15 +169,30 @@ def _api(context: Context) -> Api:
     return Api(kubeconfig)
 
 
-def _create_in_namespace(api: Api, new: Mapping[str, Any], context: Context) -> dict[str, Any]:
+def _create_in_namespace(api: Api, new: Mapping[str, Any], manager: str, context: Context) -> dict[str, Any]:
     """Create, again after a while if the namespace is not there yet."""
+
+    def create() -> dict[str, Any]:
+        if _says(context, _UPSERT):
+            return api.apply(new, manager, force=_forces(new, context))
+        return api.create(new, _CREATOR)
+
     for delay_s in (1, 2, 4, 8, 16):
         try:
-            return api.create(new, _CREATOR)
+            return create()
         except ApiError as error:
             if error.status != HTTPStatus.NOT_FOUND or context.cancelled.wait(delay_s):
                 raise
-    return api.create(new, _CREATOR)
+    return create()
+
+
+def _forces(new: Mapping[str, Any], context: Context) -> bool:
+    """Say whether fields that others have set are the program's again."""
+    return _annotations(new).get(_PATCH_FORCE) == "true" or _says(context, _FORCE)
+
+
+def _says(context: Context, key: str) -> bool:
+    return str(context.provider_inputs.get(key)).lower() == "true"
 
 
 def _take_over(api: Api, live: Mapping[str, Any], manager: str) -> None:
@@ -188,7 +212,9 @@ def _is_of_creation(entry: Mapping[str, Any]) -> bool:
     return (entry["manager"], entry["operation"]) == (_CREATOR, "Update")
 
 
-def _manager(old: Resource | None) -> str:
+def _manager(old: Resource | None, new: Mapping[str, Any]) -> str:
+    if named := _annotations(new).get(_PATCH_MANAGER):
+        return str(named)
     kept = plain(old.outputs.get(_MANAGER)) if old else None
     return str(kept) if kept else f"{_CREATOR}-{secrets.token_hex(4)}"
 

@@ -6,16 +6,14 @@ import json
 import os
 import secrets
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
-from filelock import FileLock, Timeout
 
-from sandbox.engine.stack.resource import Resource
+from sandbox.engine.stack.resource import Resource, from_checkpoint, to_checkpoint
 from sandbox.engine.wire.marks import SECRET, SIGNATURE
 from sandbox.engine.wire.secret_words import SecretWords
 from sandbox.engine.wire.values import is_secret
@@ -25,6 +23,14 @@ _CIPHERTEXT = "ciphertext"
 
 class StateError(Exception):
     """The state cannot be used; the text is for the user."""
+
+
+@dataclass(eq=False)
+class PendingOperation:
+    """What has been begun, noted before it is: "creating", "updating" or "deleting" a resource."""
+
+    type: str
+    resource: Resource
 
 
 class State:
@@ -38,25 +44,26 @@ class State:
     def __init__(self, path: Path, env: Mapping[str, str]) -> None:
         self.path = path
         self.resources: list[Resource] = []
-        self.pending_operations: list[dict[str, str]] = []
+        self.pending_operations: list[PendingOperation] = []
         self.secrets = SecretWords()
         self._salt = secrets.token_hex(16)
         contents = json.loads(path.read_text()) if path.exists() else None
         if contents:
-            self._salt = contents["salt"]
+            self._salt = contents["deployment"]["secrets_providers"]["state"]["salt"]
         self._cipher = Fernet(_key(_passphrase(env), self._salt))
         if contents:
-            known = {one.name for one in fields(Resource)}
-            plain = self._decrypted(contents)
-            self.resources = [
-                Resource(**{key: item for key, item in one.items() if key in known})
-                for one in plain["resources"]
-            ]
-            self.pending_operations = plain["pending_operations"]
+            self._read(self._decrypted(contents["deployment"]))
         self._by_urn: defaultdict[str, list[Resource]] = defaultdict(list)
         for one in self.resources:
             self._by_urn[one.urn].append(one)
             self.secrets.add(one.name, one.outputs)
+
+    def _read(self, deployment: Mapping[str, Any]) -> None:
+        self.resources = [from_checkpoint(one) for one in deployment["resources"]]
+        self.pending_operations = [
+            PendingOperation(one["type"], from_checkpoint(one["resource"]))
+            for one in deployment["pending_operations"]
+        ]
 
     def live(self, urn: str) -> Resource | None:
         """Return the resource with this URN that has not been replaced."""
@@ -92,11 +99,14 @@ class State:
         Raises:
             AssertionError: If a secret would be in it in clear.
         """
-        contents = {
-            "salt": self._salt,
-            "resources": [asdict(one) for one in self.resources],
-            "pending_operations": self.pending_operations,
+        deployment = {
+            "secrets_providers": {"type": "passphrase", "state": {"salt": self._salt}},
+            "resources": [to_checkpoint(one) for one in self.resources],
+            "pending_operations": [
+                {"type": one.type, "resource": to_checkpoint(one.resource)} for one in self.pending_operations
+            ],
         }
+        contents = {"version": 3, "deployment": deployment}
         text = json.dumps(self._encrypted(contents), indent=1)
         leaks = self.secrets.owners_in(text)
         assert not leaks, f"secrets of {leaks} would be in clear in {self.path}"
@@ -130,24 +140,6 @@ def state_path(env: Mapping[str, str], project: str, stack: str) -> Path:
     """Return where the state of a stack is kept: in $PIRAY_ENGINE_STATE, else below the user's home."""
     folder = Path(env.get("PIRAY_ENGINE_STATE") or Path.home() / ".local/state/piray-test-engine")
     return folder / project / f"{stack}.json"
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Keep other runs off a stack during the block, and until this process ends, however it ends.
-
-    Raises:
-        StateError: If another run is at it.
-    """
-    lock = FileLock(path.with_suffix(".lock"), blocking=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise StateError(
-            "the stack is currently locked by 1 lock(s). Wait for the other process to end."
-        ) from None
-    with lock:
-        yield
 
 
 def _passphrase(env: Mapping[str, str]) -> bytes:

@@ -123,7 +123,7 @@ class Deployment:
     def _diff(self, goal: Resource, old: Resource) -> Diff:
         context = self._run.context(goal, "create")
         diff = self._provider(goal).diff(old, plain(goal.inputs), context)
-        forced = goal.urn in self._replace or goal.provider != old.provider
+        forced = goal.urn in self._replace or old.taint or goal.provider != old.provider
         return dataclasses.replace(diff, replace=diff.replace or _asked(goal, diff) or forced)
 
     def _must_replace(self, resource: Resource, doubtful: set[str]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sandbox.engine.provider import Context, ProviderError
 from sandbox.engine.stack.resource import STACK_TYPE, Resource
-from sandbox.engine.stack.state import State
+from sandbox.engine.stack.state import PendingOperation, State
 from sandbox.engine.steps.events import Events
 from sandbox.engine.wire.values import open_texts, plain, with_secrets
 
@@ -42,11 +42,15 @@ class Run:
         self._stack_outputs: tuple[Resource, dict[str, Any]] | None = None
 
     def warn_of_interrupted(self) -> None:
-        """Name the operations whose end an earlier run has not seen, once."""
-        for pending in self.state.pending_operations:
-            message = f"{pending['urn']} was interrupted while {pending['operation']}"
-            self.events.diagnose(message, severity="warning")
-        self.state.pending_operations = []
+        """Name the operations whose end an earlier run has not seen; only creates stay on record."""
+        pending = self.state.pending_operations
+        if pending and not self.preview:
+            lines = [f"  * {one.resource.urn}, interrupted while {one.type}" for one in pending]
+            count = f"with {len(pending)} pending operations from previous deployment."
+            self.events.diagnose(
+                "\n".join([f"Attempting to deploy or update resources {count}", *lines]), severity="warning"
+            )
+            self.state.pending_operations = [one for one in pending if one.type == "creating"]
 
     @contextmanager
     def step(self, operation: str, resource: Resource, *, performs: bool = True) -> Iterator[None]:
@@ -60,7 +64,7 @@ class Run:
         Raises:
             StoppedError: If it failed, or nothing is begun any more.
         """
-        pending = {"urn": resource.urn, "operation": operation}
+        pending = PendingOperation(_pending_type(operation), resource)
         with self.changed:
             if self.stopped.is_set():
                 raise StoppedError
@@ -163,3 +167,9 @@ class Run:
     def _save(self) -> None:
         if not self.preview:
             self.state.save()
+
+
+def _pending_type(operation: str) -> str:
+    """Return Pulumi's word for a step that is not over yet."""
+    begun = {"create": "creating", "update": "updating", "delete": "deleting"}
+    return begun.get(operation.partition("-")[0], operation)

@@ -37,9 +37,7 @@ func Run(ctx context.Context, group *process.Group, config *config.Config, serve
 	if err := startContainerd(ctx, group); err != nil {
 		return err
 	}
-	if err := importImages(ctx); err != nil {
-		return err
-	}
+	importImages(ctx)
 	if err := startKubelet(group, config); err != nil {
 		return err
 	}

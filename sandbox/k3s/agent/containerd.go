@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
-	"piray/sandbox/k3s/images"
 	"piray/sandbox/k3s/layout"
 	"piray/sandbox/k3s/process"
 )
+
+// pauseImage holds a pod's network. It comes with the release's archive of images, or not at all.
+const pauseImage = "localhost/k3s-stand-in/pause:1"
 
 // containerdConfig is for Debian's containerd 1.6. restrict_oom_score_adj: a simulated host may not lower the score of
 // a process (no CAP_SYS_RESOURCE). Registries are reached with the host's own trust store.
@@ -38,9 +41,12 @@ state = "%[2]s/containerd"
 
 // startContainerd returns when it accepts connections.
 func startContainerd(ctx context.Context, group *process.Group) error {
-	text := fmt.Sprintf(containerdConfig, layout.Agent, layout.Run, layout.Containerd, images.Pause, layout.CNI)
+	text := fmt.Sprintf(containerdConfig, layout.Agent, layout.Run, layout.Containerd, pauseImage, layout.CNI)
 	path := layout.AgentEtc + "/containerd/config.toml"
-	if err := layout.MakeDirectories(layout.AgentEtc + "/containerd/certs.d"); err != nil {
+	if err := layout.MakeDirectories(filepath.Dir(path)); err != nil {
+		return err
+	}
+	if err := writeRegistries(layout.AgentEtc + "/containerd/certs.d"); err != nil {
 		return err
 	}
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

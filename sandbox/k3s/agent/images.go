@@ -1,7 +1,7 @@
 package agent
 
 import (
-	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -9,63 +9,36 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
-	"piray/sandbox/k3s/images"
 	"piray/sandbox/k3s/layout"
 	"piray/sandbox/k3s/process"
 )
 
 const imagesEvery = 5 * time.Second
 
-var archiveName = regexp.MustCompile(`\.(tar|tgz|tar\.gz|tar\.zst)$`)
+// archiveName: k3s also unpacks .zst, .lz4 and .bz2.
+var archiveName = regexp.MustCompile(`\.(tar|tgz|tar\.gz)$`)
 
-// importImages brings in the images that come with the binary; a host that was restarted has them.
-func importImages(ctx context.Context) error {
-	there, err := ctr(ctx, nil, "images", "list", "--quiet")
-	if err != nil {
-		return err
+// importImages imports every archive of agent/images that is new or has changed, as k3s does before it starts the
+// kubelet. An archive that is broken does not keep the host from starting.
+func importImages(ctx context.Context) {
+	for _, archive := range archives() {
+		archive.importChanged(ctx)
 	}
-	for file, name := range images.ByFile {
-		if slices.Contains(strings.Fields(there), name) {
-			continue
-		}
-		archive, err := images.Archives.ReadFile(file)
-		if err != nil {
-			return fmt.Errorf("this binary was built without its images: %w", err)
-		}
-		if _, err := ctr(ctx, bytes.NewReader(archive), "images", "import", "-"); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
-// watchImages imports every archive of agent/images that is new or has changed, until the context ends.
+// watchImages does the same while the host runs, until the context ends.
 func watchImages(ctx context.Context) {
-	known := map[string]string{}
 	for {
-		entries, _ := os.ReadDir(layout.Images)
-		for _, entry := range entries {
-			info, err := entry.Info()
-			if err != nil || !archiveName.MatchString(entry.Name()) {
-				continue
-			}
-			path, state := filepath.Join(layout.Images, entry.Name()), fmt.Sprint(info.Size(), info.ModTime())
+		for _, archive := range archives() {
 			// One that is still being written is imported when it has stopped to grow.
-			if known[path] == state || time.Since(info.ModTime()) < imagesEvery {
-				continue
+			if time.Since(archive.changed) >= imagesEvery {
+				archive.importChanged(ctx)
 			}
-			known[path] = state
-			if err := importFile(ctx, path); err != nil {
-				logrus.Errorf("Error encountered while importing %s: %v", path, err)
-				continue
-			}
-			logrus.Infof("Imported images from %s", path)
 		}
 		select {
 		case <-ctx.Done():
@@ -75,25 +48,59 @@ func watchImages(ctx context.Context) {
 	}
 }
 
-func importFile(ctx context.Context, path string) error {
-	marker := fmt.Sprintf("%s/.imported-%s", layout.Agent, filepath.Base(path))
-	if done, err := os.Stat(marker); err == nil {
-		if file, err := os.Stat(path); err == nil && done.ModTime().After(file.ModTime()) {
-			return nil
-		}
-	}
-	if _, err := ctr(ctx, nil, "images", "import", path); err != nil {
-		return err
-	}
-	return os.WriteFile(marker, nil, 0o600)
+// archive is a file of agent/images.
+type archive struct {
+	path    string
+	size    int64
+	changed time.Time
 }
 
-func ctr(ctx context.Context, input io.Reader, arguments ...string) (string, error) {
-	command := exec.CommandContext(ctx, "ctr", append([]string{"--address", layout.Containerd, "--namespace", "k8s.io"}, arguments...)...)
-	command.Env, command.Stdin = process.Environment(), input
-	output, err := command.CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("ctr %s: %w: %s", strings.Join(arguments, " "), err, output)
+func archives() []archive {
+	var found []archive
+	entries, _ := os.ReadDir(layout.Images)
+	for _, entry := range entries {
+		path := filepath.Join(layout.Images, entry.Name())
+		info, err := os.Stat(path)
+		if err == nil && !info.IsDir() && archiveName.MatchString(entry.Name()) {
+			found = append(found, archive{path, info.Size(), info.ModTime()})
+		}
 	}
-	return string(output), nil
+	return found
+}
+
+// importChanged writes down what it imported or failed to import: neither is tried again until the file changes.
+func (a archive) importChanged(ctx context.Context) {
+	marker := fmt.Sprintf("%s/.imported-%s", layout.Agent, filepath.Base(a.path))
+	state := fmt.Sprint(a.size, " ", a.changed.UnixNano())
+	if done, err := os.ReadFile(marker); err == nil && string(done) == state {
+		return
+	}
+	if err := a.load(ctx); err != nil {
+		logrus.Errorf("Error encountered while importing %s: %v", a.path, err)
+	} else {
+		logrus.Infof("Imported images from %s", a.path)
+	}
+	if err := os.WriteFile(marker, []byte(state), 0o600); err != nil {
+		logrus.Errorf("Imported images of %s are not written down: %v", a.path, err)
+	}
+}
+
+func (a archive) load(ctx context.Context) error {
+	file, err := os.Open(a.path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	var unpacked io.Reader = file
+	if strings.HasSuffix(a.path, "gz") {
+		if unpacked, err = gzip.NewReader(file); err != nil {
+			return err
+		}
+	}
+	command := exec.CommandContext(ctx, "ctr", "--address", layout.Containerd, "--namespace", "k8s.io", "images", "import", "-")
+	command.Env, command.Stdin = process.Environment(), unpacked
+	if output, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("ctr images import: %w: %s", err, output)
+	}
+	return nil
 }

@@ -15,6 +15,9 @@ import (
 // would take all of it for its own.
 const hostMemory = 8 << 20
 
+// uninitialized keeps pods away until a server has seen the Node, as k3s's cloud controller does.
+const uninitialized = "node.cloudprovider.kubernetes.io/uninitialized=true:NoSchedule"
+
 // kubeletConfig: imagePullCredentialsVerificationPolicy, because an image that was imported and pulled too is otherwise
 // refused where imagePullPolicy is Never; the thresholds, because the hosts share a disk.
 const kubeletConfig = `apiVersion: kubelet.config.k8s.io/v1beta1
@@ -60,9 +63,8 @@ func startKubelet(group *process.Group, config *config.Config) error {
 		"--hostname-override=" + config.NodeName, "--node-labels=" + strings.Join(labels, ","),
 		"--cert-dir=" + layout.Agent + "/pki",
 	}
-	if len(config.NodeTaints) > 0 {
-		arguments = append(arguments, "--register-with-taints="+strings.Join(config.NodeTaints, ","))
-	}
+	taints := append([]string{uninitialized}, config.NodeTaints...)
+	arguments = append(arguments, "--register-with-taints="+strings.Join(taints, ","))
 	return group.StartSelf("kubelet", append(arguments, config.ExtraArguments("kubelet")...))
 }
 

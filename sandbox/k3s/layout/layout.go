@@ -7,6 +7,7 @@ const (
 	Data       = "/var/lib/rancher/k3s"
 	Run        = "/run/k3s"
 	Kubeconfig = "/etc/rancher/k3s/k3s.yaml"
+	Registries = "/etc/rancher/k3s/registries.yaml"
 	// NodePassword proves that a host which comes back is the one that took the name.
 	NodePassword = "/etc/rancher/node/password"
 

@@ -4,13 +4,16 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"piray/sandbox/k3s/config"
@@ -58,7 +61,8 @@ func isMember() bool {
 	return err == nil
 }
 
-// joinEtcd makes this host a member of the cluster that the server belongs to, and returns all members.
+// joinEtcd makes this host a member of the cluster that the server belongs to, and returns all members. A name that a
+// member has already is refused with k3s's words; what an interrupted join has left is taken up.
 func joinEtcd(ctx context.Context, config *config.Config) (string, error) {
 	server, err := url.Parse(config.Server)
 	if err != nil {
@@ -69,24 +73,34 @@ func joinEtcd(ctx context.Context, config *config.Config) (string, error) {
 		return "", err
 	}
 	defer client.Close()
-	if err := removeMember(ctx, client, config.NodeName); err != nil {
-		return "", err
-	}
-	added, err := client.MemberAdd(ctx, []string{"https://" + config.NodeIP + ":" + etcdPeerPort})
+	list, err := client.MemberList(ctx)
 	if err != nil {
-		return "", fmt.Errorf("joining etcd: %w", err)
+		return "", fmt.Errorf("listing etcd's members: %w", err)
 	}
-	var members []string
-	for _, member := range added.Members {
+	own, members := "https://"+config.NodeIP+":"+etcdPeerPort, list.Members
+	for _, member := range members {
+		if member.Name == config.NodeName {
+			return "", errors.New("etcd cluster join failed: duplicate node name found, please use a unique name for this node")
+		}
+	}
+	if !slices.ContainsFunc(members, func(member *etcdserverpb.Member) bool { return slices.Contains(member.PeerURLs, own) }) {
+		added, err := client.MemberAdd(ctx, []string{own})
+		if err != nil {
+			return "", fmt.Errorf("joining etcd: %w", err)
+		}
+		members = added.Members
+	}
+	var named []string
+	for _, member := range members {
 		name := member.Name
-		if member.ID == added.Member.ID {
+		if slices.Contains(member.PeerURLs, own) {
 			name = config.NodeName
 		}
 		for _, peer := range member.PeerURLs {
-			members = append(members, name+"="+peer)
+			named = append(named, name+"="+peer)
 		}
 	}
-	return strings.Join(members, ","), nil
+	return strings.Join(named, ","), nil
 }
 
 // forgetMember takes the etcd of a server whose Node was deleted out of the cluster.

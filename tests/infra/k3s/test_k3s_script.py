@@ -3,159 +3,27 @@
 import hashlib
 import json
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from urllib.parse import quote
 
 import pytest
 import yaml
 
 from infra.hosts.check_list import PREPARE
-from infra.k3s.config_files import render_agent_config, render_server_config
-from infra.k3s.release import k3s_release
-from tests.infra.fake_host import FakeHost, contents, make_host
-
-SCRIPTS = ["remote/remove_k3s.sh", "k3s/k3s.sh"]
-VERSION = "v1.36.3+k3s1"
-NEWER = "v1.36.4+k3s1"
-AGENT_TOKEN = f"K10{'a' * 64}::node:agent-secret"
-SERVER_CONFIG = render_server_config("pi2", "198.51.100.2", ["198.51.100.2"])
-AGENT_CONFIG = render_agent_config("pi2", "198.51.100.2", join="198.51.100.1", token=AGENT_TOKEN)
-
-# Answers like k3s; `exit` lines keep the file a text that can be told apart by version.
-BINARY = '#!/bin/bash\n# {version}\necho "k3s $*" >>"$FAKE/calls"\n[ ! -e "$FAKE/not-ready" ]\n'
-# Keeps to the contract of the official script: environment in, unit and uninstall script out.
-INSTALL_SCRIPT = """#!/bin/sh
-set -e
-[ "$INSTALL_K3S_SKIP_DOWNLOAD $INSTALL_K3S_SKIP_START" = "true true" ]
-[ -x "$INSTALL_K3S_BIN_DIR/k3s" ]
-[ ! -e "$FAKE/install-fails" ] || { echo "[ERROR] the card is read-only"; exit 1; }
-name=k3s; [ "$INSTALL_K3S_EXEC" = server ] || name=k3s-$INSTALL_K3S_EXEC
-env | grep -E '^(K3S|CONTAINERD)_' >"$FAKE/environment" || :
-echo "install $name" >>"$FAKE/calls"
-echo "[Unit]" >"$INSTALL_K3S_SYSTEMD_DIR/$name.service"
-: >"$INSTALL_K3S_SYSTEMD_DIR/$name.service.env"
-for command in kubectl crictl ctr; do ln -sf k3s "$INSTALL_K3S_BIN_DIR/$command"; done
-cat >"$INSTALL_K3S_BIN_DIR/$name-uninstall.sh" <<END
-#!/bin/sh
-echo "uninstall $name" >>"$FAKE/calls"
-rm -rf $INSTALL_K3S_SYSTEMD_DIR/$name.service* $INSTALL_K3S_BIN_DIR/k3s
-rm -f $INSTALL_K3S_BIN_DIR/kubectl $INSTALL_K3S_BIN_DIR/crictl $INSTALL_K3S_BIN_DIR/ctr
-rm -rf $INSTALL_K3S_SYSTEMD_DIR/../../rancher/k3s
-rm -f $INSTALL_K3S_BIN_DIR/$name-uninstall.sh
-END
-chmod 755 "$INSTALL_K3S_BIN_DIR/$name-uninstall.sh"
-"""
-
-
-@dataclass
-class Mirror:
-    """A directory laid out as the releases are, served on loopback; directory names hold a literal +."""
-
-    folder: Path
-    url: str = ""
-    requests: list[str] = field(default_factory=list)
-    cut: str = ""
-
-    def publish(self, version: str, *, arch: str = "arm64", name: str = "k3s-arm64") -> str:
-        binary = BINARY.format(version=version).encode()
-        directory = self.folder / version
-        directory.mkdir()
-        (directory / name).write_bytes(binary)
-        digest = hashlib.sha256(binary).hexdigest()
-        other = "0" * 64
-        sums = f"{other}  k3s-airgap-images-{arch}.tar\n{digest}  {name}\n{other}  {name}-other\n"
-        (directory / f"sha256sum-{arch}.txt").write_text(sums)
-        return digest
-
-
-@pytest.fixture
-def mirror(tmp_path: Path) -> Iterator[Mirror]:
-    mirror = Mirror(tmp_path / "mirror")
-    mirror.folder.mkdir()
-    (mirror.folder / "install.sh").write_text(INSTALL_SCRIPT)
-
-    class Handler(SimpleHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if not (mirror.cut and self.path.endswith(mirror.cut)):
-                super().do_GET()
-                return
-            self.send_response(200)
-            self.send_header("Content-Length", "1000000")
-            self.end_headers()
-            self.wfile.write(b"#!/bin/bash\nexit 0\n")
-
-        def log_message(self, format: str, *args: object) -> None:
-            mirror.requests.append(self.path)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(mirror.folder)))
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    mirror.url = f"http://127.0.0.1:{server.server_port}"
-    mirror.publish(VERSION)
-    mirror.publish(NEWER)
-    yield mirror
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> FakeHost:
-    return k3s_host(tmp_path / "host")
-
-
-def k3s_host(folder: Path, *, v2: bool = True) -> FakeHost:
-    host = make_host(folder, v2=v2)
-    host.program("journalctl", 'cat "$FAKE/journal" 2>/dev/null')
-    host.program("sleep", "exec /bin/sleep 0.1")
-    return host
-
-
-def install(
-    host: FakeHost,
-    mirror: Mirror,
-    *,
-    role: str = "server",
-    version: str = VERSION,
-    config: str | None = None,
-    action: str = "apply",
-    install_sha256: str | None = None,
-) -> subprocess.CompletedProcess[bytes]:
-    release = k3s_release(version, "arm64", mirror.url)
-    if config is None:
-        config = SERVER_CONFIG if role == "server" else AGENT_CONFIG
-    return host.run(
-        SCRIPTS,
-        action,
-        ROLE=role,
-        VERSION=release.version,
-        BINARY_NAME=release.binary_name,
-        BINARY_URL=release.binary_url,
-        SUMS_URL=release.sums_url,
-        INSTALL_SCRIPT_URL=release.install_script_url,
-        INSTALL_SCRIPT_SHA256=install_sha256 or hashlib.sha256(INSTALL_SCRIPT.encode()).hexdigest(),
-        CONFIG=config,
-        MAKE_TOKENS="1" if role == "server" and "server:" not in config else "0",
-        WAIT_S="2",
-        STABLE_S="0",
-    )
-
-
-def refusal(result: subprocess.CompletedProcess[bytes]) -> str:
-    assert result.returncode == 1
-    assert result.stdout == b""
-    text = result.stderr.decode()
-    assert "piray: pi2: " in text
-    return text
-
-
-def tokens(host: FakeHost) -> list[str]:
-    lines = host.read("etc/rancher/k3s/config.yaml").splitlines()
-    return [line.split('"')[1] for line in lines if line.startswith(("token:", "agent-token:"))]
+from tests.infra.fake_host import FakeHost, contents
+from tests.infra.k3s.mirror import (
+    AGENT_CONFIG,
+    BINARY,
+    INSTALL_SCRIPT,
+    NEWER,
+    SERVER_CONFIG,
+    VERSION,
+    Mirror,
+    install,
+    k3s_host,
+    refusal,
+    tokens,
+)
 
 
 def restarts(host: FakeHost) -> int:
@@ -178,7 +46,7 @@ def test_install_twice_then_undo_leaves_the_host_as_before(host: FakeHost, mirro
     second = install(host, mirror, role=role)
     assert second.stdout == first.stdout
     assert contents(host.root, times=True) == installed
-    assert mirror.requests == requests
+    assert set(mirror.requests[len(requests) :]) == {"/images/sha256sum-arm64.txt"}
     assert restarts(host) == calls
 
     host.write("etc/rancher/node/password", "of the node")
@@ -273,7 +141,7 @@ def test_a_changed_config_restarts_without_a_download(host: FakeHost, mirror: Mi
     requests, before = len(mirror.requests), restarts(host)
     install(host, mirror, role="agent", config=AGENT_CONFIG.replace("198.51.100.1", "198.51.100.9"))
     assert restarts(host) == before + 1
-    assert len(mirror.requests) == requests
+    assert not [path for path in mirror.requests[requests:] if "k3s" in path]
 
 
 def test_a_new_version_replaces_the_binary_and_restarts(host: FakeHost, mirror: Mirror) -> None:
@@ -314,7 +182,7 @@ def test_a_download_that_breaks_off_leaves_nothing_behind(host: FakeHost, mirror
     before = {path: what for path, what in contents(host.root, times=True).items() if "bin" in path}
     mirror.cut = "/k3s-arm64"
     text = refusal(install(host, mirror, version=NEWER))
-    assert f"cannot download {mirror.url}/v1.36.4%2Bk3s1/k3s-arm64" in text
+    assert f"cannot download {mirror.url}/{quote(NEWER)}/k3s-arm64" in text
     assert {path: what for path, what in contents(host.root, times=True).items() if "bin" in path} == before
     mirror.cut = ""
     assert install(host, mirror, version=NEWER).returncode == 0
@@ -398,6 +266,52 @@ def test_a_card_that_had_another_password_gets_the_right_remedy(host: FakeHost, 
     (host.fake / "broken" / "k3s-agent").touch()
     (host.fake / "journal").write_text("Node password rejected, duplicate hostname\n")
     assert "k3s kubectl delete node pi2" in refusal(install(host, mirror, role="agent"))
+
+
+@pytest.mark.parametrize(
+    ("journal", "what", "remedy"),
+    [
+        (
+            "level=fatal msg=starting kubernetes: etcd cluster join failed: duplicate node name found",
+            "the cluster has a server pi2 already",
+            "sudo k3s kubectl delete node pi2",
+        ),
+        (
+            "Node password rejected, duplicate hostname",
+            "knows another host by the name pi2",
+            "delete node pi2",
+        ),
+        (
+            "failed to retrieve configuration from server: not authorized",
+            "does not accept this host's token",
+            "was the first server made anew?",
+        ),
+    ],
+)
+def test_a_host_that_the_cluster_refuses_is_not_waited_for(
+    host: FakeHost, mirror: Mirror, journal: str, what: str, remedy: str
+) -> None:
+    """WAIT_S is 2 here, REFUSED_S is 0: the message says how long was waited."""
+    (host.fake / "broken" / "k3s-agent").touch()
+    (host.fake / "journal").write_text(journal + "\n")
+    text = refusal(install(host, mirror, role="agent", wait_s="600"))
+    assert what in text
+    assert remedy in text
+
+
+def test_a_refusal_that_passes_is_waited_out(host: FakeHost, mirror: Mirror) -> None:
+    """A Node that was just deleted is known for some seconds more."""
+    (host.fake / "journal").write_text("Node password rejected\n")
+    host.program("sleep", 'rm -f "$FAKE/broken/k3s-agent"; : >"$FAKE/active/k3s-agent"; exec /bin/sleep 0.1')
+    (host.fake / "broken" / "k3s-agent").touch()
+    assert install(host, mirror, role="agent", refused_s="30").returncode == 0
+
+
+def test_an_older_minor_version_is_refused(host: FakeHost, mirror: Mirror) -> None:
+    install(host, mirror, version=NEWER)
+    text = refusal(install(host, mirror))
+    assert f"k3s {NEWER} is installed, and piray:k3s.version is {VERSION}" in text
+    assert NEWER in host.read("usr/local/bin/k3s")
 
 
 def test_a_k3s_of_somebody_else_is_not_taken_over_and_not_removed(host: FakeHost, mirror: Mirror) -> None:

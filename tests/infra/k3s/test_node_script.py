@@ -1,5 +1,6 @@
 """node.sh and credentials.sh on a fake first server whose `k3s kubectl` answers from files."""
 
+import base64
 import json
 import subprocess
 from pathlib import Path
@@ -16,7 +17,8 @@ case " $* " in
   *" --output name "*) [ ! -s "$FAKE/node" ] || echo node/pi3 ;;
   *" get node "*) cat "$FAKE/node" 2>/dev/null || { echo 'nodes "pi3" not found' >&2; exit 1; } ;;
   *" drain "*) [ ! -e "$FAKE/drain-fails" ] ;;
-  *" delete node "*) [ ! -e "$FAKE/delete-fails" ] && rm -f "$FAKE/node" ;;
+  *" delete node "*)
+    [ ! -e "$FAKE/delete-fails" ] && rm -f "$FAKE/node" && [ ! -e "$FAKE/delete-times-out" ] ;;
 esac
 """
 SHA = "c" * 64
@@ -32,7 +34,14 @@ def server(tmp_path: Path) -> FakeHost:
 
 def node(server: FakeHost, action: str) -> subprocess.CompletedProcess[bytes]:
     return server.run(
-        ["k3s/node.sh"], action, NODE="pi3", ADDRESS="198.51.100.3", WAIT_S="2", MISMATCH_S="1", DRAIN_S="1"
+        ["k3s/node.sh"],
+        action,
+        NODE="pi3",
+        ADDRESS="198.51.100.3",
+        WAIT_S="2",
+        MISMATCH_S="1",
+        DRAIN_S="1",
+        DELETE_S="1",
     )
 
 
@@ -89,6 +98,12 @@ def test_a_node_that_cannot_be_deleted_is_told(server: FakeHost) -> None:
     assert b"sudo k3s kubectl delete node pi3" in result.stderr
 
 
+def test_a_node_that_went_though_kubectl_gave_up_is_gone(server: FakeHost) -> None:
+    (server.fake / "node").write_text("198.51.100.3\nTrue")
+    (server.fake / "delete-times-out").touch()
+    assert node(server, "undo").returncode == 0
+
+
 def test_undo_succeeds_where_the_api_server_is_gone(server: FakeHost) -> None:
     (server.fake / "no-api").touch()
     assert node(server, "undo").returncode == 0
@@ -107,7 +122,7 @@ def test_credentials_are_one_line_of_json_with_pinned_tokens(server: FakeHost) -
     server.write("var/lib/rancher/k3s/server/token", f"K10{SHA}::server:abc\n")
     server.write("var/lib/rancher/k3s/server/agent-token", f"K10{SHA}::node:def\n")
     before = contents(server.root, times=True)
-    result = server.run(["k3s/credentials.sh"], "apply", INSTALLED="", CONFIG_SHA256="")
+    result = server.run(["k3s/credentials.sh"], "apply", INSTALLED="", CONFIG_SHA256="", WAIT_S="5")
     assert json.loads(result.stdout) == {
         "kubeconfig": kubeconfig.rstrip("\n"),
         "server_token": f"K10{SHA}::server:abc",
@@ -124,9 +139,58 @@ def test_a_token_that_pins_no_ca_is_refused_and_not_shown(server: FakeHost, agen
     server.write("etc/rancher/k3s/config.yaml", 'token: "abc"\nagent-token: "def"\n')
     server.write("var/lib/rancher/k3s/server/token", f"K10{SHA}::server:abc\n")
     server.write("var/lib/rancher/k3s/server/agent-token", agent_token)
-    result = server.run(["k3s/credentials.sh"], "apply", INSTALLED="", CONFIG_SHA256="")
+    result = server.run(["k3s/credentials.sh"], "apply", INSTALLED="", CONFIG_SHA256="", WAIT_S="5")
     assert result.returncode == 1
     assert result.stdout == b""
     assert b"agent-token" in result.stderr
     assert b"abc" not in result.stderr
     assert SHA.encode() not in result.stderr
+
+
+def make_certificate(folder: Path, days: int) -> str:
+    """Return a kubeconfig with a certificate that has so many days to go."""
+    folder.mkdir(exist_ok=True)
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+    ]
+    command += ["-subj", "/CN=system:admin", "-keyout", str(folder / "key"), "-days", str(days)]
+    text = subprocess.run(command, capture_output=True, check=True).stdout
+    encoded = base64.b64encode(text).decode()
+    return f"apiVersion: v1\nusers:\n- name: default\n  user:\n    client-certificate-data: {encoded}\n"
+
+
+@pytest.mark.parametrize(("days", "restarted"), [(1, True), (364, False)])
+def test_an_old_certificate_is_made_anew_by_a_restart_before_it_is_read(
+    server: FakeHost, tmp_path: Path, days: int, restarted: bool
+) -> None:
+    server.write("etc/rancher/k3s/k3s.yaml", make_certificate(tmp_path / "old", days))
+    renewed = make_certificate(tmp_path / "new", 365)
+    server.write("etc/rancher/k3s/config.yaml", 'token: "abc"\nagent-token: "def"\n')
+    server.write("var/lib/rancher/k3s/server/token", f"K10{SHA}::server:abc\n")
+    server.write("var/lib/rancher/k3s/server/agent-token", f"K10{SHA}::node:def\n")
+    (server.fake / "renewed").write_text(renewed)
+    server.program(
+        "systemctl", f'[ "$1" != restart ] || cp "$FAKE/renewed" {server.root}/etc/rancher/k3s/k3s.yaml'
+    )
+    before = server.read("etc/rancher/k3s/k3s.yaml")
+    result = server.run(["k3s/credentials.sh"], "apply", INSTALLED="", CONFIG_SHA256="", WAIT_S="5")
+    assert result.returncode == 0, result.stderr.decode()
+    assert json.loads(result.stdout)["kubeconfig"] == (renewed if restarted else before).rstrip("\n")
+    assert any("systemctl restart" in call for call in server.calls()) is restarted
+
+
+def test_a_k3s_that_makes_no_newer_certificate_is_told(server: FakeHost, tmp_path: Path) -> None:
+    server.write("etc/rancher/k3s/k3s.yaml", make_certificate(tmp_path / "old", 1))
+    server.write("etc/rancher/k3s/config.yaml", 'token: "abc"\nagent-token: "def"\n')
+    server.write("var/lib/rancher/k3s/server/token", f"K10{SHA}::server:abc\n")
+    server.write("var/lib/rancher/k3s/server/agent-token", f"K10{SHA}::node:def\n")
+    result = server.run(["k3s/credentials.sh"], "apply", INSTALLED="", CONFIG_SHA256="", WAIT_S="1")
+    assert result.returncode == 1
+    assert b"sudo k3s certificate rotate" in result.stderr

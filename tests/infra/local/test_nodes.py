@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ import urllib.error
 import urllib.request
 import venv
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from ray.job_submission import JobSubmissionClient
 from infra.local import nodes
 from infra.local.__main__ import main
 from infra.local.component import RUN
+from infra.local.processes import find_process
 from infra.local.wanted import Wanted
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -101,6 +104,17 @@ def group(leader: int) -> list[int]:
     return [int(pid) for pid, pgid, state in rows if int(pgid) == leader and not state.startswith("Z")]
 
 
+def kill(*pids: int) -> None:
+    """Kill processes and wait until they are dead, which takes a moment after the signal."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while left := [pid for pid in pids if find_process(pid)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
 def listening(processes: set[int]) -> set[str]:
     """Return the addresses on which any of the processes listens, from /proc."""
     inodes = set()
@@ -158,9 +172,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
         yield machine
     finally:
         machine.run("undo")
-        for leader in machine.seen:
-            for pid in group(leader):
-                os.kill(pid, 9)
+        kill(*(pid for leader in machine.seen for pid in group(leader)))
 
 
 @pytest.mark.ray
@@ -194,8 +206,7 @@ def test_the_life_of_a_local_cluster(machine: Machine) -> None:
     assert alive(url, machine.token) == ["head", "worker-1", "worker-2"]
 
     assert nodes.generation("test") == 0
-    for pid in group(second["worker-2"]):
-        os.kill(pid, 9)
+    kill(*group(second["worker-2"]))
     machine.generation = nodes.generation("test")
     assert machine.generation == 1, "a dead node is a changed input, so that `pulumi up` has something to do"
     machine.apply(workers=2)
@@ -223,7 +234,7 @@ def test_the_life_of_a_local_cluster(machine: Machine) -> None:
 def test_a_dead_head_is_repaired_with_its_workers_under_the_same_address(machine: Machine) -> None:
     url = machine.apply(workers=1)
     before = machine.nodes()
-    os.kill(before["head"], 9)
+    kill(before["head"])
     assert machine.apply(workers=1) == url
     after = machine.nodes()
     assert not set(before.values()) & set(after.values())
@@ -236,8 +247,7 @@ def test_a_dead_head_is_repaired_with_its_workers_under_the_same_address(machine
     assert status(f"{url}/api/jobs/", machine.token) == 200
 
     # Half dead: undo finds what is left of a node that has lost its first process.
-    for leader in machine.nodes().values():
-        os.kill(leader, 9)
+    kill(*machine.nodes().values())
     assert machine.run("undo").returncode == 0
     assert [pid for leader in machine.seen for pid in group(leader)] == []
 

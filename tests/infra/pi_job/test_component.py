@@ -42,13 +42,7 @@ def job(**pi_job: int) -> dict[str, Any]:
 
 def up(**pi_job: int) -> Program:
     config = {**stack_config("dev"), "piray:piJob": json.dumps(pi_job)}
-
-    def answer(args: Any) -> dict[str, Any]:
-        if args.typ.startswith("kubernetes:"):
-            return {"metadata": {"name": f"{args.name}-1a2b3c4", **args.inputs.get("metadata", {})}}
-        return dict(command_answer(args))
-
-    return run_program(config, stack="dev", preview=False, answer=answer)
+    return run_program(config, stack="dev", preview=False, answer=command_answer)
 
 
 def test_each_index_is_one_pod_that_is_told_its_samples_and_seed() -> None:
@@ -91,19 +85,18 @@ def test_a_change_of_any_number_makes_a_new_job_and_leaves_the_rest_alone() -> N
     for change in ({"samples": 5}, {"seed": 1}, {"completions": 2, "parallelism": 2}):
         after = {resource.name: resource.inputs for resource in up(**change).resources}
         assert {name for name in before if before[name] != after[name]} == {"pi-job"}
-        # A Job's spec cannot be changed, so another one is a replacement; without a name of ours the new one
-        # can run while the old one is there.
-        assert "name" not in after["pi-job"]["metadata"]
+        # A Job's spec cannot be changed, so another one is a replacement.
+        assert before["pi-job"]["metadata"]["name"] != after["pi-job"]["metadata"]["name"]
 
 
 def test_a_job_that_failed_is_replaced_by_the_next_up() -> None:
-    assert job()["metadata"]["annotations"] == {"pulumi.com/replaceUnready": "true"}
+    assert job()["metadata"]["annotations"]["pulumi.com/replaceUnready"] == "true"
 
 
 def test_the_runner_is_told_the_real_name_and_the_numbers() -> None:
     program = up(completions=2, parallelism=1, samples=1000, seed=3)
     assert program.outputs["piJob"] == {
-        "name": "pi-job-1a2b3c4",
+        "name": program.named("pi-job").inputs["metadata"]["name"],
         "completions": 2,
         "parallelism": 1,
         "samples": 1000,
@@ -127,7 +120,7 @@ def test_the_job_has_the_program_of_the_workloads_and_waits_for_ray() -> None:
 def test_a_change_of_the_program_makes_a_new_config_map_and_a_new_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pulumi replaces a ConfigMap of other data under another name, which is in the Job's volume."""
+    """Other data are another ConfigMap, whose name is in the Job's volume."""
     before = up().of_type(":ConfigMap")[0].inputs
     shutil.copytree(ROOT / "workloads/pi", tmp_path / "workloads/pi")
     shutil.copy(ROOT / "workloads/__init__.py", tmp_path / "workloads")
@@ -138,7 +131,7 @@ def test_a_change_of_the_program_makes_a_new_config_map_and_a_new_job(
             source.write("# changed\n")
         after = up().of_type(":ConfigMap")[0].inputs
         assert after != before
-        assert "name" not in after["metadata"]
+        assert after["metadata"]["name"] != before["metadata"]["name"]
         before = after
 
 
@@ -148,7 +141,7 @@ def mounted(program: Program) -> dict[str, str]:
     spec = program.named("pi-job").inputs["spec"]["template"]["spec"]
     (container,) = spec["containers"]
     (volume,) = (volume for volume in spec["volumes"] if "configMap" in volume)
-    assert volume["configMap"]["name"] == f"{config_map.name}-1a2b3c4"
+    assert volume["configMap"]["name"] == config_map.inputs["metadata"]["name"]
     (mount,) = (mount for mount in container["volumeMounts"] if mount["name"] == volume["name"])
     assert mount["mountPath"] == container["workingDir"]
     return {item["path"]: config_map.inputs["data"][item["key"]] for item in volume["configMap"]["items"]}

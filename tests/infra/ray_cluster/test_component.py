@@ -11,14 +11,12 @@ from sandbox.engine.stack.files import stack_config
 from tests.program import Program, Secret, plain_texts, reveal, run_program
 
 
-def answer(args: Any) -> dict[str, Any]:
-    """Answer as the providers do: a name is made where the program gives none."""
-    if args.typ.startswith("kubernetes:"):
-        return {"metadata": {"name": f"{args.name}-1a2b3c4", **args.inputs.get("metadata", {})}}
-    return dict(command_answer(args))
+def program(
+    *, preview: bool = False, ray: Mapping[str, object] | None = None, token: str = RAY_TOKEN
+) -> Program:
+    def answer(args: Any) -> Mapping[str, Any]:
+        return {"stdout": token} if args.name == "ray-token" else command_answer(args)
 
-
-def program(*, preview: bool = False, ray: Mapping[str, object] | None = None) -> Program:
     config = {**stack_config("dev"), "piray:ray": json.dumps(ray or {})}
     return run_program(config, stack="dev", preview=preview, answer=answer)
 
@@ -43,7 +41,16 @@ def test_the_token_is_in_one_kubernetes_secret_and_both_deployments_point_to_it(
             for entry in container["env"]
             if "secretKeyRef" in entry.get("valueFrom", {})
         ]
-        assert references == [{"name": "ray-auth-1a2b3c4", "key": "auth_token"}]
+        assert references == [{"name": secret.inputs["metadata"]["name"], "key": "auth_token"}]
+
+
+def test_another_token_is_another_secret_so_that_pods_start_anew() -> None:
+    def secret_name(token: str) -> str:
+        (secret,) = program(token=token).of_type("kubernetes:core/v1:Secret")
+        return str(secret.inputs["metadata"]["name"])
+
+    assert secret_name(RAY_TOKEN) == secret_name(RAY_TOKEN)
+    assert secret_name(RAY_TOKEN) != secret_name("5b" * 32)
 
 
 def test_the_token_is_drawn_once_and_nothing_of_it_is_logged() -> None:
@@ -66,19 +73,24 @@ def test_all_hosts_pull_the_image_at_the_same_time() -> None:
     assert not made.comes_after(worker, head)
 
 
-def test_only_what_must_be_found_by_name_has_a_fixed_one() -> None:
-    fixed = {
-        resource.type.split(":")[-1]: resource.inputs["metadata"]["name"]
-        for resource in program().of_type("kubernetes:")
-        if "name" in resource.inputs.get("metadata", {})
-    }
-    assert set(fixed) == {"Namespace", "Service", "Deployment"}
-    assert (fixed["Namespace"], fixed["Service"]) == ("ray", "ray-head")
+def test_every_object_can_be_made_twice_and_is_still_one() -> None:
+    """So that an `up` that was cut off leaves nothing behind that the next one does not know."""
+    names = [
+        {one.name: one.inputs["metadata"]["name"] for one in program().of_type("kubernetes:")}
+        for _ in range(2)
+    ]
+    assert names[0] == names[1]
+    assert (names[0]["ray-namespace"], names[0]["ray-service"]) == ("ray", "ray-head")
+    for one in program().of_type("kubernetes:"):
+        assert one.inputs["metadata"]["annotations"]["pulumi.com/patchFieldManager"] == "piray", one.urn
+        assert one.request.deleteBeforeReplace, one.urn
+    (provider,) = program().of_type("pulumi:providers:kubernetes")
+    assert [provider.inputs[key] for key in ("upsertExistingObjects", "enablePatchForce")] == ["true", "true"]
 
 
 def test_every_object_is_in_the_namespace_of_the_config() -> None:
     config = {**stack_config("dev"), "piray:namespace": "maths"}
-    made = run_program(config, stack="dev", preview=False, answer=answer)
+    made = run_program(config, stack="dev", preview=False, answer=command_answer)
     for resource in made.of_type("kubernetes:"):
         metadata = resource.inputs["metadata"]
         assert metadata.get("namespace", metadata.get("name")) == "maths", resource.urn

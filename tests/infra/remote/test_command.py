@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from infra.config.model import HostConfig, ProxyConfig, SshConfig
 from infra.config.ssh_keys import Secret as AnySecret
+from infra.k3s.component import INSTALL_FILES
 from infra.remote.command import APPLY, UNDO, Script, remote_script
 from infra.remote.stdin import render_stdin
 from tests.infra.declared import HOST_KEY, PRIVATE_KEY, commands, declare, make_config
@@ -264,6 +265,6 @@ def test_every_text_arrives_as_it_is(value: str) -> None:
 
 
 def test_the_last_script_brings_main_and_the_library_comes_first() -> None:
-    stdin = render_stdin(["remote/remove_k3s.sh", "k3s/k3s.sh"], {"HOST": "pi1"})
+    stdin = render_stdin(INSTALL_FILES, {"HOST": "pi1"})
     order = ["sudo -n bash -s", "ROOT=", "set -euo pipefail", "remove_k3s() {", "main() {", 'main "$@"']
     assert sorted(order, key=stdin.index) == order

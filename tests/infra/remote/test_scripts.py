@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.hosts.check_list import PREPARE
+from infra.k3s.component import INSTALL_FILES
 from infra.remote.stdin import render_stdin
 
 FOLDER = Path(__file__).resolve().parents[3] / "infra"
@@ -31,7 +32,7 @@ def test_shellcheck_has_nothing_to_say() -> None:
     [
         list(PREPARE),
         ["hosts/verify.sh"],
-        ["remote/remove_k3s.sh", "k3s/k3s.sh"],
+        list(INSTALL_FILES),
         ["k3s/node.sh"],
         ["k3s/credentials.sh"],
     ],

@@ -39,8 +39,12 @@ def test_a_killed_run_loses_nothing_that_was_done(ours: Scenario) -> None:
     run.kill()
     ours.ended(run)
     up = ours.up()
+    assert "the stack is currently locked by 1 lock(s)" in up.stderr
+    assert f"(pid {run.pid})" in up.stderr
+    assert ours.pulumi("cancel", "--yes", "--stack", "test").returncode == 0
+    up = ours.up()
     assert up.steps == (("same", "a"), ("create", "b"))
-    assert "was interrupted while create" in up.stderr
+    assert "command:local:Command::b, interrupted while creating" in up.stderr
 
 
 def test_two_runs_at_once_are_refused(ours: Scenario) -> None:

@@ -20,7 +20,8 @@ def test_what_is_told_openly_elsewhere_is_no_secret(ours: Scenario) -> None:
     program = """
 checksum = "c" * 64
 told = command("open", checksum)
-one = command("one", Output.secret(checksum), opts=ResourceOptions(additional_secret_outputs=["stdout"]))
+one = command("one", Output.secret(checksum), depends_on=[told],
+              opts=ResourceOptions(additional_secret_outputs=["stdout"]))
 command("two", told.stdout, depends_on=[one])
 """
     ours.program(program)

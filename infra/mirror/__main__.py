@@ -1,0 +1,75 @@
+"""`python -m infra.mirror DIR`, which is what `piray mirror DIR` runs."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from infra.config.problems import ConfigError
+from infra.mirror.check import check
+from infra.mirror.contents import Wanted, wanted_by
+from infra.mirror.fill import fill
+from infra.mirror.problems import MirrorError
+
+PROGRAM = "piray mirror"
+
+
+@click.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--check", "only_check", is_flag=True, help="Download nothing; say what is missing or damaged.")
+@click.option(
+    "--stack",
+    "stack_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The stack file of the class, e.g. Pulumi.home.yaml; without it the defaults of piray are taken.",
+)
+@click.option("--arch", type=click.Choice(["arm64", "amd64"]), help="Processor of the hosts.")
+@click.option("--k3s-version", "version", help="Release of k3s.")
+@click.option("--image", help="The Ray image.")
+@click.option("--install-script-sha256", "sha256", help="Sum of k3s's install script.")
+@click.option("--from", "source", metavar="URL", help="Another mirror, instead of the releases on GitHub.")
+def main(
+    directory: Path, *, only_check: bool, stack_file: Path | None, source: str | None, **overrides: str | None
+) -> None:
+    """Fill DIRECTORY with all that hosts without internet need, for `k3s.mirror` in their stack file.
+
+    It can be run again: what is there and right is kept, and a download that was cut off goes on.
+    """
+    if source is not None and not source.startswith(("http://", "https://")):
+        raise click.UsageError(f"--from {source} is no URL; give one that begins with http:// or https://")
+    wanted = wanted_by(stack_file, **overrides)
+    if only_check:
+        problems = check(directory, wanted)
+    else:
+        problems = fill(directory, wanted, source.rstrip("/") if source else None, click.echo)
+    for problem in problems:
+        click.echo(f"piray: {problem}", err=True)
+    if problems:
+        sys.exit(1)
+    click.echo(_ready(directory, wanted))
+
+
+def _ready(directory: Path, wanted: Wanted) -> str:
+    return (
+        f"{directory} has all that {wanted.arch} hosts need. In the class, serve it to them:\n"
+        f"  python3 -m http.server --directory {directory} 8000\n"
+        "and write into the stack file, with that machine's address:\n"
+        "  piray:k3s:\n"
+        f"    version: {wanted.k3s_version}\n"
+        "    mirror: http://ADDRESS:8000"
+    )
+
+
+if __name__ == "__main__":
+    try:
+        main(standalone_mode=False, prog_name=PROGRAM)
+    except (ConfigError, MirrorError) as error:
+        click.echo(f"piray: {error}", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("piray: stopped; run it again to go on.", err=True)
+        sys.exit(130)

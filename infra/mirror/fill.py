@@ -1,0 +1,116 @@
+"""Fills a mirror: each part on its own, so that one that fails keeps none of the others away."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from infra.mirror.contents import WHEELS_FOLDER, Wanted, images_folder, read_sums
+from infra.mirror.download import fetch, fetch_text, sha256_of
+from infra.mirror.image import save_image
+from infra.mirror.problems import MirrorError, NotThereError
+from infra.mirror.wheels import download_wheels
+
+Say = Callable[[str], None]
+
+
+def fill(directory: Path, wanted: Wanted, source: str | None, say: Say) -> list[str]:
+    """Fill a mirror with what is missing.
+
+    Args:
+        directory: The mirror; made if it is not there.
+        wanted: What it has to hold.
+        source: Another mirror that has k3s and the Ray image; None for the releases and the image's registry.
+        say: Gets one line for each part.
+
+    Returns:
+        What could not be had, each with the remedy.
+    """
+    problems = []
+    for part in (_k3s, _install_script, _ray_image, _wheels):
+        try:
+            for line in part(directory, wanted, source):
+                say(line)
+        except MirrorError as error:
+            problems.append(str(error))
+        except OSError as error:
+            problems.append(
+                f"{error.filename or directory} cannot be written ({error.strerror}); make room there"
+            )
+    return problems
+
+
+def _k3s(directory: Path, wanted: Wanted, source: str | None) -> Iterator[str]:
+    release, folder = wanted.release(source), directory / wanted.k3s_version
+    text = fetch_text(release.sums_url)
+    sums = read_sums(text)
+    if release.binary_name not in sums:
+        raise MirrorError(f"{release.sums_url} has no sum for {release.binary_name}; choose another --from")
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / wanted.sums_name, text)
+    fetch(release.binary_url, folder / release.binary_name, sums[release.binary_name])
+    yield f"k3s {wanted.k3s_version}"
+    base = release.sums_url.rpartition("/")[0]
+    for name in wanted.images_names:
+        try:
+            if name in sums:
+                fetch(f"{base}/{name}", folder / name, sums[name])
+                yield f"its images, {name}"
+                return
+        except NotThereError:
+            continue
+    raise MirrorError(
+        f"{base} has no {wanted.images_names[0]}; without it no pod can start; choose another --from"
+    )
+
+
+def _install_script(directory: Path, wanted: Wanted, source: str | None) -> Iterator[str]:
+    release = wanted.release(source)
+    fetch(release.install_script_url, directory / "install.sh", release.install_script_sha256)
+    yield "its install script"
+
+
+def _ray_image(directory: Path, wanted: Wanted, source: str | None) -> Iterator[str]:
+    folder = images_folder(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    list_file = folder / wanted.sums_name
+    sums = read_sums(list_file.read_text()) if list_file.exists() else {}
+    name = next((name for name in wanted.image_names if name in sums), "")
+    if not name or sha256_of(folder / name) != sums[name]:
+        name, digest = _from_mirror(folder, wanted, source) if source else ("", "")
+        if not name:
+            name = wanted.image_names[-1]
+            save_image(wanted.image, wanted.arch, folder / name)
+            digest = sha256_of(folder / name)
+        sums[name] = digest
+        _write(list_file, "".join(f"{value}  {key}\n" for key, value in sorted(sums.items())))
+    yield f"the Ray image {wanted.image}"
+
+
+def _from_mirror(folder: Path, wanted: Wanted, source: str | None) -> tuple[str, str]:
+    """Take the archive from another mirror; return its name and sum, empty if that has none."""
+    url = wanted.release(source).image_sums_url
+    try:
+        sums = read_sums(fetch_text(str(url)))
+    except NotThereError:
+        return "", ""
+    for name in wanted.image_names:
+        if name in sums:
+            fetch(f"{str(url).rpartition('/')[0]}/{name}", folder / name, sums[name])
+            return name, sums[name]
+    return "", ""
+
+
+def _wheels(directory: Path, wanted: Wanted, source: str | None) -> Iterator[str]:
+    del source  # pip knows its index.
+    if not wanted.packages:
+        return
+    folder = directory / WHEELS_FOLDER
+    download_wheels(wanted.packages, wanted.arch, folder)
+    sums = [f"{sha256_of(file)}  {file.name}\n" for file in sorted(folder.glob("*.whl"))]
+    _write(folder / wanted.sums_name, "".join(sums))
+    yield f"wheels of {', '.join(wanted.packages)}"
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(text)
+    part.replace(path)

@@ -1,0 +1,1 @@
+"""Decides what becomes of a stack whose last `up` or `down` was cut off; must not start the CLI."""

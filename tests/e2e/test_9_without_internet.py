@@ -1,0 +1,101 @@
+"""A class without internet: `piray mirror` fills a directory, and one host reaches nothing else."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sandbox.images.registry import IMAGE, PORT
+from sandbox.machine.docker import GATEWAY
+from sandbox.pi.host import Host
+from sandbox.site import Site
+from sandbox.stack import STACK
+from tests.checkout import Checkout
+from tests.e2e.cluster import Cluster, cluster_on
+from workloads.runner import pi_job, stack_outputs
+
+
+@pytest.fixture(scope="module")
+def mirror(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a mirror that `piray mirror` has filled: k3s from where the sandbox has it, Ray by docker."""
+    folder = tmp_path_factory.mktemp("class")
+    sources, bin_folder = site.sources(), tmp_path_factory.mktemp("bin")
+    # Whatever other programs for images this machine has: only docker knows the sandbox's registry.
+    (bin_folder / "docker").symlink_to(str(shutil.which("docker")))
+    options = ["--arch", sources.arch, "--image", IMAGE]
+    if sources.mirror:
+        options += ["--from", sources.mirror, "--install-script-sha256", str(sources.install_script_sha256)]
+    program = Checkout(tmp_path_factory.mktemp("filling"))
+    program.env |= {**site.docker_env, "PATH": f"{bin_folder}"}
+    filled = program.piray("mirror", str(folder), *options)
+    assert filled.code == 0, filled.said
+    checked = program.piray("mirror", str(folder), "--check", *options)
+    assert checked.code == 0, checked.said
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lonely(
+    site: Site, engine: Path | None, mirror: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    """Yield a stack of one host that reaches the mirror and nothing else; nothing has been done to it yet."""
+    (host,) = site.start_all(["pi21"])
+    program = Checkout(tmp_path_factory.mktemp("lonely"), engine)
+    with site.classroom(mirror, host) as url, cluster_on(site, program, [host]) as cluster:
+        cluster.workers = 1
+        cluster.sources = replace(site.sources(), mirror=url)
+        cluster.before = {host.name: host.files()}
+        yield cluster
+
+
+def reaches(host: Host, url: str) -> bool:
+    return "yes" in host.ssh(
+        f"curl --insecure --silent --max-time 5 --output /dev/null {url} && echo yes || true"
+    )
+
+
+def test_the_host_reaches_the_mirror_and_nothing_else(lonely: Cluster) -> None:
+    host = lonely.server
+    assert lonely.sources is not None
+    assert reaches(host, f"{lonely.sources.mirror}/install.sh")
+    assert not reaches(host, f"https://{GATEWAY}:{PORT}/v2/")
+    assert not reaches(host, "https://registry-1.docker.io/v2/")
+
+
+def test_a_mirror_without_the_images_of_k3s_is_refused_before_a_pod_waits_for_them(
+    lonely: Cluster, mirror: Path
+) -> None:
+    (archive,) = mirror.glob("v*/k3s-airgap-images-*")
+    aside = archive.rename(archive.with_name("aside"))
+    try:
+        up = lonely.up()
+    finally:
+        aside.rename(archive)
+    assert up.code != 0
+    assert "without the images of k3s no pod can start" in up.said
+    assert "piray mirror DIR" in up.said
+
+
+def test_from_a_bare_host_to_the_pi_job(lonely: Cluster) -> None:
+    up = lonely.up()
+    assert up.code == 0, up.said
+    outputs = stack_outputs.parse(lonely.outputs, STACK)
+    assert outputs.kubeconfig
+    assert outputs.namespace
+    assert outputs.pi_job
+    done = pi_job.read(outputs.kubeconfig, outputs.namespace, outputs.pi_job)
+    assert len(done.parts) == outputs.pi_job.completions
+    assert {pod.ready for pod in [*lonely.pods("head"), *lonely.pods("worker")]} == {True}
+
+
+def test_a_job_runs_on_it(lonely: Cluster, tmp_path: Path) -> None:
+    ended = lonely.piray("pi", "--output", str(tmp_path))
+    assert ended.code == 0, ended.said
+
+
+def test_the_images_go_with_k3s(lonely: Cluster) -> None:
+    down = lonely.down()
+    assert down.code == 0, down.said
+    assert lonely.server.files() == lonely.before[lonely.server.name]
