@@ -30,7 +30,8 @@ ask_for_password() {
   local free
   case $2 in *password* | *interactive*) ;; *) refuse_password "$1" "$2" ;; esac
   free="sudo visudo -f /etc/sudoers.d/010_$1-nopasswd and add the line: $1 ALL=(ALL) NOPASSWD: ALL"
-  if command -v raspi-config >/dev/null 2>&1; then free="sudo raspi-config nonint do_sudo_pass 1"; fi
+  # Older ones do not know it.
+  if grep -qs do_sudo_pass "$(command -v raspi-config)"; then free="sudo raspi-config nonint do_sudo_pass 1"; fi
   cannot_elevate "user $1 may not run sudo without a password" \
     "either store the password on your machine (it asks for it): pulumi config set --secret piray:sudoPassword --stack STACK; or let sudo ask for none, on the host: $free"
 }

@@ -1,5 +1,6 @@
 """The wrapper around the Pulumi CLI, with a stand-in CLI that records how it was called."""
 
+import json
 import os
 import shutil
 import signal
@@ -370,18 +371,28 @@ def test_an_agent_that_is_gone_is_not_in_the_way_of_pulumi(tmp_path: Path) -> No
         assert pulumi_cli.environment(Path("/x/pulumi"), env)["SSH_AUTH_SOCK"] == env["SSH_AUTH_SOCK"]
 
 
+OUTPUTS = {"hosts": {"pi1": {"cores": 4}}}
+
+
+@pytest.mark.parametrize(
+    ("action", "known"),
+    [
+        ("preview", OUTPUTS),
+        ("up", {"deployment": {"resources": [{"type": "pulumi:pulumi:Stack", "outputs": OUTPUTS}]}}),
+    ],
+)
 def test_workers_for_which_the_cores_of_the_last_up_are_too_few_never_reach_pulumi(
-    project: Path, pulumi: Path, capsys: pytest.CaptureFixture[str]
+    project: Path, pulumi: Path, capsys: pytest.CaptureFixture[str], action: str, known: dict[str, object]
 ) -> None:
     hosts = "[{name: pi1, address: 198.51.100.1, role: server}]"
     (project / "Pulumi.dev.yaml").write_text(
         "config: {piray:platform: pi, piray:ssh: {user: pi}, piray:insecureHostKeys: true, "
         f"piray:workers: 2, piray:hosts: {hosts}}}\n"
     )
-    assert pulumi_cli.main(["preview", "dev"]) == 0
+    assert pulumi_cli.main([action, "dev"]) == 0
     script = pulumi.parent / "bin" / "pulumi"
-    outputs = """echo '{"hosts": {"pi1": {"cores": 4}}}'; exit"""
-    script.write_text(script.read_text().replace('  echo "error', f'  {outputs}\n  echo "error'))
-    assert pulumi_cli.main(["preview", "dev"]) == 2
+    answer = f"echo '{json.dumps(known)}'; exit"
+    script.write_text(script.read_text().replace('  echo "error', f'  {answer}\n  echo "error'))
+    assert pulumi_cli.main([action, "dev"]) == 2
     assert "servers hold 1 workers of 3 CPUs" in capsys.readouterr().err
-    assert [line.split()[0] for line in pulumi.read_text().splitlines()].count("preview") == 1
+    assert [line.split()[0] for line in pulumi.read_text().splitlines()].count(action) == 1

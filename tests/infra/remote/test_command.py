@@ -167,7 +167,8 @@ ASKS = 'echo "sudo: a password is required" >&2; exit 1'
 )
 def test_a_user_whose_sudo_asks_is_told_both_ways_out(tmp_path: Path, system: str, remedy: str) -> None:
     if system == "Raspberry Pi OS":
-        (tmp_path / "raspi-config").touch(mode=0o755)
+        (tmp_path / "raspi-config").write_text("do_sudo_pass() { :; }\n")
+        (tmp_path / "raspi-config").chmod(0o755)
     stdin = without_main(render_stdin([], {"HOST": "pi7", "TOKEN": "hush"})) + "echo ran\n"
     result = log_in(tmp_path, stdin, uid=1000, sudo=ASKS)
     assert result.returncode == 1
