@@ -124,6 +124,12 @@ func fill(role string, values values) (*Config, error) {
 	if config.Server != "" && !strings.HasPrefix(config.Server, "https://") {
 		return nil, fmt.Errorf("server %q must begin with https://", config.Server)
 	}
+	// The pods' routes follow the addresses of the Nodes here: the interface must only be there, as k3s wants it.
+	if name := values.last("flannel-iface"); name != "" {
+		if _, err := net.InterfaceByName(name); err != nil {
+			return nil, fmt.Errorf("unable to find interface %s: %w", name, err)
+		}
+	}
 	return config, identify(config)
 }
 

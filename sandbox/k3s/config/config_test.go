@@ -63,6 +63,16 @@ func TestAKeyThatOnlyK3sImplementsIsRefusedByName(t *testing.T) {
 	}
 }
 
+func TestAnInterfaceForThePodsMustBeThere(t *testing.T) {
+	if _, err := load(t, "server", "flannel-iface: lo\nnode-ip: 10.0.0.1\n", nil, nil); err != nil {
+		t.Error(err)
+	}
+	_, err := load(t, "server", "flannel-iface: eth9\nnode-ip: 10.0.0.1\n", nil, nil)
+	if err == nil || !strings.Contains(err.Error(), "unable to find interface eth9") {
+		t.Error(err)
+	}
+}
+
 func TestFlagsWinOverTheEnvironmentAndThatOverTheFile(t *testing.T) {
 	text := "token: file\nserver: https://a:6443\nnode-name: file\nnode-ip: 10.0.0.1\n"
 	got, err := load(t, "agent", text, []string{"--token=flag"}, []string{"K3S_TOKEN=variable", "K3S_NODE_NAME=variable"})

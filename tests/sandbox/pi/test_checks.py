@@ -11,21 +11,23 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.config.parse import parse
 from infra.doctor.__main__ import examine
 from infra.doctor.report import as_json
-from infra.doctor.stack import read_stack
+from infra.doctor.stack import Stack, read_stack
 from infra.hosts.check_list import PREPARE
 from infra.remote.stdin import render_stdin
 from sandbox.machine.docker import GATEWAY
 from sandbox.pi.host import PLAIN, Hardware, Host
 from tests.sandbox.making import ARCH, Making, prepare, undo
 
+PASSWORD = "open 'sesame'"  # noqa: S105 — of a simulated Pi
 HARDWARE = {
     "good": PLAIN,
     "spoiled": PLAIN,
     "cloned": Hardware(hostname="raspberrypi"),
     "copy": Hardware(hostname="raspberrypi"),
-    "password": Hardware(card=("no-sudo",)),
+    "password": Hardware(sudo_password=PASSWORD),
     "wrong key": PLAIN,
     "off": PLAIN,
 }
@@ -69,6 +71,7 @@ class Seen:
     """What the doctor said in one run, and what the hosts had before and after it."""
 
     hosts: dict[str, Host]
+    stack: Stack
     said: dict[str, dict[str, Any]]
     of_stack: list[dict[str, Any]]
     before: dict[str, dict[str, str]]
@@ -133,7 +136,7 @@ def seen(making: Making, mirror: str, tmp_path_factory: pytest.TempPathFactory) 
     report = as_json(examine(stack, write_test=True))
     after = {kind: host.files() for kind, host in watched.items()}
     said = dict(zip(hosts, report["hosts"], strict=True))
-    return Seen(hosts, said, report["findings"], before, after)
+    return Seen(hosts, stack, said, report["findings"], before, after)
 
 
 def test_a_good_host_has_no_error_and_its_facts_are_told(seen: Seen) -> None:
@@ -172,6 +175,24 @@ def test_without_sudo_a_host_is_still_looked_at(seen: Seen) -> None:
     (text,) = seen.texts("password", "sudo")
     assert "may not run sudo without a password" in text
     assert seen.said["password"]["facts"]["kernel"]
+
+
+def test_a_host_behind_a_jump_host_whose_sudo_asks_for_a_password_is_looked_at_as_root(seen: Seen) -> None:
+    given, gate = seen.stack.values, seen.hosts["good"]
+    names = [seen.hosts[kind].name for kind in ("good", "password")]
+    values = {
+        **given,
+        "hosts": [entry for entry in given["hosts"] if entry["name"] in names],
+        "ssh": {**given["ssh"], "proxy": {"address": gate.address, "hostKey": gate.host_key}},
+        "sudoPassword": PASSWORD,
+    }
+    secret = frozenset({"sudoPassword"})
+    stack = Stack(name="home", config=parse(values, secret_keys=secret), values=values, secret_keys=secret)
+    said = as_json(examine(stack, write_test=True))
+    findings = [one for host in said["hosts"] for one in host["findings"] if one["severity"] == "error"]
+    assert findings == []
+    # Only root can write there.
+    assert "MiB/s" in said["hosts"][1]["facts"]["writeSpeed"]
 
 
 def test_another_host_key_is_no_login(seen: Seen) -> None:
