@@ -12,7 +12,7 @@ from infra.config.stack_file import check_stack_file
 from infra.init.host_keys import public_half
 from tests.infra.init.card_files import keys_on, state, user_data
 from tests.infra.init.conftest import ONE, TWO, Project
-from tests.infra.init.test_terminal import answer, ended, terminal
+from tests.infra.init.test_terminal import answer, answer_unseen, ended, terminal
 
 NEW = [
     "home",
@@ -195,11 +195,12 @@ def test_the_keys_of_the_agent_log_in_where_no_file_is_named(project: Project, a
 
 def test_on_a_terminal_the_questions_of_cards_have_defaults_that_fit(stack: Project) -> None:
     with terminal(stack, "--cards", "cards") as child:
+        answer(child, ("Is sudo on these Pis to ask for a password", "ask"))
+        answer_unseen(child, "Hash of the password for sudo", "secret")
+        child.expect_exact("is not the hash of a password")
+        answer_unseen(child, "Hash of the password for sudo", HASH)
         answer(
             child,
-            ("Is sudo on these Pis to ask for a password", "ask"),
-            ("Hash of the password for sudo", "secret"),
-            ("is not the hash of a password", HASH),
             ("How does a Pi get its address?", ""),
             ("Length of the network's prefix", ""),
             ("Address of your router", "10.0.0.1"),
