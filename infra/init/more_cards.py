@@ -1,5 +1,6 @@
 """Writes the cards of a stack that exists, and pins the host keys of the new cards in its file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from infra.config.model import HostConfig
@@ -21,6 +22,7 @@ from infra.init.host_keys import generate
 from infra.init.options import Options
 from infra.init.questions import Questions
 from infra.init.stack_text import with_host_keys
+from infra.init.values import InitError
 
 
 def make_cards(options: Options, questions: Questions, path: Path) -> None:
@@ -52,17 +54,38 @@ def make_cards(options: Options, questions: Questions, path: Path) -> None:
     cards = cards_of(folders, addresses, pairs, [stack.user_on(host) for host in hosts], asked)
     changes = plan_changes(zip(folders, cards, strict=True))
     may_replace(questions, changes, told=options.replace_cards)
-    new_keys = {
-        str(host.host_key): pair.public
+    text = _with_new_keys(questions, stack, path, hosts, pairs)
+    write_changes(changes)
+    if text != stack.text:
+        mode = path.stat().st_mode & 0o777
+        write_whole(path.with_name(f"{path.name}.bak"), stack.text.encode(), mode)
+        write_whole(path, text.encode(), mode)
+    tell_cards(questions, options.name, folders, generated=any(pairs))
+
+
+def _with_new_keys(
+    questions: Questions,
+    stack: ExistingStack,
+    path: Path,
+    hosts: Sequence[HostConfig],
+    pairs: Sequence[HostKeyPair | None],
+) -> str:
+    """Return the text of the stack file with the host keys of the new cards, if the user wants that."""
+    changed = {
+        host.name: (str(host.host_key), pair.public)
         for host, pair in zip(hosts, pairs, strict=True)
         if pair and pair.public != host.host_key
     }
-    text = with_host_keys(stack.text, new_keys)
-    write_changes(changes)
-    if new_keys:
-        write_whole(path, text.encode(), path.stat().st_mode & 0o777)
-        questions.tell(f"{path.name} has the host keys of the new cards.")
-    tell_cards(questions, options.name, folders, generated=any(pairs))
+    text = with_host_keys(stack.text, dict(changed.values()))
+    if changed:
+        questions.tell(
+            f"{path.name} gets the host keys of the new cards of {', '.join(changed)}:\n"
+            "these Pis with their old cards are no longer recognised. "
+            f"The file as it is now is kept as {path.name}.bak."
+        )
+        if questions.interactive and not questions.confirm("Go on?"):
+            raise InitError("nothing was written.\n    Name the Pis whose cards are new by --card.")
+    return text
 
 
 def _key_pair(options: Options, folder: CardFolder, host: HostConfig) -> HostKeyPair | None:

@@ -12,7 +12,7 @@ from infra.config.stack_file import check_stack_file
 from infra.init.host_keys import public_half
 from tests.infra.init.card_files import keys_on, state, user_data
 from tests.infra.init.conftest import ONE, TWO, Project
-from tests.infra.init.test_terminal import answer, ended, terminal
+from tests.infra.init.test_terminal import answer, answer_unseen, ended, terminal
 
 NEW = [
     "home",
@@ -62,7 +62,8 @@ def test_a_stack_that_exists_gets_the_new_keys_and_keeps_all_else(stack: Project
     before = stack.stack().read_text()
     result = stack.init("home", "--cards", "cards", "--network", "dhcp")
     assert result.returncode == 0, result.stderr
-    assert "has the host keys of the new cards" in result.stderr
+    assert "gets the host keys of the new cards of pi1, pi2" in result.stderr
+    assert (stack.folder / "Pulumi.home.yaml.bak").read_text() == before
     one, two = (keys_on(stack.folder / "cards" / name)[1] for name in ("pi1", "pi2"))
     assert stack.stack().read_text() == before.replace(ONE, one).replace(TWO, two)
 
@@ -195,16 +196,18 @@ def test_the_keys_of_the_agent_log_in_where_no_file_is_named(project: Project, a
 
 def test_on_a_terminal_the_questions_of_cards_have_defaults_that_fit(stack: Project) -> None:
     with terminal(stack, "--cards", "cards") as child:
+        answer(child, ("Is sudo on these Pis to ask for a password", "ask"))
+        answer_unseen(child, "Hash of the password for sudo", "secret")
+        child.expect_exact("is not the hash of a password")
+        answer_unseen(child, "Hash of the password for sudo", HASH)
         answer(
             child,
-            ("Is sudo on these Pis to ask for a password", "ask"),
-            ("Hash of the password for sudo", "secret"),
-            ("is not the hash of a password", HASH),
             ("How does a Pi get its address?", ""),
             ("Length of the network's prefix", ""),
             ("Address of your router", "10.0.0.1"),
             ("is not in the network 192.0.2.0/24", ""),
             ("Addresses of the name servers", "192.0.2.1 198.51.100.1"),
+            ("Go on?", "y"),
         )
         status, _ = ended(child)
     assert status == 0
@@ -214,3 +217,15 @@ def test_on_a_terminal_the_questions_of_cards_have_defaults_that_fit(stack: Proj
         "192.0.2.1",
         "198.51.100.1",
     ]
+
+
+def test_the_keys_of_pis_that_run_are_replaced_only_after_a_yes(stack: Project) -> None:
+    before = stack.stack().read_text()
+    with terminal(stack, "--cards", "cards", "--network", "dhcp", "--sudo-password", "none") as child:
+        child.expect_exact("with their old cards are no longer recognised")
+        answer(child, ("Go on?", "n"))
+        status, said = ended(child)
+    assert status == 2
+    assert "Name the Pis whose cards are new by --card" in said
+    assert stack.stack().read_text() == before
+    assert not (stack.folder / "cards").exists()

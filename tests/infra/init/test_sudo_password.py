@@ -8,7 +8,7 @@ import pytest
 from infra.config.stack_file import check_stack_file
 from tests.infra.init.conftest import Project
 from tests.infra.init.network import PI1, Network
-from tests.infra.init.test_terminal import answer, ended, terminal
+from tests.infra.init.test_terminal import answer_unseen, ended, terminal
 
 PASSWORD = 'pi\'s "pass" $HOME'
 COMMAND = "pulumi config set --stack home --secret piray:sudoPassword"
@@ -37,9 +37,7 @@ if [ -e "{folder}/broken" ]; then echo "error: disk is full" >&2; exit 1; fi
 
 def test_it_is_stored_by_the_cli_and_shown_nowhere(home: Project, pis: Network, pulumi: Path) -> None:
     with terminal(home, *OPTIONS, "--sudo-password", "ask") as child:
-        child.expect_exact("Password of sudo, to be stored encrypted")
-        child.waitnoecho()
-        child.sendline(PASSWORD)
+        answer_unseen(child, "Password of sudo, to be stored encrypted", PASSWORD)
         status, said = ended(child)
     assert status == 0, said
     assert "The password of sudo is stored" in said
@@ -61,7 +59,7 @@ def test_where_it_is_not_stored_it_is_said_how_and_the_file_is_there(
     if broken:
         (pulumi.parent / "broken").touch()
     with terminal(home, *OPTIONS, "--sudo-password", "ask") as child:
-        answer(child, ("Password of sudo, to be stored encrypted", PASSWORD if broken else ""))
+        answer_unseen(child, "Password of sudo, to be stored encrypted", PASSWORD if broken else "")
         status, said = ended(child)
     assert status == 0
     assert COMMAND in said

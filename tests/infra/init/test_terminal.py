@@ -27,7 +27,6 @@ def terminal(project: Project, *arguments: str) -> Iterator["pexpect.spawn[str]"
         encoding="utf-8",
         timeout=TIMEOUT_S,
         dimensions=(50, 200),
-        echo=False,
     )
     try:
         yield child
@@ -40,6 +39,13 @@ def answer(child: "pexpect.spawn[str]", *steps: tuple[str, str]) -> None:
     for question, text in steps:
         child.expect_exact(question)
         child.sendline(text)
+
+
+def answer_unseen(child: "pexpect.spawn[str]", question: str, text: str) -> None:
+    """Answer a question whose answer is not shown: what is typed before the terminal is ready gets lost."""
+    child.expect_exact(question)
+    child.waitnoecho()
+    child.sendline(text)
 
 
 def ended(child: "pexpect.spawn[str]") -> tuple[int | None, str]:
