@@ -180,7 +180,7 @@ def test_an_old_certificate_is_made_anew_by_a_restart_before_it_is_read(
         "systemctl", f'[ "$1" != restart ] || cp "$FAKE/renewed" {server.root}/etc/rancher/k3s/k3s.yaml'
     )
     before = server.read("etc/rancher/k3s/k3s.yaml")
-    result = server.run(["k3s/credentials.sh"], "apply", INSTALLED="", CONFIG_SHA256="", WAIT_S="5")
+    result = server.run(["k3s/credentials.sh"], "apply", INSTALLED="", CONFIG_SHA256="", WAIT_S="600")
     assert result.returncode == 0, result.stderr.decode()
     assert json.loads(result.stdout)["kubeconfig"] == (renewed if restarted else before).rstrip("\n")
     assert any("systemctl restart" in call for call in server.calls()) is restarted
