@@ -1,0 +1,37 @@
+"""A run of the test engine that ends at a named moment of a named step."""
+
+import pytest
+
+from tests.sandbox.engine.scenario import Scenario
+
+PROGRAM = 'a = command("a", "x")\ncommand("b", "x", depends_on=[a])\ncommand("c", "x", depends_on=[a])'
+
+
+@pytest.mark.parametrize(
+    ("moment", "journal", "next_steps"),
+    [
+        ("before", [], {("same", "a"), ("create", "b"), ("create", "c")}),
+        ("after", ["b create", "b create done"], {("same", "a"), ("same", "b"), ("create", "c")}),
+    ],
+)
+def test_it_ends_at_that_moment_and_begins_nothing_that_is_held_back(
+    ours: Scenario, moment: str, journal: list[str], next_steps: set[tuple[str, str]]
+) -> None:
+    ours.program(PROGRAM)
+    ours.env |= {"PIRAY_ENGINE_CUT": f"{moment} make b 0", "PIRAY_ENGINE_HOLD": "c"}
+    assert ours.up().code == -9
+    assert ours.journal() == ["a create", "a create done", *journal]
+    del ours.env["PIRAY_ENGINE_CUT"], ours.env["PIRAY_ENGINE_HOLD"]
+    ours.pulumi("cancel", "--yes", "--stack", "test")
+    assert set(ours.up().steps) == next_steps
+
+
+def test_what_was_done_in_the_middle_of_a_step_is_not_noted(ours: Scenario) -> None:
+    ours.program(PROGRAM)
+    ours.env["PIRAY_ENGINE_CUT"] = "during make a 0"
+    assert ours.up().code == -9
+    del ours.env["PIRAY_ENGINE_CUT"]
+    ours.pulumi("cancel", "--yes", "--stack", "test")
+    up = ours.up()
+    assert "::a, interrupted while creating" in up.stderr
+    assert up.names("create") == {"a", "b", "c"}
