@@ -123,11 +123,16 @@ def _start(request: Request) -> subprocess.Popen[bytes]:
 
 
 def environment(inherited: Mapping[str, str]) -> dict[str, str]:
-    """Return the driver's environment: no Ray settings but ours, and a token of its own.
+    """Return the driver's environment: no Ray settings but ours, a token of its own, no proxy.
 
-    Without a token in the environment Ray would make one and keep it in the user's home.
+    Without a token in the environment Ray would make one and keep it in the user's home. Parts of Ray (its
+    metrics, by gRPC) would ask the proxy for other parts of it on this machine; it needs nothing from elsewhere.
     """
-    kept = {name: value for name, value in inherited.items() if not name.startswith("RAY_")}
+    kept = {
+        name: value
+        for name, value in inherited.items()
+        if not name.startswith("RAY_") and not name.lower().endswith("_proxy")
+    }
     return {
         **kept,
         "RAY_AUTH_MODE": "token",

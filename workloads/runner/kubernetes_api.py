@@ -4,68 +4,23 @@ kr8s does the Kubernetes part. It is asynchronous and the runner is not: each us
 """
 
 import asyncio
-import base64
 import logging
-import os
-import shutil
 import ssl
-import tempfile
-import warnings
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import httpx
 import kr8s
 import kr8s.asyncio
-import yaml
+from kr8s.asyncio import Api
+
+from workloads.runner.kubeconfig import Kubeconfig, KubernetesError
 
 # Long enough for a Pi that wakes its disk up, short enough to say that nobody is there.
 API_TIMEOUT_S = 15.0
 
 T = TypeVar("T")
-
-
-class KubernetesError(Exception):
-    """Kubernetes cannot be reached or lacks what was asked for; one line that says what to do."""
-
-
-@dataclass(frozen=True)
-class Kubeconfig:
-    """A kubeconfig in files that only this user can read.
-
-    Attributes:
-        path: The kubeconfig; its keys are in files beside it.
-        server: URL of the API server, for messages.
-    """
-
-    path: Path
-    server: str
-
-
-@contextmanager
-def private_kubeconfig(text: str) -> Iterator[Kubeconfig]:
-    """Write a kubeconfig's text to files, and remove every trace afterwards.
-
-    kr8s writes the keys that a kubeconfig holds to temporary files and leaves them there. Given their paths
-    it does not, so the keys are written here: 0600, in a folder of our own that goes away with the run.
-
-    Raises:
-        KubernetesError: If the text is no kubeconfig.
-    """
-    config = _load(text)
-    folder = Path(tempfile.mkdtemp(prefix="piray-"))
-    try:
-        for entries, inner in ((config["clusters"], "cluster"), (config["users"], "user")):
-            for index, entry in enumerate(entries):
-                _keys_to_files(entry[inner], folder, f"{inner}-{index}")
-        path = folder / "kubeconfig"
-        _write_private(path, yaml.safe_dump(config).encode())
-        yield Kubeconfig(path, config["clusters"][0]["cluster"]["server"])
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @asynccontextmanager
@@ -76,10 +31,8 @@ async def connect(config: Kubeconfig) -> AsyncIterator[kr8s.asyncio.Api]:
         KubernetesError: If the server is away, refuses the credentials, or answers with an error.
     """
     where = f"Kubernetes at {config.server}"
-    # kr8s warns about every Kubernetes that is newer than itself.
-    warnings.filterwarnings("ignore", module="kr8s", category=UserWarning)
     try:
-        api = await asyncio.wait_for(kr8s.asyncio.api(kubeconfig=str(config.path)), API_TIMEOUT_S)
+        api = await asyncio.wait_for(_open(config), API_TIMEOUT_S)
         api.timeout = API_TIMEOUT_S
         yield api
     except (TimeoutError, kr8s.APITimeoutError, httpx.TimeoutException):
@@ -97,6 +50,54 @@ async def connect(config: Kubeconfig) -> AsyncIterator[kr8s.asyncio.Api]:
         raise KubernetesError(
             f"{where} cannot be reached ({error}): is the server's Pi on, and is k3s running there?"
         ) from None
+
+
+class _DirectApi(Api):  # type: ignore[misc]
+    """kr8s' client without the proxies of the environment, which may neither see nor reach the user's Pis."""
+
+    async def _create_session(self) -> None:
+        # kr8s has no option for it, and makes a new session whenever the server refused the old one's token.
+        await super()._create_session()
+        if self.auth.proxy is None:
+            assert self._session is not None
+            timeout = self._session.timeout
+            await self._session.aclose()
+            self._session = httpx.AsyncClient(
+                base_url=self.auth.server,
+                headers=self._session.headers,
+                verify=await self.auth.ssl_context(),
+                timeout=timeout,
+                follow_redirects=True,
+                trust_env=False,
+            )
+
+
+async def _open(config: Kubeconfig) -> Api:
+    """Return a client that the server has answered once.
+
+    Raises:
+        KubernetesError: If the kubeconfig's user gets no credentials, or the server is no Kubernetes.
+    """
+    api = _DirectApi(kubeconfig=str(config.path), bypass_factory=True)
+    try:
+        await api.auth
+        await api.auth.ssl_context()
+    except Exception as error:
+        # A program that the kubeconfig names (exec) may fail in any way, and so may a key that is cut off.
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise KubernetesError(
+            f"the output kubeconfig leads to no credentials for {config.server} ({reason}): "
+            "run `make up` for the stack, then read its outputs again."
+        ) from None
+    try:
+        await api.async_version()
+    except (ValueError, LookupError, TypeError):
+        # kr8s looks into the answer without a look at what it is.
+        raise KubernetesError(
+            f"Kubernetes at {config.server} answers, but not as Kubernetes does: does another program listen "
+            "at that address?"
+        ) from None
+    return api
 
 
 def run_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
@@ -130,32 +131,3 @@ def _refusal(where: str, error: kr8s.ServerError) -> str:
             f"{where} refuses the stack's credentials ({reason}): run `make up` for the stack to renew them."
         )
     return f"{where} answered with an error ({reason}): is k3s healthy there?"
-
-
-def _load(text: str) -> dict[str, Any]:
-    error = KubernetesError("the output kubeconfig does not hold a kubeconfig: run `make up` for the stack.")
-    try:
-        config = yaml.safe_load(text)
-        names = [config["contexts"][0]["context"], config["current-context"], config["users"][0]["user"]]
-        server = config["clusters"][0]["cluster"]["server"]
-    except (yaml.YAMLError, KeyError, IndexError, TypeError):
-        raise error from None
-    if not all(names) or not isinstance(server, str):
-        raise error
-    return dict(config)
-
-
-def _keys_to_files(entry: dict[str, Any], folder: Path, name: str) -> None:
-    for key in ("client-key", "client-certificate", "certificate-authority"):
-        data = entry.pop(f"{key}-data", None)
-        if data is None:
-            continue
-        path = folder / f"{name}-{key}.pem"
-        _write_private(path, base64.b64decode(data))
-        entry[key] = str(path)
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)

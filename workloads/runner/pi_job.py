@@ -15,7 +15,8 @@ from kr8s.asyncio.objects import Job, Pod
 
 from workloads.pi.estimate import Estimate
 from workloads.results.pi_records import PiPart
-from workloads.runner.kubernetes_api import KubernetesError, connect, private_kubeconfig, run_on
+from workloads.runner.kubeconfig import KubernetesError, private_kubeconfig
+from workloads.runner.kubernetes_api import connect, run_on
 from workloads.runner.stack_outputs import PiJobOutputs
 
 # Labels and annotations of the Job controller.

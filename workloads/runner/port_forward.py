@@ -16,7 +16,8 @@ import kr8s.asyncio
 from kr8s.asyncio.objects import Namespace, Pod, Service
 from kr8s.asyncio.portforward import PortForward
 
-from workloads.runner.kubernetes_api import KubernetesError, cancel_all, connect, private_kubeconfig, run_on
+from workloads.runner.kubeconfig import KubernetesError, private_kubeconfig
+from workloads.runner.kubernetes_api import cancel_all, connect, run_on
 
 CLOSE_TIMEOUT_S = 5.0
 # kr8s picks a local port at random and may meet one that another program took in between.

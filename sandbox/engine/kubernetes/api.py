@@ -14,7 +14,7 @@ import httpx
 import kr8s
 import kr8s.asyncio
 
-from workloads.runner.kubernetes_api import Kubeconfig, private_kubeconfig
+from workloads.runner.kubeconfig import Kubeconfig, private_kubeconfig
 
 _CALL_TIMEOUT_S = 30
 _CLUSTER_SCOPED = {"Namespace", "Node", "ClusterRole", "ClusterRoleBinding"}

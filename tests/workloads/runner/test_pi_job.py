@@ -12,7 +12,7 @@ import pytest
 
 from tests.workloads.runner.fake_kubernetes import OBJECTS, kubeconfig, kubernetes
 from workloads.pi.kernel import count_inside
-from workloads.runner.kubernetes_api import KubernetesError
+from workloads.runner.kubeconfig import KubernetesError
 from workloads.runner.pi_job import read
 from workloads.runner.stack_outputs import PiJobOutputs
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.workloads.runner.fake_kubernetes import OBJECTS, POD, kubeconfig, kubernetes
-from workloads.runner.kubernetes_api import KubernetesError
+from workloads.runner.kubeconfig import KubernetesError
 from workloads.runner.port_forward import forward
 
 
