@@ -127,7 +127,8 @@ class RayKeys(_Section):
     image_registry_plain_http: fields.Switch = False
     runtime_packages: fields.Requirements | None = None
     head_cpus: fields.Cpus = 1
-    head_memory_mib: fields.HeadMemory = 2048
+    # Measured, and for a Pi of 4 GB: docs/performance.md.
+    head_memory_mib: fields.HeadMemory = 2560
     worker_cpus: fields.Cpus = 3
     worker_memory_mib: fields.WorkerMemory = 1536
 

@@ -378,13 +378,13 @@ BAD: list[tuple[str, dict[str, Any], str, list[str]]] = [
         "too many workers beside the head on an agent",
         with_memory(2048, 4096, workers=2),
         "workers",
-        ["agents hold 1 workers", "2048 MiB for the head on pi2"],
+        ["agents hold 0 workers", "2560 MiB for the head on pi2"],
     ),
     (
         "too many workers on a single Pi",
         with_memory(4096, workers=1),
         "workers",
-        ["servers hold 0 workers", "1024 MiB on each", "2048 MiB for the head on pi1"],
+        ["servers hold 0 workers", "1024 MiB on each", "2560 MiB for the head on pi1"],
     ),
     (
         "head too large for every Pi",
