@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from infra.local import processes
 from infra.local.dashboard import NODE_LABEL, START_LABEL
@@ -40,7 +40,7 @@ sys.exit(scripts.main())
 
 # What a job may see of the caller's environment, which may hold a passphrase or a cloud key.
 _KEPT = {"HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TZ", "USER", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"}
-_KEPT |= {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
+_KEPT |= {"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"}
 _KEPT_PREFIXES = ("PIRAY_", "RAY_AUTH_", "NUMBA_", "OMP_", "OPENBLAS_")
 
 
@@ -130,6 +130,7 @@ def environment(name: str, wanted: Wanted, state: State) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if key in _KEPT or key.startswith(_KEPT_PREFIXES)}
     return {
         **kept,
+        **_no_proxy(os.environ),
         "PATH": os.pathsep.join([os.path.dirname(sys.executable), kept.get("PATH", os.defpath)]),
         ENV_NODE_NAME: platform.node(),
         _ENV_FOLDER: name,
@@ -141,6 +142,17 @@ def environment(name: str, wanted: Wanted, state: State) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "NUMBA_CACHE_DIR": str(state.work / "numba"),
     }
+
+
+def _no_proxy(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return what no proxy may carry: the user's exceptions and this machine.
+
+    A job may install packages through a proxy, but parts of Ray (its metrics, by gRPC) would ask it for other
+    nodes at 127.0.0.1. Each program reads one of the two names, gRPC the small one only.
+    """
+    given = inherited.get("no_proxy") or inherited.get("NO_PROXY") or ""
+    value = ",".join([*filter(None, [given.strip(" ,")]), _LOOPBACK, "localhost"])
+    return {"no_proxy": value, "NO_PROXY": value}
 
 
 def free_ports(preferred: Ports) -> Ports:

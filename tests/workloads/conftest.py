@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 300.0
+# Another program may take a port between its choice and its use.
+START_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -56,15 +58,18 @@ class Head:
             f"{self.url}{path}", headers={"Authorization": f"Bearer {self.token}"}
         )
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
-            request, timeout=10
+            request, timeout=60
         ) as response:
             return json.load(response)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_ports(count: int) -> list[int]:
+    """Return ports that are free and not the same."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def processes_with(text: str) -> list[int]:
@@ -86,15 +91,12 @@ def running_head() -> Iterator[Head]:
     environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, "RAY_USAGE_STATS_ENABLED": "0"}
     # A job's entrypoint begins with `python`, which in the Ray image is the one that has Ray.
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
-    head = Head(free_port(), token, temp_dir, environment)
-    ports = {
-        "--port": free_port(),
-        "--dashboard-port": head.port,
-        "--dashboard-agent-listen-port": free_port(),
-        "--dashboard-agent-grpc-port": free_port(),
-        "--metrics-export-port": free_port(),
-        "--ray-client-server-port": free_port(),
-    }
+    names = [
+        *("--dashboard-port", "--port", "--dashboard-agent-listen-port", "--dashboard-agent-grpc-port"),
+        *("--metrics-export-port", "--ray-client-server-port"),
+    ]
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    head = Head(ports["--dashboard-port"], token, temp_dir, environment)
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--num-cpus=2"),
@@ -136,5 +138,12 @@ def wait_for_dashboard(head: Head, process: subprocess.Popen[bytes]) -> None:
 @pytest.fixture(scope="session")
 def head() -> Iterator[Head]:
     """Return a running head, one for all tests."""
-    with running_head() as started:
+    with ExitStack() as stack:
+        for attempt in range(1, START_ATTEMPTS + 1):
+            try:
+                started = stack.enter_context(running_head())
+                break
+            except AssertionError:
+                if attempt == START_ATTEMPTS:
+                    raise
         yield started

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from workloads.runner import stack_outputs
+from workloads.runner import outputs_file, stack_outputs
 from workloads.runner.embedded import EmbeddedTarget
 from workloads.runner.follow import RunError
 from workloads.runner.stack_outputs import StackError, StackOutputs
@@ -65,7 +65,7 @@ class Place:
             raise StackError("give --stack or --outputs, not both.")
         if self.outputs_file is not None:
             name = self.outputs_file.name
-            return _stack_target(name, stack_outputs.read_file(name, self.outputs_file.read()))
+            return _stack_target(name, outputs_file.read_file(name, self.outputs_file.read()))
         if self.stack_name is not None:
             return _stack_target(self.stack_name, stack_outputs.read(self.stack_name))
         return EmbeddedTarget()

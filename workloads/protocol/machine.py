@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def machine_facts(root: Path = Path("/")) -> dict[str, Any]:
     return {
         "model": _model(root),
         "arch": platform.machine(),
-        "cores": usable_cores(),
+        "cores": usable_cores(root),
         "memory_mib": _memory_mib(root),
         "os": _os_name(root),
         "kernel": f"{platform.system()} {platform.release()}",
@@ -78,11 +79,45 @@ def _model(root: Path) -> str | None:
     return processor if processor not in ("", platform.machine()) else None
 
 
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def usable_cores(root: Path = Path("/")) -> int:
+    """Return how many cores this process may use: by its affinity, and by the quota of its container.
+
+    A quota is of whole cores here: 2.5 are 2, and less than one is one. Ray counts as much in a container.
+
+    Args:
+        root: Where /proc and /sys are found.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([cores, *map(int, _quotas(root))]))
+
+
+def _quotas(root: Path) -> Iterator[float]:
+    """Yield the cores that each control group around this process may use at most, where it has a limit.
+
+    A container sees its own group as the root; without a namespace of its own, it has a longer path.
+
+    Source: https://docs.kernel.org/admin-guide/cgroup-v2.html (cpu.max), and for version 1
+    https://docs.kernel.org/scheduler/sched-bwc.html (cpu.cfs_quota_us)
+    """
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = (line.split(":", 2) + ["", ""])[:3]
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        mount = root / ("sys/fs/cgroup/cpu" if controllers else "sys/fs/cgroup")
+        inner = Path(path.lstrip("/"))
+        # A path that leads out of what this process sees (/../…) has no files here.
+        for group in (inner, *inner.parents):
+            yield from _quota(mount / group)
+
+
+def _quota(group: Path) -> Iterator[float]:
+    limit = re.fullmatch(r"(\d+) (\d+)", _read(group / "cpu.max").strip())
+    if not limit:
+        text = f"{_read(group / 'cpu.cfs_quota_us').strip()} {_read(group / 'cpu.cfs_period_us').strip()}"
+        # A quota of -1 is none.
+        limit = re.fullmatch(r"(\d+) (\d+)", text)
+    if limit and int(limit.group(2)):
+        yield int(limit.group(1)) / int(limit.group(2))
 
 
 def _memory_mib(root: Path) -> int | None:

@@ -126,7 +126,7 @@ def environment(inherited: Mapping[str, str]) -> dict[str, str]:
     """Return the driver's environment: no Ray settings but ours, a token of its own, no proxy.
 
     Without a token in the environment Ray would make one and keep it in the user's home. Parts of Ray (its
-    metrics, by gRPC) would ask the proxy for other parts of it on this machine; it needs nothing from elsewhere.
+    metrics, by gRPC) would ask the proxy for parts on this machine; it needs nothing from elsewhere.
     """
     kept = {
         name: value

@@ -20,7 +20,6 @@ CONTRACT_VERSION = 1
 PROJECT_FILE = "Pulumi.yaml"
 # A file backend answers in seconds; a network backend that hangs must not hang the runner.
 READ_TIMEOUT_S = 120
-WRITE_FILE = "`pulumi stack output --json --show-secrets`"
 
 
 class StackError(Exception):
@@ -100,7 +99,8 @@ class StackOutputs(_Outputs):
 
     platform: str
     ray_version: str
-    ray_token: str = Field(repr=False)
+    # It travels in a header of HTTP, where nothing else may stand.
+    ray_token: str = Field(repr=False, pattern=r"^[!-~]+$")
     workers: Whole
     runtime_packages: tuple[str, ...] = ()
     dashboard_url: str | None = None
@@ -117,6 +117,7 @@ _SECRET = {camel_case(name) for name, field in StackOutputs.model_fields.items()
 # What pydantic calls a mistake → what must be there instead.
 _RULES = {
     "string_type": "text",
+    "string_pattern_mismatch": "one word of plain text",
     "int_type": "a whole number",
     "tuple_type": "a list of text",
     "list_type": "a list of text",
@@ -135,34 +136,7 @@ def parse(values: Mapping[str, Any], stack: str) -> StackOutputs:
     Raises:
         StackError: Every problem found, one line each.
     """
-    return _parse(values, f"stack {stack}", f"run `make up STACK={stack}`")
-
-
-def read_file(path: str, content: bytes) -> StackOutputs:
-    """Parse outputs that were saved to a file.
-
-    Args:
-        path: Where the bytes came from, for messages.
-        content: JSON in UTF-8 or, as PowerShell's `>` writes it, in UTF-16.
-
-    Raises:
-        StackError: If the text is no JSON object or the outputs cannot be used.
-    """
-    try:
-        values = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise StackError(f"{path} is not JSON ({error}): write it with {WRITE_FILE}.") from None
-    if not isinstance(values, dict):
-        raise StackError(
-            f"{path} must hold one JSON object of stack outputs, not {type(values).__name__}: "
-            f"write it with {WRITE_FILE}."
-        )
-    # Without --show-secrets pulumi prints this text in the place of every secret.
-    if "[secret]" in (values.get("rayToken"), values.get("kubeconfig")):
-        raise StackError(
-            f"{path} was written without its secrets: add --show-secrets to `pulumi stack output --json`."
-        )
-    return _parse(values, path, f"run `make up` for its stack, then write the file with {WRITE_FILE}")
+    return check(values, f"stack {stack}", f"run `make up STACK={stack}`")
 
 
 def read(stack: str) -> StackOutputs:
@@ -178,11 +152,16 @@ def read(stack: str) -> StackOutputs:
             [sys.executable, "-m", "infra.pulumi_cli", "outputs", stack],
             cwd=find_project(),
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=READ_TIMEOUT_S,
             check=False,
             stdin=subprocess.DEVNULL,
         )
+    except OSError as error:
+        raise StackError(
+            f"{sys.executable} cannot be started ({error.strerror}): run it with a Python you may run."
+        ) from None
     except subprocess.TimeoutExpired:
         raise StackError(
             f"reading stack {stack} took more than {READ_TIMEOUT_S} s: can the Pulumi backend be reached?"
@@ -193,8 +172,10 @@ def read(stack: str) -> StackOutputs:
         raise StackError(reason or f"stack {stack} cannot be read (exit code {done.returncode}).")
     try:
         values = json.loads(done.stdout)
-    except ValueError:
-        raise StackError(f"stack {stack} cannot be read: the Pulumi CLI printed no JSON.") from None
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise StackError(f"stack {stack} cannot be read: the Pulumi CLI printed no JSON of outputs.")
     return parse(values, stack)
 
 
@@ -214,13 +195,16 @@ def find_project() -> Path:
     )
 
 
-def _parse(values: Mapping[str, Any], source: str, remedy: str) -> StackOutputs:
+def check(values: Mapping[str, Any], source: str, remedy: str) -> StackOutputs:
     """Check outputs.
 
     Args:
         values: The outputs by their exported (camelCase) names; None stands for an output that is not there.
         source: What they were read from, for messages.
         remedy: What to do if they cannot be used.
+
+    Raises:
+        StackError: Every problem found, one line each.
     """
     present = {name: value for name, value in values.items() if value is not None}
     if not present:
@@ -262,7 +246,7 @@ def _check_version(version: object, source: str, remedy: str) -> None:
             f"the outputs of {source} have no contractVersion: they are not those of a piray stack, "
             f"or its `make up` was never finished; {remedy}."
         )
-    if version != CONTRACT_VERSION:
+    if version != CONTRACT_VERSION or isinstance(version, bool):
         newer = isinstance(version, int | float) and version > CONTRACT_VERSION
         other = (
             "a newer piray is needed: `git pull` in this checkout"

@@ -23,6 +23,7 @@ from infra.local.__main__ import main
 from infra.local.component import RUN
 from infra.local.processes import find_process
 from infra.local.wanted import Wanted
+from tests.refusing_proxy import refusing_proxy
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -250,6 +251,26 @@ def test_a_dead_head_is_repaired_with_its_workers_under_the_same_address(machine
     kill(*machine.nodes().values())
     assert machine.run("undo").returncode == 0
     assert [pid for leader in machine.seen for pid in group(leader)] == []
+
+
+@pytest.mark.ray
+def test_no_proxy_of_the_user_carries_what_the_nodes_say_to_each_other(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with refusing_proxy() as proxy:
+        with monkeypatch.context() as user:
+            for name, value in proxy.environment.items():
+                user.setenv(name, value)
+            user.setenv("no_proxy", "intranet.example.org")
+            url = machine.apply(workers=1)
+        assert job_on_every_node(url, machine) == "SUCCEEDED"
+        node = Path(f"/proc/{machine.nodes()['head']}/environ").read_bytes().split(b"\0")
+    # What Ray asks of the internet (is this a cloud?) is the proxy's business.
+    assert [line for line in proxy.asked if "127.0.0.1" in line or "localhost" in line] == []
+    assert f"http_proxy=http://127.0.0.1:{proxy.port}".encode() in node, (
+        "a job may install packages through it"
+    )
+    assert b"no_proxy=intranet.example.org,127.0.0.1,localhost" in node
 
 
 @pytest.mark.ray

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from tests.workloads.refusing_proxy import refusing_proxy
+from tests.refusing_proxy import refusing_proxy
 from tests.workloads.runner.fake_kubernetes import OBJECTS, kubeconfig, kubernetes
 
 ROOT = Path(__file__).resolve().parents[3]

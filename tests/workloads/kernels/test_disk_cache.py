@@ -101,7 +101,7 @@ def start(program: str, kept: Path, path: Path = ROOT, **settings: str) -> "subp
 
 def finish(process: "subprocess.Popen[str]") -> tuple[Any, int, int]:
     """Return the result, and how many kernels were compiled and loaded; nothing else may have been said."""
-    out, errors = process.communicate(timeout=120)
+    out, errors = process.communicate(timeout=600)
     assert (errors, process.returncode) == ("", 0)
     result, compiled, loaded = json.loads(out)
     return result, compiled, loaded

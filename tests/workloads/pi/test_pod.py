@@ -35,7 +35,7 @@ def run_program(folder: Path, **environment: str) -> subprocess.CompletedProcess
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

@@ -5,11 +5,13 @@ import json
 import os
 import platform
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from workloads.protocol.machine import condition, machine_facts
+from workloads.protocol.machine import condition, machine_facts, usable_cores
 
 
 def test_this_machine_is_described_in_json() -> None:
@@ -121,3 +123,91 @@ def test_what_a_file_of_the_kernel_cannot_mean_is_unknown(
     path.parent.mkdir(parents=True)
     path.write_text("no flags\n")
     assert condition(tmp_path) == {"throttled": None, "temperature_c": None}
+
+
+@pytest.mark.parametrize(
+    ("cores", "files", "expected"),
+    [
+        pytest.param(8, {}, 8, id="no control groups"),
+        pytest.param(
+            8, {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "200000 100000\n"}, 2, id="container"
+        ),
+        pytest.param(
+            8, {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "max 100000\n"}, 8, id="no quota"
+        ),
+        pytest.param(
+            8, {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "250000 100000\n"}, 2, id="2.5 cores"
+        ),
+        pytest.param(
+            8, {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "50000 100000\n"}, 1, id="half a core"
+        ),
+        pytest.param(
+            2,
+            {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "600000 100000\n"},
+            2,
+            id="more than it has",
+        ),
+        pytest.param(
+            8,
+            {
+                "proc/self/cgroup": "0::/user.slice/session.scope\n",
+                "sys/fs/cgroup/user.slice/cpu.max": "300000 100000\n",
+                "sys/fs/cgroup/user.slice/session.scope/cpu.max": "max 100000\n",
+            },
+            3,
+            id="the quota of a group above",
+        ),
+        pytest.param(
+            8,
+            {"proc/self/cgroup": "0::/../other\n", "sys/fs/cgroup/cpu.max": "300000 100000\n"},
+            3,
+            id="a path that leads out of the container",
+        ),
+        pytest.param(
+            8,
+            {
+                "proc/self/cgroup": "4:memory:/docker/1\n3:cpu,cpuacct:/docker/1\n0::/\n",
+                "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "400000\n",
+                "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
+            },
+            4,
+            id="version 1",
+        ),
+        pytest.param(
+            8,
+            {
+                "proc/self/cgroup": "3:cpu:/\n",
+                "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n",
+                "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
+            },
+            8,
+            id="version 1 without a quota",
+        ),
+        pytest.param(
+            8, {"proc/self/cgroup": "nonsense\n", "sys/fs/cgroup/cpu.max": "1 0 x\n"}, 8, id="nonsense"
+        ),
+        pytest.param(
+            8, {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "100000 0\n"}, 8, id="a period of none"
+        ),
+    ],
+)
+def test_cores_are_those_that_the_quota_of_a_container_leaves(
+    cores: int, files: dict[str, str], expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert usable_cores(tmp_path) == expected
+    assert machine_facts(tmp_path)["cores"] == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
+def test_cores_that_the_affinity_leaves_out_are_not_counted() -> None:
+    code = (
+        "import os; from workloads.protocol.machine import usable_cores; "
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); print(usable_cores())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"

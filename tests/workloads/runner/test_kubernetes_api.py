@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.workloads.refusing_proxy import RefusingProxy, refusing_proxy
+from tests.refusing_proxy import RefusingProxy, refusing_proxy
 from tests.workloads.runner.fake_kubernetes import kubeconfig, kubernetes
 from workloads.runner.kubeconfig import KubernetesError
 from workloads.runner.port_forward import forward

@@ -150,7 +150,7 @@ def test_piray_run_pi_shows_the_jobs_pods_and_counts_them_again(objects: Path, t
             text=True,
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"},
-            timeout=60,
+            timeout=240,
             check=False,
         )
     assert done.returncode == 0, done.stderr

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from workloads.runner import stack_outputs
-from workloads.runner.stack_outputs import StackError, StackOutputs, parse, read_file
+from workloads.runner.stack_outputs import StackError, StackOutputs, parse
 
 PI: dict[str, Any] = {
     "contractVersion": 1,
@@ -109,6 +109,10 @@ def test_secrets_are_not_shown() -> None:
             {"hosts": {"pi1": {"model": 5, "cores": 4}}},
             "hosts.pi1.model has the wrong type: it must be text, not 5",
         ),
+        ({"contractVersion": True}, "follow version True of the contract"),
+        ({"rayToken": "two\nlines"}, "rayToken has the wrong type: it must be one word of plain text; run"),
+        ({"rayToken": "größe"}, "rayToken has the wrong type: it must be one word of plain text; run"),
+        ({"rayToken": ""}, "rayToken has the wrong type: it must be one word of plain text; run"),
         ({"contractVersion": "1"}, "follow version '1' of the contract"),
         ({"workers": "3"}, "it must be a whole number, not '3'; run `make up STACK=dev`."),
         ({"runtimePackages": [1, 2]}, "it must be a list of text, not [1, 2]; run `make up STACK=dev`."),
@@ -136,35 +140,6 @@ def test_no_outputs_at_all_means_that_the_stack_is_not_up() -> None:
         parse({}, "dev")
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "is not JSON"),
-        ("[" * 100_000, "is not JSON"),
-        ("[]", "must hold one JSON object"),
-        (json.dumps({**PI, "rayToken": "[secret]"}), "add --show-secrets"),
-        ("{}", "outputs.json has no outputs: run `make up` for its stack, then write the file with `pulumi"),
-        (
-            json.dumps({**PI, "workers": None}),
-            "outputs.json has no output workers: run `make up` for its stack",
-        ),
-    ],
-)
-def test_a_file_that_cannot_be_used_says_how_to_write_it(text: str, message: str) -> None:
-    with pytest.raises(StackError, match=re.escape(message)):
-        read_file("outputs.json", text.encode())
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_a_file_is_read_in_whatever_encoding_a_shell_wrote_it(encoding: str) -> None:
-    assert read_file("outputs.json", json.dumps(LOCAL).encode(encoding)) == parse(LOCAL, "local")
-
-
-def test_a_file_that_is_no_text_is_refused() -> None:
-    with pytest.raises(StackError, match=r"outputs\.json is not JSON"):
-        read_file("outputs.json", b'{"platform": "\xff"}')
-
-
 def write_project(folder: Path, engine: str) -> Path:
     (folder / "infra").mkdir(parents=True)
     (folder / "Pulumi.yaml").write_text("name: piray\n")
@@ -183,6 +158,11 @@ def write_project(folder: Path, engine: str) -> Path:
         ("import sys; sys.exit(3)", "stack dev cannot be read (exit code 3)"),
         ("print('hello')", "the Pulumi CLI printed no JSON"),
         ("print('{}')", "run `make up STACK=dev` first"),
+        ("print('[]')", "the Pulumi CLI printed no JSON of outputs"),
+        ("print('null')", "the Pulumi CLI printed no JSON of outputs"),
+        ("print('[' * 100_000)", "the Pulumi CLI printed no JSON of outputs"),
+        ("import sys; sys.stdout.buffer.write(bytes([255]))", "the Pulumi CLI printed no JSON of outputs"),
+        ("import sys; sys.stderr.buffer.write(b'piray: no \\xff'); sys.exit(1)", "no \ufffd"),
     ],
 )
 def test_the_engines_refusal_is_passed_on_in_one_line(
@@ -196,14 +176,15 @@ def test_the_engines_refusal_is_passed_on_in_one_line(
     assert not str(caught.value).startswith("piray:")
 
 
+@pytest.mark.parametrize("name", ["dev", "ada/dev", "organization/piray/dev"])
 def test_the_engine_is_asked_for_the_stack_in_the_projects_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checked = "import sys\nassert sys.argv[1:] == ['outputs', 'dev'], sys.argv\n"
+    checked = f"import sys\nassert sys.argv[1:] == ['outputs', {name!r}], sys.argv\n"
     engine = f"{checked}print({json.dumps(json.dumps(PI))})"
     project = write_project(tmp_path / "project", engine)
     monkeypatch.setattr(stack_outputs, "find_project", lambda: project)
-    assert stack_outputs.read("dev") == parse(PI, "dev")
+    assert stack_outputs.read(name) == parse(PI, name)
 
 
 @pytest.mark.parametrize("name", ["", "--help", "a b", "../x", "a/b/c/d", "dev\n"])

@@ -33,7 +33,7 @@ def test_the_driver_starts_where_nothing_else_of_the_project_is() -> None:
     installed = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
     with working_dir() as folder:
         command = [sys.executable, "-I", "-S", "-c", PROGRAM, str(folder), *installed]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=240, check=False)
         assert done.returncode == 0, done.stderr
         source, loaded, absent = json.loads(done.stdout)
         assert Path(source).parent == folder / "workloads"
