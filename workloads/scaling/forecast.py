@@ -36,7 +36,7 @@ class Costs:
     Attributes:
         call_s: Seconds of the driver for each call, and about as many of a worker.
         copy_bytes_s: Bytes a second that the driver puts into a file.
-        driver_cores: Cores of the driver's node, whoever uses them.
+        driver_cores: Cores that the driver's node or container has, whoever uses them.
         latency_s: Seconds from the driver to another node; None if no actor is on one.
         link_bytes_s: Bytes a second from there into the driver's memory; None if no actor is on one.
     """

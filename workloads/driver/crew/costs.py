@@ -11,6 +11,7 @@ import ray
 
 from workloads.driver.crew.crew import Crew
 from workloads.driver.nodes import ANSWER_TIMEOUT_S, LOSSES
+from workloads.protocol.machine import usable_cores
 from workloads.scaling.forecast import Costs
 
 # As much as a large band's result.
@@ -21,7 +22,7 @@ TRIALS, LINK_TRIALS = 8, 3
 
 def measure(crew: Crew) -> Costs:
     """Measure them, in the driver, with warm actors that have nothing to do."""
-    near = Costs(crew.call_s, _copy_speed(), os.cpu_count() or 1)
+    near = Costs(crew.call_s, _copy_speed(), usable_cores())
     far = next((slot.actor for slot in crew.slots if slot.actor is not None and not slot.shared), None)
     if far is None:
         return near
