@@ -52,7 +52,7 @@ async def connect(config: Kubeconfig) -> AsyncIterator[kr8s.asyncio.Api]:
         ) from None
 
 
-class _DirectApi(Api):  # type: ignore[misc]
+class _DirectApi(Api):
     """kr8s' client without the proxies of the environment, which may neither see nor reach the user's Pis."""
 
     async def _create_session(self) -> None:
@@ -65,11 +65,16 @@ class _DirectApi(Api):  # type: ignore[misc]
             self._session = httpx.AsyncClient(
                 base_url=self.auth.server,
                 headers=self._session.headers,
-                verify=await self.auth.ssl_context(),
+                verify=await _tls(self),
                 timeout=timeout,
                 follow_redirects=True,
                 trust_env=False,
             )
+
+
+async def _tls(api: Api) -> ssl.SSLContext | bool:
+    found: ssl.SSLContext | bool = await api.auth.ssl_context()  # type: ignore[no-untyped-call]  # kr8s has no types here
+    return found
 
 
 async def _open(config: Kubeconfig) -> Api:
@@ -81,7 +86,7 @@ async def _open(config: Kubeconfig) -> Api:
     api = _DirectApi(kubeconfig=str(config.path), bypass_factory=True)
     try:
         await api.auth
-        await api.auth.ssl_context()
+        await _tls(api)
     except Exception as error:
         # A program that the kubeconfig names (exec) may fail in any way, and so may a key that is cut off.
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]

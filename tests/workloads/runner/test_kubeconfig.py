@@ -35,7 +35,11 @@ WHOLE: dict[str, Any] = {
 
 
 def without(*names: str) -> Callable[[dict[str, Any]], None]:
-    return lambda config: [config.pop(name) for name in names] and None
+    def change(config: dict[str, Any]) -> None:
+        for name in names:
+            del config[name]
+
+    return change
 
 
 def having(**values: Any) -> Callable[[dict[str, Any]], None]:
