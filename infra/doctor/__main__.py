@@ -71,7 +71,7 @@ def _variables(config: StackConfig, host: HostConfig, *, write_test: bool) -> di
     )
     return {
         **needs.variables(host),
-        "REGISTRY": registry_url(image),
+        "REGISTRY": registry_url(image, plain_http=config.ray.image_registry_plain_http),
         "WRITE_TEST": "1" if write_test else "0",
     }
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from infra.config.fields import image_name_and_tag
 from infra.config.model import HostConfig
-from infra.config.rules import OFFICIAL_IMAGE
+from infra.config.rules import OFFICIAL_IMAGE, registry_of
 
 # The first one has what the others call; a file may ask what an earlier one has found.
 CHECKS = tuple(
@@ -74,13 +74,12 @@ def room_mib(image: str) -> int:
     return _K3S_MIB + (_OFFICIAL_IMAGE_MIB if name == OFFICIAL_IMAGE else _OTHER_IMAGE_MIB)
 
 
-def registry_url(image: str) -> str:
+def registry_url(image: str, *, plain_http: bool = False) -> str:
     """Return where the registry of an image answers.
 
     >>> registry_url("registry.example:5000/ray:1"), registry_url("rayproject/ray:2.60.0")
     ('https://registry.example:5000/v2/', 'https://registry-1.docker.io/v2/')
     """
-    first, slash, _ = image.partition("/")
-    named = slash and ("." in first or ":" in first or first == "localhost")
-    host = first if named and first != "docker.io" else "registry-1.docker.io"
-    return f"https://{host}/v2/"
+    named = registry_of(image)
+    host = named if named and named != "docker.io" else "registry-1.docker.io"
+    return f"{'http' if plain_http else 'https'}://{host}/v2/"

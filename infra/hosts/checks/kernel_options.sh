@@ -2,7 +2,7 @@
 # shellcheck disable=SC2034 # who edits the line reads what the checks have found
 # The kernel's command line: where it is, who rewrites it, and whether the memory and cpuset controllers are asked for.
 
-CHECKS+=(check_command_line check_firmware)
+CHECKS+=(check_command_line check_firmware check_controllers)
 
 TOKENS=(cgroup_memory=1 cgroup_enable=memory cgroup_enable=cpuset)
 FILE=''
@@ -26,6 +26,16 @@ check_command_line() {
       "k3s needs both; on a Raspberry Pi they are set in /boot/firmware/cmdline.txt" \
       "mount the boot partition at /boot/firmware, or add ${TOKENS[*]} to the kernel's options and reboot"
   fi
+}
+
+# check_controllers: the two that no option turns on. k3s ends without pids, and gives pods no CPUs without cpu.
+# https://github.com/k3s-io/k3s/blob/master/pkg/cgroups/cgroups_linux.go (Validate)
+check_controllers() {
+  local controller
+  for controller in cpu pids; do
+    controller_enabled "$controller" || error kernel "the kernel has no $controller controller" "k3s needs it" \
+      "use the kernel that comes with Raspberry Pi OS, Debian or Ubuntu"
+  done
 }
 
 # find_command_line: sets FILE to the kernel command line that this host boots with; empty when it has none.

@@ -57,6 +57,12 @@ CASES = {
         "swap",
         ("/var/swap",),
     ),
+    "kernel without pids": Case(
+        has("sys/fs/cgroup/cgroup.controllers", "cpuset cpu io memory\n"),
+        "error",
+        "kernel",
+        ("no pids controller", "k3s needs it"),
+    ),
     "one core": Case(says("nproc", "echo 1"), "warning", "cores", ("1 core",)),
     "weak power supply": Case(
         says("vcgencmd", "echo throttled=0x50005"),
