@@ -15,10 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from infra.config.stack_file import StackFileError, check_cores, check_stack_file
+from infra.config.stack_file import StackFileError, check_cores, check_stack_file, host_addresses
 from infra.local.nodes import undo
 from infra.local.wanted import LocalRayError
 from infra.names import PROJECT
+from infra.proxies import past_proxies
 from infra.pulumi_process import Cli
 from infra.recovery.cluster import changes_by_others
 from infra.recovery.cut_off import cut_off_operations, outputs_of, take_up
@@ -120,6 +121,8 @@ def run(action: str, stack: str, options: Sequence[str] = ()) -> int:
         check_stack_file(stack_file)
     pulumi = find_pulumi()
     env = environment(pulumi, os.environ)
+    # Its Kubernetes provider talks to the cluster itself.
+    env |= past_proxies(env, host_addresses(stack_file))
     changes = action in {"up", "down"}
     if changes:
         for line in release_dead_locks(name, PROJECT, env, PROJECT_DIR):

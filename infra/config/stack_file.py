@@ -61,6 +61,19 @@ def check_cores(path: Path, outputs: Mapping[str, Any]) -> None:
         ) from None
 
 
+def host_addresses(path: Path) -> list[str]:
+    """Return the addresses of a stack file's hosts, as far as they can be read without Pulumi.
+
+    Raises:
+        StackFileError: If it is no YAML.
+    """
+    hosts = (_read(path) or {}).get("hosts")
+    found = (
+        [host.get("address") for host in hosts if isinstance(host, dict)] if isinstance(hosts, list) else []
+    )
+    return [address for address in found if isinstance(address, str)]
+
+
 def _with_cores(host: object, facts: Mapping[str, Any]) -> object:
     if not isinstance(host, dict):
         return host

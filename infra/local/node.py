@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from infra.local import processes
 from infra.local.dashboard import NODE_LABEL, START_LABEL
@@ -17,6 +17,7 @@ from infra.local.processes import Process, find_process
 from infra.local.state import Ports, Record, State
 from infra.local.wanted import HEAD, LocalRayError, Wanted
 from infra.names import ENV_NODE_NAME
+from infra.proxies import past_proxies
 
 _LOOPBACK = "127.0.0.1"
 # The results of a few jobs fit; the default would be 30 % of the machine's memory for every node.
@@ -130,7 +131,7 @@ def environment(name: str, wanted: Wanted, state: State) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if key in _KEPT or key.startswith(_KEPT_PREFIXES)}
     return {
         **kept,
-        **_no_proxy(os.environ),
+        **past_proxies(os.environ),
         "PATH": os.pathsep.join([os.path.dirname(sys.executable), kept.get("PATH", os.defpath)]),
         ENV_NODE_NAME: platform.node(),
         _ENV_FOLDER: name,
@@ -142,17 +143,6 @@ def environment(name: str, wanted: Wanted, state: State) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "NUMBA_CACHE_DIR": str(state.work / "numba"),
     }
-
-
-def _no_proxy(inherited: Mapping[str, str]) -> dict[str, str]:
-    """Return what no proxy may carry: the user's exceptions and this machine.
-
-    A job may install packages through a proxy, but parts of Ray (its metrics, by gRPC) would ask it for other
-    nodes at 127.0.0.1. Each program reads one of the two names, gRPC the small one only.
-    """
-    given = inherited.get("no_proxy") or inherited.get("NO_PROXY") or ""
-    value = ",".join([*filter(None, [given.strip(" ,")]), _LOOPBACK, "localhost"])
-    return {"no_proxy": value, "NO_PROXY": value}
 
 
 def free_ports(preferred: Ports) -> Ports:

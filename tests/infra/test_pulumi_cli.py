@@ -329,6 +329,20 @@ subprocess.Popen = Slow
 """
 
 
+def test_no_proxy_of_the_user_comes_between_pulumi_and_the_pis(
+    project: Path, pulumi: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = pulumi.parent / "bin" / "pulumi"
+    script.write_text(f'#!/bin/sh\necho "$NO_PROXY $no_proxy" >> {pulumi}\necho "{{}}"\n')
+    monkeypatch.setenv("NO_PROXY", "intranet.example.org")
+    monkeypatch.delenv("no_proxy", raising=False)
+    hosts = "[{address: 192.0.2.11}, {name: pi2}, 7, {address: 192.0.2.12}]"
+    (project / "Pulumi.dev.yaml").write_text(f"config: {{piray:platform: pi, piray:hosts: {hosts}}}\n")
+    assert pulumi_cli.main(["outputs", "dev"]) == 0
+    past = "intranet.example.org,127.0.0.1,localhost,192.0.2.11,192.0.2.12"
+    assert set(pulumi.read_text().splitlines()) == {f"{past} {past}"}
+
+
 @pytest.mark.parametrize("early", ["", INTERRUPTED_EARLY], ids=["later", "at once"])
 def test_an_interrupt_lets_pulumi_finish_what_it_has_begun(project: Path, pulumi: Path, early: str) -> None:
     """Killed instead, it would leave a lock behind, and work that it knows nothing of."""
