@@ -9,7 +9,8 @@ export PULUMI_BACKEND_URL="file://$out/state"
 
 # preview <checkout> <stack>: the preview of a stack that does not exist yet, as JSON.
 preview() {
-  make -C "$1" .venv/.installed >&2
+  # The second target is that of a base from before 28 November 2026.
+  make -C "$1" install-run >&2 || make -C "$1" .venv/.installed >&2
   (cd "$1" && .venv/bin/python -m infra.pulumi_cli preview "$2" --json)
 }
 
