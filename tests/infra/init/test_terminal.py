@@ -52,7 +52,7 @@ def ended(child: "pexpect.spawn[str]") -> tuple[int | None, str]:
     """Return the exit status, and what was said since the last question."""
     child.expect(pexpect.EOF)
     child.wait()
-    return child.exitstatus, child.before
+    return child.exitstatus, child.before or ""
 
 
 def test_the_questions_from_the_first_to_the_file_and_a_mistake_costs_only_its_own_question(
