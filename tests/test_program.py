@@ -269,8 +269,8 @@ def test_more_samples_make_a_new_pi_job_under_a_new_name(dev: dict[str, str]) ->
     after = up({**dev, "piray:piJob": json.dumps({"samples": 20_000_000})})
     names = changed(before, after)
     assert {program.named(name).type for program in (after,) for name in names} == {"kubernetes:batch/v1:Job"}
-    (job,) = after.of_type(":Job")
-    assert "name" not in job.inputs["metadata"]
+    (old,), (new,) = before.of_type(":Job"), after.of_type(":Job")
+    assert old.inputs["metadata"]["name"] != new.inputs["metadata"]["name"]
 
 
 def test_a_bad_config_fails_before_anything_is_registered(dev: dict[str, str]) -> None:

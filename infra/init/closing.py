@@ -1,6 +1,5 @@
 """What is said in the end: what was written, what comes next, and what the doctor finds."""
 
-import importlib.util
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -49,6 +48,4 @@ def run_doctor(name: str, folder: Path) -> int:
         name: Of the stack.
         folder: Of the project.
     """
-    if importlib.util.find_spec("infra.doctor") is None:
-        return 0
     return subprocess.run([sys.executable, "-m", "infra.doctor", name], cwd=folder, check=False).returncode

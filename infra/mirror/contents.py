@@ -88,7 +88,8 @@ def wanted_by(stack_file: Path | None, **overrides: str | None) -> Wanted:
         if overrides.get(name):
             section[key] = overrides[name]
     host = {"name": "pi1", "address": "198.51.100.11", "role": "server"}
-    values = {"platform": "pi", "hosts": [host], "insecureHostKeys": True, **sections, "k3s": k3s, "ray": ray}
+    around = {"platform": "pi", "hosts": [host], "insecureHostKeys": True, "ssh": {"user": "nobody"}}
+    values = {**around, **sections, "k3s": k3s, "ray": ray}
     config = parse(values)
     return Wanted(
         arch=config.arch,

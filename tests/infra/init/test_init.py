@@ -168,10 +168,8 @@ def test_a_name_that_is_no_stacks_is_refused(project: Project, name: str) -> Non
 
 
 def test_the_doctor_looks_at_the_new_stack_and_its_status_is_passed_on(home: Project) -> None:
-    doctor = home.folder / "infra/doctor"
-    doctor.mkdir()
-    (doctor / "__init__.py").touch()
-    (doctor / "__main__.py").write_text("import sys; print('looked at', sys.argv[1:]); sys.exit(1)\n")
+    doctor = home.folder / "infra/doctor/__main__.py"
+    doctor.write_text("import sys; print('looked at', sys.argv[1:]); sys.exit(1)\n")
     arguments = ["home", "--host", f"pi1={PI1}", "--user", "anna", "--trust-scanned-keys"]
     looked = home.init(*arguments)
     assert (looked.returncode, looked.stdout) == (1, "looked at ['home']\n")
