@@ -71,7 +71,10 @@ def _watch(cluster: Cluster, process: Any, step: Step) -> None:
 
 
 def _is(event: Any, step: Step) -> bool:
-    metadata = (event or {}).get("metadata") or {"op": "", "urn": ""}
+    if not event or event.get("planning"):
+        # The real CLI previews before it begins.
+        return False
+    metadata = event["metadata"]
     return metadata["op"] in _OPERATIONS[step.action] and metadata["urn"].endswith(f"::{step.name}")
 
 
