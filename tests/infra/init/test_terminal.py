@@ -1,6 +1,7 @@
 """`piray init` as somebody at a terminal meets it."""
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,6 +28,8 @@ def terminal(project: Project, *arguments: str) -> Iterator["pexpect.spawn[str]"
         encoding="utf-8",
         timeout=TIMEOUT_S,
         dimensions=(50, 200),
+        # A shell's background job, as CI may be, ignores SIGINT, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
         yield child
