@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from infra.config.problems import InvalidValueError, show_value
-from infra.init.options import Options, init_options
-from infra.init.questions import Questions
+from infra.init.dialogue.options import Options, init_options
+from infra.init.dialogue.questions import Questions
+from infra.init.dialogue.values import InitError, check_stack_name
 from infra.init.session import run
-from infra.init.values import InitError, check_stack_name
 
 EXIT_WRONG, EXIT_INTERRUPTED = 2, 130
 

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from infra.init.cards import BACKUP_SUFFIX, CardFolder
-from infra.init.questions import Questions
-from infra.init.stack_text import StackAnswers
+from infra.init.cards.layout import BACKUP_SUFFIX, CardFolder
+from infra.init.dialogue.questions import Questions
+from infra.init.stack.text import StackAnswers
 
 
 def tell_stack(questions: Questions, path: Path, answers: StackAnswers) -> None:

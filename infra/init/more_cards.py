@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.config.model import HostConfig
-from infra.init.card_questions import ask_cards
-from infra.init.cards import (
+from infra.init.cards.layout import (
     CardFolder,
     cards_of,
     find_folders,
@@ -14,15 +13,15 @@ from infra.init.cards import (
     plan_changes,
     write_changes,
 )
+from infra.init.cards.questions import ask_cards
 from infra.init.closing import tell_cards
-from infra.init.cloud_init import HostKeyPair
-from infra.init.existing import ExistingStack, read_existing
-from infra.init.files import write_whole
-from infra.init.host_keys import generate
-from infra.init.options import Options
-from infra.init.questions import Questions
-from infra.init.stack_text import with_host_keys
-from infra.init.values import InitError
+from infra.init.dialogue.files import write_whole
+from infra.init.dialogue.options import Options
+from infra.init.dialogue.questions import Questions
+from infra.init.dialogue.values import InitError
+from infra.init.network.host_keys import HostKeyPair, generate
+from infra.init.stack.existing import ExistingStack, read_existing
+from infra.init.stack.text import with_host_keys
 
 
 def make_cards(options: Options, questions: Questions, path: Path) -> None:

@@ -8,8 +8,7 @@ import yaml
 
 from infra.config.parse import parse
 from infra.config.problems import ConfigError
-from infra.init.card_questions import ask_cards
-from infra.init.cards import (
+from infra.init.cards.layout import (
     CardFolder,
     Change,
     cards_of,
@@ -18,16 +17,17 @@ from infra.init.cards import (
     plan_changes,
     write_changes,
 )
+from infra.init.cards.questions import ask_cards
 from infra.init.closing import run_doctor, tell_cards, tell_stack
-from infra.init.existing import secrets_keys
-from infra.init.files import read_bytes, write_whole
-from infra.init.host_keys import generate
-from infra.init.interview import ask_stack
-from infra.init.options import Options
-from infra.init.questions import Questions
-from infra.init.stack_text import StackAnswers, stack_text
-from infra.init.sudo_password import store_sudo_password
-from infra.init.values import InitError
+from infra.init.dialogue.files import read_bytes, write_whole
+from infra.init.dialogue.options import Options
+from infra.init.dialogue.questions import Questions
+from infra.init.dialogue.values import InitError
+from infra.init.network.host_keys import generate
+from infra.init.stack.existing import secrets_keys
+from infra.init.stack.interview import ask_stack
+from infra.init.stack.sudo_password import store_sudo_password
+from infra.init.stack.text import StackAnswers, stack_text
 from infra.names import PROJECT
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from infra.init.dialogue.options import Options
+from infra.init.dialogue.questions import Questions
+from infra.init.dialogue.values import InitError
 from infra.init.more_cards import make_cards
+from infra.init.network.trust import check_fingerprints
 from infra.init.new_stack import make_stack
-from infra.init.options import Options
-from infra.init.questions import Questions
-from infra.init.trust import check_fingerprints
-from infra.init.values import InitError
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent.parent
 # What a stack file that exists says already.

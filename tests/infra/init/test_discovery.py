@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.init.discovery import Found, discover, lookup
-from infra.init.values import InitError
+from infra.init.dialogue.values import InitError
+from infra.init.network.discovery import Found, discover, lookup
 
 # As `avahi-browse --parsable --resolve` prints it: found (+), then resolved (=).
 TOLD = r"""+;eth0;IPv4;pi2\032\091dc\058a6\093;_workstation._tcp;local

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.init.host_keys import fingerprint, generate, public_half, scan
-from infra.init.values import InitError
+from infra.init.dialogue.values import InitError
+from infra.init.network.host_keys import fingerprint, generate, public_half, scan
 from tests.sandbox.engine.scenario import missing_for_ssh, ssh_server
 
 needs_ssh = pytest.mark.skipif(bool(missing_for_ssh()), reason=missing_for_ssh())

@@ -7,7 +7,7 @@ import pytest
 
 from infra.config.problems import InvalidValueError
 from infra.hosts.check_list import PREPARE
-from infra.init.kernel_options import OPTIONS, with_options
+from infra.init.cards.kernel_options import OPTIONS, with_options
 from tests.infra.fake_host import LINE, make_host
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.config.parse import parse
-from infra.init.host_keys import generate
-from infra.init.stack_text import StackAnswers, scalar, stack_text, with_host_keys
-from infra.init.values import InitError
+from infra.init.dialogue.values import InitError
+from infra.init.network.host_keys import generate
+from infra.init.stack.text import StackAnswers, scalar, stack_text, with_host_keys
 
 OLD, NEW, OTHER = (generate().public for _ in range(3))
 

@@ -16,6 +16,11 @@ from tests.infra.init.network import LATE, NOBODY, PI1, PI2, Network
 TIMEOUT_S = 60
 
 
+def heed_interrupts() -> None:
+    """Undo what a shell does to its background job, as CI may be: it ignores SIGINT, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def terminal(project: Project, *arguments: str) -> Iterator["pexpect.spawn[str]"]:
     """Run `piray init home` on a terminal of its own."""
@@ -28,8 +33,7 @@ def terminal(project: Project, *arguments: str) -> Iterator["pexpect.spawn[str]"
         encoding="utf-8",
         timeout=TIMEOUT_S,
         dimensions=(50, 200),
-        # A shell's background job, as CI may be, ignores SIGINT, and so would its children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=heed_interrupts,
     )
     try:
         yield child

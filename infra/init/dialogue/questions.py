@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import click
 
 from infra.config.problems import InvalidValueError, show_value
-from infra.init.values import InitError
+from infra.init.dialogue.values import InitError
 
 Answer = TypeVar("Answer")
 

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from infra.init.host_keys import fingerprint, key_file_on_pi, scan
-from infra.init.host_questions import Host
-from infra.init.options import Options
-from infra.init.questions import Questions
-from infra.init.values import InitError
+from infra.init.dialogue.options import Options
+from infra.init.dialogue.questions import Questions
+from infra.init.dialogue.values import InitError
+from infra.init.network.host_keys import fingerprint, key_file_on_pi, scan
+from infra.init.network.hosts import Host
 
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 

@@ -5,12 +5,12 @@ from typing import Any
 
 from infra.config import fields
 from infra.config.ssh_keys import parse_private_key, read_key_file
-from infra.init.host_questions import Host, ask_hosts, ask_servers
-from infra.init.options import Options
-from infra.init.questions import Questions
-from infra.init.stack_text import StackAnswers
-from infra.init.trust import ask_host_keys
-from infra.init.values import check_value
+from infra.init.dialogue.options import Options
+from infra.init.dialogue.questions import Questions
+from infra.init.dialogue.values import check_value
+from infra.init.network.hosts import Host, ask_hosts, ask_servers
+from infra.init.network.trust import ask_host_keys
+from infra.init.stack.text import StackAnswers
 
 SSH_PORT = 22
 ARM64 = "arm64"

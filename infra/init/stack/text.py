@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from infra.init.values import InitError
+from infra.init.dialogue.values import InitError
 
 # What YAML 1.1 or 1.2 takes for something else than text.
 _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}

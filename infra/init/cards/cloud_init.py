@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import yaml
 
 from infra.config.ssh_keys import Secret
+from infra.init.network.host_keys import HostKeyPair
 
 USER_DATA = "user-data"
 NETWORK_CONFIG = "network-config"
@@ -31,19 +32,6 @@ class FixedAddress:
     address: ipaddress.IPv4Interface
     gateway: ipaddress.IPv4Address
     dns: tuple[ipaddress.IPv4Address, ...]
-
-
-@dataclass(frozen=True)
-class HostKeyPair:
-    """A host key made for a card.
-
-    Attributes:
-        private: In OpenSSH's format.
-        public: `<type> <base64>`.
-    """
-
-    private: Secret
-    public: str
 
 
 @dataclass(frozen=True)

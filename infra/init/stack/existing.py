@@ -11,7 +11,7 @@ from infra.config.model import HostConfig
 from infra.config.parse import parse
 from infra.config.problems import ConfigError
 from infra.config.stack_file import StackFileError, check_stack_file
-from infra.init.values import InitError
+from infra.init.dialogue.values import InitError
 from infra.names import PROJECT
 
 # They bind a stack to the secrets that Pulumi has encrypted for it.

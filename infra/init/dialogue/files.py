@@ -5,7 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from infra.init.values import InitError
+from infra.init.dialogue.values import InitError
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:

@@ -8,13 +8,13 @@ import yaml
 
 from infra.config.problems import InvalidValueError
 from infra.config.ssh_keys import parse_private_key
-from infra.init.card_questions import CardAnswers
-from infra.init.cloud_init import USER_DATA, Card, HostKeyPair, card_files
-from infra.init.files import read_bytes, write_whole
-from infra.init.host_keys import public_half
-from infra.init.kernel_options import COMMAND_LINE_FILES, with_options
-from infra.init.questions import Questions
-from infra.init.values import InitError
+from infra.init.cards.cloud_init import USER_DATA, Card, card_files
+from infra.init.cards.kernel_options import COMMAND_LINE_FILES, with_options
+from infra.init.cards.questions import CardAnswers
+from infra.init.dialogue.files import read_bytes, write_whole
+from infra.init.dialogue.questions import Questions
+from infra.init.dialogue.values import InitError
+from infra.init.network.host_keys import HostKeyPair, public_half
 
 BACKUP_SUFFIX = ".before-piray"
 

@@ -5,10 +5,10 @@ from functools import partial
 
 from infra.config import fields
 from infra.config.problems import InvalidValueError
-from infra.init.discovery import Found, discover, lookup
-from infra.init.options import Options
-from infra.init.questions import Questions
-from infra.init.values import check_hosts, check_value
+from infra.init.dialogue.options import Options
+from infra.init.dialogue.questions import Questions
+from infra.init.dialogue.values import check_hosts, check_value
+from infra.init.network.discovery import Found, discover, lookup
 
 Host = dict[str, str]
 

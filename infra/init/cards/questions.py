@@ -10,11 +10,11 @@ from pathlib import Path
 from infra.config import fields
 from infra.config.problems import InvalidValueError
 from infra.config.ssh_keys import Secret, parse_private_key, read_key_file
-from infra.init.cloud_init import FixedAddress
-from infra.init.host_keys import public_half
-from infra.init.options import Options
-from infra.init.questions import Questions
-from infra.init.values import check_value
+from infra.init.cards.cloud_init import FixedAddress
+from infra.init.dialogue.options import Options
+from infra.init.dialogue.questions import Questions
+from infra.init.dialogue.values import check_value
+from infra.init.network.host_keys import public_half
 
 # crypt(5): SHA-256, SHA-512, yescrypt.
 _HASH = re.compile(r"\$(5|6|y)\$[!-9;-~]{20,}")

@@ -5,7 +5,7 @@ import socket
 import subprocess
 from dataclasses import dataclass
 
-from infra.init.values import InitError
+from infra.init.dialogue.values import InitError
 
 # Raspberry Pi OS announces none of them by itself: a Pi is found here if some program of its announces one.
 SERVICES = ("_ssh._tcp", "_sftp-ssh._tcp", "_workstation._tcp", "_udisks-ssh._tcp")

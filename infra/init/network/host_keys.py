@@ -4,14 +4,27 @@ import base64
 import hashlib
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from infra.config.problems import InvalidValueError
 from infra.config.ssh_keys import HOST_KEY_TYPES, Secret, parse_host_key
-from infra.init.cloud_init import HostKeyPair
-from infra.init.values import InitError
+from infra.init.dialogue.values import InitError
 
 # For one host that does not answer; all are asked at the same time.
 TIMEOUT_S = 10
+
+
+@dataclass(frozen=True)
+class HostKeyPair:
+    """A host key made for a card.
+
+    Attributes:
+        private: In OpenSSH's format.
+        public: `<type> <base64>`.
+    """
+
+    private: Secret
+    public: str
 
 
 def scan(addresses: Sequence[str], port: int) -> dict[str, str]:

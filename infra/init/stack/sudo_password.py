@@ -8,8 +8,8 @@ from pathlib import Path
 
 from infra.config.ssh_keys import Secret
 from infra.config.sudo_password import parse_sudo_password
-from infra.init.questions import Questions
-from infra.init.stack_text import sudo_password_command
+from infra.init.dialogue.questions import Questions
+from infra.init.stack.text import sudo_password_command
 from infra.pulumi_cli import PulumiCliError, environment
 
 

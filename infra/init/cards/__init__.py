@@ -1,0 +1,1 @@
+"""The cards of Pis that have not started yet: what goes onto them, and where."""

@@ -1,0 +1,1 @@
+"""How `piray init` asks, checks and writes; it knows neither Pis nor cards."""

@@ -1,0 +1,1 @@
+"""The stack file: what it is asked from, what it says, and what is read from one that exists."""
