@@ -9,7 +9,7 @@ from infra.config.rules import registry_of
 from infra.hosts.check_list import HostNeeds, room_mib
 from infra.hosts.component import PiHosts
 from infra.k3s.component import K3sCluster, K3sClusterArgs
-from infra.k3s.release import k3s_release
+from infra.k3s.release import K3sRelease, k3s_release
 from infra.names import DASHBOARD_PORT, KUBERNETES_API_PORT
 from infra.outputs import StackOutputs
 from infra.pi_job.component import PiJob, PiJobArgs
@@ -32,14 +32,7 @@ def declare(config: StackConfig) -> StackOutputs:
         )
     k3s, ray = config.k3s, config.ray
     release = k3s_release(k3s.version, config.arch, k3s.mirror, k3s.install_script_sha256)
-    needs = HostNeeds(
-        arch=config.arch,
-        servers=len(config.servers),
-        # The same for every release: another one shall touch k3s alone.
-        sources=(release.install_script_url,),
-        room_mib=room_mib(ray.image),
-    )
-    hosts = PiHosts("hosts", config.hosts, config.ssh, needs)
+    hosts = PiHosts("hosts", config.hosts, config.ssh, _needs(config, release))
     k3s_args = K3sClusterArgs(
         servers=config.servers,
         agents=config.agents,
@@ -67,6 +60,16 @@ def declare(config: StackConfig) -> StackOutputs:
         dashboard_port=DASHBOARD_PORT,
         pi_job=pi_job.summary,
         hosts=hosts.facts,
+    )
+
+
+def _needs(config: StackConfig, release: K3sRelease) -> HostNeeds:
+    return HostNeeds(
+        arch=config.arch,
+        servers=len(config.servers),
+        # The same for every release: another one shall touch k3s alone.
+        sources=(release.install_script_url,),
+        room_mib=room_mib(config.ray.image),
     )
 
 

@@ -58,7 +58,23 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         command.add_argument("--stack", "-s")
         command.add_argument("--replace", action="append", default=[])
         command.add_argument("--event-log", type=Path)
-    stack = commands.add_parser("stack").add_subparsers(dest="action", required=True)
+    _add_stack_actions(commands.add_parser("stack").add_subparsers(dest="action", required=True))
+    unlock = commands.add_parser("cancel")
+    unlock.add_argument("--stack", "-s")
+    _flags(unlock, "--yes")
+    forget = commands.add_parser("state").add_subparsers(dest="action", required=True).add_parser("delete")
+    forget.add_argument("urn")
+    forget.add_argument("--stack", "-s")
+    _flags(forget, "--yes")
+    config = commands.add_parser("config").add_subparsers(dest="action", required=True).add_parser("set")
+    config.add_argument("key")
+    config.add_argument("value", nargs="?")
+    config.add_argument("--stack", "-s")
+    _flags(config, "--secret", "--path")
+    return parser.parse_args(arguments)
+
+
+def _add_stack_actions(stack: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     for name, flags in {
         "init": ["--no-select"],
         "select": ["--create"],
@@ -72,22 +88,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         action.add_argument("--stack", "-s")
         action.add_argument("--file", type=Path)
         _flags(action, *(["--show-secrets"] if name == "export" else []))
-    unlock = commands.add_parser("cancel")
-    unlock.add_argument("--stack", "-s")
-    _flags(unlock, "--yes")
     output = stack.add_parser("output")
     output.add_argument("--stack", "-s")
     _flags(output, "--json", "--show-secrets")
-    forget = commands.add_parser("state").add_subparsers(dest="action", required=True).add_parser("delete")
-    forget.add_argument("urn")
-    forget.add_argument("--stack", "-s")
-    _flags(forget, "--yes")
-    config = commands.add_parser("config").add_subparsers(dest="action", required=True).add_parser("set")
-    config.add_argument("key")
-    config.add_argument("value", nargs="?")
-    config.add_argument("--stack", "-s")
-    _flags(config, "--secret", "--path")
-    return parser.parse_args(arguments)
 
 
 def _flags(parser: argparse.ArgumentParser, *names: str) -> None:

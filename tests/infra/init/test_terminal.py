@@ -17,7 +17,7 @@ TIMEOUT_S = 60
 
 
 def heed_interrupts() -> None:
-    """Undo what a shell does to its background job, as CI may be: it ignores SIGINT, and so would its children."""
+    """A shell's background job, as CI may be, ignores SIGINT, and so would its children."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
