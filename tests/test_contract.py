@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra import outputs as exported
-from infra.config.fields import MAX_SAMPLES
+from infra.config.values.fields import MAX_SAMPLES
 from infra.names import camel_case
 from sandbox.engine.program.answers import RAY_TOKEN, command_answer
 from sandbox.engine.stack.files import stack_config

@@ -5,8 +5,8 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from infra.config import fields
-from infra.config.ssh_keys import Secret
+from infra.config.values import fields
+from infra.config.values.ssh_keys import Secret
 from infra.names import camel_case
 from infra.versions import K3S, K3S_INSTALL_SCRIPT_SHA256, RAY
 

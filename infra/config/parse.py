@@ -1,13 +1,12 @@
 """The configuration of a stack, from text to typed objects, with every mistake told at once; no Pulumi here.
 
-Its shape is in `infra/config/model.py`, the types of single values in `infra/config/fields.py`, the rules
-between values in `infra/config/rules.py`. Components get the typed objects and never read a key themselves.
+Its shape is in `infra/config/model.py`, the types of single values in `infra/config/values/fields.py`,
+the rules between values in `infra/config/rules.py`. Components get the typed objects and never read a key themselves.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from infra.config.fields import image_name_and_tag
 from infra.config.model import (
     HostConfig,
     K3sConfig,
@@ -21,9 +20,10 @@ from infra.config.model import (
 from infra.config.problems import HIDDEN, InvalidValueError, ProblemList
 from infra.config.reader import decode, read_section
 from infra.config.rules import OFFICIAL_IMAGE, check_rules
-from infra.config.ssh_keys import Secret, parse_private_key, read_key_file
-from infra.config.sudo_password import KEY as SUDO_PASSWORD
-from infra.config.sudo_password import check_stored_encrypted, parse_sudo_password
+from infra.config.values.fields import image_name_and_tag
+from infra.config.values.ssh_keys import Secret, parse_private_key, read_key_file
+from infra.config.values.sudo_password import KEY as SUDO_PASSWORD
+from infra.config.values.sudo_password import check_stored_encrypted, parse_sudo_password
 from infra.versions import IMAGE_PYTHON, OFFICIAL_IMAGE_LACKS
 
 _PRIVATE_KEY = "sshPrivateKey"

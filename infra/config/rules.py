@@ -6,11 +6,11 @@ Works on the dicts of `infra/config/reader.py`, in which a field with a mistake 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from infra.config.addresses import check_addresses
-from infra.config.fields import MAX_EXACT_INT, MAX_LOCAL_WORKERS, image_name_and_tag
 from infra.config.problems import ABSENT, HIDDEN, ProblemList
 from infra.config.room import check_room
-from infra.config.ssh_keys import SCAN_REMEDY
+from infra.config.values.addresses import check_addresses
+from infra.config.values.fields import MAX_EXACT_INT, MAX_LOCAL_WORKERS, image_name_and_tag
+from infra.config.values.ssh_keys import SCAN_REMEDY
 
 OFFICIAL_IMAGE = "rayproject/ray"
 _PI_ONLY = ("hosts", "ssh", "sshPrivateKey", "sudoPassword", "k3s", "piJob")

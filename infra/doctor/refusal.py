@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from infra.config.model import HostConfig, SshConfig
-from infra.config.ssh_keys import SCAN_REMEDY
+from infra.config.values.ssh_keys import SCAN_REMEDY
 from infra.doctor.finding import Finding, error
 
 # What ssh says → id, what it means, rule, remedy.

@@ -10,7 +10,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.config.model import PiJobConfig
 from infra.names import PI_JOB_TYPE
-from infra.objects import name_by_content
+from infra.objects.metadata import name_by_content
 from infra.pi_job import manifest
 
 # The program is read as text: the two halves of the project never import each other.

@@ -6,8 +6,8 @@ from typing import Any
 
 from infra.config.model import PiJobConfig
 from infra.names import ENV_PI_SAMPLES, ENV_PI_SEED
-from infra.objects import metadata, name_by_content
-from infra.pods import environment, labels, pod_spec, resources, spread_over_hosts
+from infra.objects.metadata import metadata, name_by_content
+from infra.objects.pods import environment, labels, pod_spec, resources, spread_over_hosts
 
 PI_LABELS = labels("pi", "job")
 # The module that the pods run, and its file with those of all that it imports of this project.

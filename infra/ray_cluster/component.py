@@ -7,7 +7,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.config.model import RayConfig
 from infra.names import HEAD_SERVICE, RAY_CLUSTER_TYPE
-from infra.objects import name_by_content
+from infra.objects.metadata import name_by_content
 from infra.ray_cluster import deployments
 from infra.ray_cluster.network_policies import network_policies
 from infra.ray_token import ray_token

@@ -18,7 +18,7 @@ from infra.names import (
     OBJECT_MANAGER_PORT,
     RUNTIME_ENV_AGENT_PORT,
 )
-from infra.pods import environment, resources
+from infra.objects.pods import environment, resources
 
 # The key that KubeRay uses, too. https://docs.ray.io/en/latest/cluster/kubernetes/user-guides/kuberay-auth.html
 TOKEN_KEY = "auth_token"  # noqa: S105 — the name of a key

@@ -13,8 +13,8 @@ from infra.names import (
     LABEL_HOSTNAME,
     WORKER_DEPLOYMENT,
 )
-from infra.objects import metadata
-from infra.pods import labels, pod_spec, spread_over_hosts
+from infra.objects.metadata import metadata
+from infra.objects.pods import labels, pod_spec, spread_over_hosts
 from infra.ray_cluster.container import (
     START_LIMIT_S,
     TOKEN_KEY,

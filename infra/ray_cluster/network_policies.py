@@ -19,7 +19,7 @@ from infra.names import (
     OBJECT_MANAGER_PORT,
     RUNTIME_ENV_AGENT_PORT,
 )
-from infra.objects import metadata
+from infra.objects.metadata import metadata
 from infra.ray_cluster.deployments import RAY_APP
 
 _RAY_PODS = {"matchLabels": {LABEL_APP: RAY_APP}}

@@ -42,7 +42,7 @@ def take_up(state: Mapping[str, Any], *, removing: bool) -> dict[str, Any]:
 
     - A Command that was being made has done nobody knows what to its host. It is recorded as one that does
       not work yet: `up` runs it again, and `down`, or an `up` that no longer wants it, undoes it. Anything
-      else that was being made is made again, and is then what it was (infra/objects.py).
+      else that was being made is made again, and is then what it was (infra/objects/metadata.py).
     - What was being changed is changed again, even if the stack file is the old one again.
     - What was being removed is no longer what it was: `up` removes all of it, then makes it anew.
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from infra.objects import FIELD_MANAGER
+from infra.objects.metadata import FIELD_MANAGER
 
 _PLAINTEXT = "plaintext"
 _PROVIDER = "pulumi:providers:kubernetes"

@@ -9,7 +9,7 @@ import pytest
 from bench import infra
 from bench.figures import WrongAnswer
 from bench.infra import Took
-from infra.config.ssh_keys import parse_host_key
+from infra.config.values.ssh_keys import parse_host_key
 
 
 def takes(per_host: float, *, wrong_preview: int = 0) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from pulumi.runtime import MockResourceArgs
 
 from infra.config.model import HostConfig, K3sConfig, RayConfig, SshConfig, StackConfig
-from infra.config.ssh_keys import Secret
+from infra.config.values.ssh_keys import Secret
 from infra.hosts.check_list import HostNeeds
 from infra.hosts.component import PiHosts
 from sandbox.engine.program.answers import Answers, command_answer

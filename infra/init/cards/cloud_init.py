@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from infra.config.ssh_keys import Secret
+from infra.config.values.ssh_keys import Secret
 from infra.init.network.host_keys import HostKeyPair
 
 USER_DATA = "user-data"

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from infra.config.problems import InvalidValueError
-from infra.config.ssh_keys import parse_private_key
+from infra.config.values.ssh_keys import parse_private_key
 from infra.init.cards.cloud_init import USER_DATA, Card, card_files
 from infra.init.cards.kernel_options import COMMAND_LINE_FILES, with_options
 from infra.init.cards.questions import CardAnswers

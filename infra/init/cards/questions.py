@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.config import fields
 from infra.config.problems import InvalidValueError
-from infra.config.ssh_keys import Secret, parse_private_key, read_key_file
+from infra.config.values import fields
+from infra.config.values.ssh_keys import Secret, parse_private_key, read_key_file
 from infra.init.cards.cloud_init import FixedAddress
 from infra.init.dialogue.options import Options
 from infra.init.dialogue.questions import Questions

@@ -18,7 +18,7 @@ def check_value(kind: Any, value: object) -> Any:
     """Return a single answer as the stack file would hold it.
 
     Args:
-        kind: A type of `infra/config/fields.py`.
+        kind: A type of `infra/config/values/fields.py`.
         value: The answer.
 
     Raises:

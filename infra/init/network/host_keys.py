@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from infra.config.problems import InvalidValueError
-from infra.config.ssh_keys import HOST_KEY_TYPES, Secret, parse_host_key
+from infra.config.values.ssh_keys import HOST_KEY_TYPES, Secret, parse_host_key
 from infra.init.dialogue.values import InitError
 
 # For one host that does not answer; all are asked at the same time.

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from functools import partial
 
-from infra.config import fields
 from infra.config.problems import InvalidValueError
+from infra.config.values import fields
 from infra.init.dialogue.options import Options
 from infra.init.dialogue.questions import Questions
 from infra.init.dialogue.values import check_hosts, check_value

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from infra.config import fields
-from infra.config.ssh_keys import parse_private_key, read_key_file
+from infra.config.values import fields
+from infra.config.values.ssh_keys import parse_private_key, read_key_file
 from infra.init.dialogue.options import Options
 from infra.init.dialogue.questions import Questions
 from infra.init.dialogue.values import check_value

@@ -6,8 +6,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from infra.config.ssh_keys import Secret
-from infra.config.sudo_password import parse_sudo_password
+from infra.config.values.ssh_keys import Secret
+from infra.config.values.sudo_password import parse_sudo_password
 from infra.init.dialogue.questions import Questions
 from infra.init.stack.text import sudo_password_command
 from infra.pulumi_cli import PulumiCliError, environment

@@ -20,7 +20,7 @@ from infra.config.load import StackConfigError, load
 from infra.config.model import StackKeys
 from infra.config.parse import parse
 from infra.config.problems import ConfigError, InvalidValueError, Problem
-from infra.config.ssh_keys import Secret
+from infra.config.values.ssh_keys import Secret
 from infra.versions import K3S_INSTALL_SCRIPT_SHA256, OFFICIAL_IMAGE_LACKS, RAY
 from sandbox.engine.stack.files import ROOT, project_file, stack_config
 

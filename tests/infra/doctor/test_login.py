@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.config.model import ProxyConfig, SshConfig
-from infra.config.ssh_keys import Secret
+from infra.config.values.ssh_keys import Secret
 from infra.doctor.login import ssh_command
 from tests.infra.doctor.made import HOST_KEY, host
 

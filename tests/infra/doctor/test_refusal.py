@@ -3,7 +3,7 @@
 import pytest
 
 from infra.config.model import ProxyConfig, SshConfig
-from infra.config.ssh_keys import Secret
+from infra.config.values.ssh_keys import Secret
 from infra.doctor.refusal import refusal
 from tests.infra.doctor.made import HOST_KEY, host
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from infra.config.ssh_keys import parse_private_key
 from infra.config.stack_file import check_stack_file
+from infra.config.values.ssh_keys import parse_private_key
 from infra.init.network.host_keys import public_half
 from tests.infra.init.card_files import keys_on, state, user_data
 from tests.infra.init.conftest import ONE, TWO, Project

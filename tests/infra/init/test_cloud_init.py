@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.config.ssh_keys import Secret
+from infra.config.values.ssh_keys import Secret
 from infra.init.cards.cloud_init import Card, FixedAddress, card_files
 from infra.init.network.host_keys import generate
 from tests.infra.init.cloud_init_tool import cloud_init, knows_network_schema

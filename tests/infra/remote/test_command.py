@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.config.model import HostConfig, ProxyConfig, SshConfig
-from infra.config.ssh_keys import Secret as AnySecret
+from infra.config.values.ssh_keys import Secret as AnySecret
 from infra.k3s.component import INSTALL_FILES
 from infra.remote.command import APPLY, UNDO, Script, remote_script
 from infra.remote.stdin import render_stdin

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator
 
-from infra.config.addresses import LABEL, parse_address, parse_jump_host
 from infra.config.problems import InvalidValueError
-from infra.config.ssh_keys import Secret, parse_host_key
-from infra.config.sudo_password import parse_sudo_password
+from infra.config.values.addresses import LABEL, parse_address, parse_jump_host
+from infra.config.values.ssh_keys import Secret, parse_host_key
+from infra.config.values.sudo_password import parse_sudo_password
 from infra.versions import K3S, NUMBA, RAY
 
 # Kubernetes counts replicas and completions with 32 bits.

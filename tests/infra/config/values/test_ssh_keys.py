@@ -10,7 +10,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, x25519
 
 from infra.config.problems import InvalidValueError
-from infra.config.ssh_keys import HOST_KEY_TYPES, Secret, parse_host_key, parse_private_key, read_key_file
+from infra.config.values.ssh_keys import (
+    HOST_KEY_TYPES,
+    Secret,
+    parse_host_key,
+    parse_private_key,
+    read_key_file,
+)
 
 KeyMaker = Callable[..., Path]
 

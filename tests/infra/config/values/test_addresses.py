@@ -2,8 +2,8 @@
 
 import pytest
 
-from infra.config.addresses import check_addresses
 from infra.config.problems import ProblemList
+from infra.config.values.addresses import check_addresses
 
 CASES = {
     "169.254.7.7": "gives itself",

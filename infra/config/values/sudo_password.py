@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from infra.config.problems import HIDDEN, InvalidValueError, ProblemList
-from infra.config.ssh_keys import Secret
+from infra.config.values.ssh_keys import Secret
 
 KEY = "sudoPassword"
 
