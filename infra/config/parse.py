@@ -1,7 +1,8 @@
 """The configuration of a stack, from text to typed objects, with every mistake told at once; no Pulumi here.
 
 Its shape is in `infra/config/model.py`, the types of single values in `infra/config/values/fields.py`,
-the rules between values in `infra/config/rules.py`. Components get the typed objects and never read a key themselves.
+the rules between values in `infra/config/rules.py`. Components get the typed objects and never read a key
+themselves.
 """
 
 from collections.abc import Callable, Mapping
