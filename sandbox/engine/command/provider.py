@@ -34,7 +34,9 @@ class Command:
         return Diff(paths, replace=("triggers",) in paths)
 
     def preview(self, old: Resource | None, new: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        """Return the inputs: any change of them may change what the command prints."""
+        """Return the inputs: any change of them may change what the command prints, and nothing else does."""
+        if old is not None and not any(changed_paths(plain(old.inputs), new)):
+            return {**new, **{key: plain(old.outputs.get(key, "")) for key in ("stdout", "stderr")}}
         return {**new, "stdout": UNKNOWN, "stderr": UNKNOWN}
 
     def create(self, name: str, new: Mapping[str, Any], context: Context) -> tuple[str, dict[str, Any]]:
