@@ -114,7 +114,7 @@ def run(action: str, stack: str, options: Sequence[str] = ()) -> int:
     if not stack_file.exists():
         raise PulumiCliError(
             f"there is no stack file {stack_file.name}; give one of: {', '.join(known_stacks())}, "
-            f"or copy one of them to {stack_file.name} and edit it"
+            f"or make it: piray init {name}"
         )
     may_be_new = action in {"up", "preview"}
     if may_be_new:

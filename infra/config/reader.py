@@ -165,5 +165,9 @@ def _entry_of(section: type[BaseModel], name: str) -> type[BaseModel] | None:
 
 
 def _suggest(key: str, known: list[str]) -> str:
+    outer, dot, inner = key.partition(".")
+    if dot and outer in known:
+        # As the documentation writes a key inside another one, and as no YAML file does.
+        return f"Write `{inner}: …` on a line of its own below `{outer}:`, two blanks further in."
     near = difflib.get_close_matches(camel_case(key[:64].replace("-", "_")), known, n=1)
     return f"Did you mean {near[0]}?" if near else f"Delete it; the keys here are {', '.join(known)}."

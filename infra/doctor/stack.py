@@ -68,7 +68,7 @@ def read_stack(name: str, project: Path = PROJECT_DIR) -> Stack:
     if not file.exists():
         raise DoctorError(
             f"there is no stack file {file.name}; give one of: {', '.join(known_stacks())}, "
-            f"or copy one of them to {file.name} and edit it"
+            f"or make it: piray init {short}"
         )
     try:
         check_stack_file(file)

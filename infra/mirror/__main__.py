@@ -13,16 +13,16 @@ from infra.mirror.problems import MirrorError
 
 PROGRAM = "piray mirror"
 
+PROJECT_DIR = Path(__file__).resolve().parents[2]
+
 
 @click.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--check", "only_check", is_flag=True, help="Download nothing; say what is missing or damaged.")
 @click.option(
     "--stack",
-    "stack_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="The stack file of the class, e.g. Pulumi.home.yaml; without it the defaults of piray are taken.",
+    metavar="NAME",
+    help="The stack of the class, or its file; without it the defaults of piray are taken.",
 )
 @click.option("--arch", type=click.Choice(["arm64", "amd64"]), help="Processor of the hosts.")
 @click.option("--k3s-version", "version", help="Release of k3s.")
@@ -30,7 +30,7 @@ PROGRAM = "piray mirror"
 @click.option("--install-script-sha256", "sha256", help="Sum of k3s's install script.")
 @click.option("--from", "source", metavar="URL", help="Another mirror, instead of the releases on GitHub.")
 def main(
-    directory: Path, *, only_check: bool, stack_file: Path | None, source: str | None, **overrides: str | None
+    directory: Path, *, only_check: bool, stack: str | None, source: str | None, **overrides: str | None
 ) -> None:
     """Fill DIRECTORY with all that hosts without internet need, for `k3s.mirror` in their stack file.
 
@@ -38,7 +38,7 @@ def main(
     """
     if source is not None and not source.startswith(("http://", "https://")):
         raise click.UsageError(f"--from {source} is no URL; give one that begins with http:// or https://")
-    wanted = wanted_by(stack_file, **overrides)
+    wanted = wanted_by(_stack_file(stack) if stack else None, **overrides)
     if only_check:
         problems = check(directory, wanted)
     else:
@@ -48,6 +48,19 @@ def main(
     if problems:
         sys.exit(1)
     click.echo(_ready(directory, wanted))
+
+
+def _stack_file(stack: str) -> Path:
+    """Return the file of a stack, which is given by its name or as the file itself."""
+    named, given = PROJECT_DIR / f"Pulumi.{stack}.yaml", Path(stack)
+    for file in (named, given):
+        if file.is_file():
+            return file
+    there = ", ".join(sorted(path.name for path in PROJECT_DIR.glob("Pulumi.*.yaml")))
+    raise click.UsageError(
+        f"--stack {stack}: there is neither a file {named.name} in the project nor one called {stack}; "
+        f"stack files that are there: {there}"
+    )
 
 
 def _ready(directory: Path, wanted: Wanted) -> str:

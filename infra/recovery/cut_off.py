@@ -76,8 +76,8 @@ def _pending(state: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _half_made(resource: Mapping[str, Any]) -> dict[str, Any]:
     name = resource["urn"].rsplit("::", 1)[-1]
-    # With another input than the program's, what the Command prints counts as unknown until it has run: in the
-    # preview the program would take it for what it finds here. What runs is the program's.
+    # With another input than the program's, what the Command prints counts as unknown until it has run: in a
+    # preview the program would take the empty text for it. What runs is the program's.
     inputs = {**resource.get("inputs", {}), "update": f"exit 1 # {_CUT_OFF}"}
     return {
         **resource,

@@ -117,8 +117,8 @@ ONE_COMMAND = """
 import pulumi
 from pulumi_command import local
 step = "echo {0} >> journal; while [ -e hold-{0} ]; do sleep 0.1; done; echo {0} done >> journal; echo said"
-one = local.Command("one", create=step.format("create"), update=step.format("update"), delete=step.format("delete"),
-              environment={"VERSION": open("version").read()},
+one = local.Command("one", create=step.format("create"), update=step.format("update"),
+              delete=step.format("delete"), environment={"VERSION": open("version").read()},
               opts=pulumi.ResourceOptions(delete_before_replace=True))
 pulumi.export("said", one.stdout.apply(lambda text: text.splitlines()[-1]))
 """

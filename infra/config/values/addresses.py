@@ -62,7 +62,7 @@ def parse_address(value: str) -> str:
     try:
         address = ipaddress.ip_address(value)
     except ValueError:
-        raise InvalidValueError("is not an IP address (v4 or v6)", remedy) from None
+        raise InvalidValueError("is not an IP address: four numbers with dots", remedy) from None
     if address.is_loopback or address.is_unspecified or address.is_multicast:
         raise InvalidValueError(
             "is a loopback, multicast or empty address, which no other Pi can reach", remedy

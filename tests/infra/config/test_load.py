@@ -815,6 +815,11 @@ def test_an_own_reader_of_files_may_refuse() -> None:
     assert (problem.rule, problem.remedy) == ("key is far away", "Come closer.")
 
 
+def test_a_key_written_as_the_documentation_calls_it_is_told_its_place() -> None:
+    (problem,) = problems_of({**stack(), "k3s.version": "v1.36.5+k3s1"})
+    assert problem.remedy.startswith("Write `version: …` on a line of its own below `k3s:`")
+
+
 def test_the_stack_files_hold_no_key_of_another_project() -> None:
     for name in ("dev", "local"):
         assert {key.split(":")[0] for key in stack_config(name)} == {"piray", "pulumi"}

@@ -280,3 +280,11 @@ def programs(folder: Path, name: str) -> str:
     )
     (bin_folder / name).chmod(0o755)
     return str(bin_folder)
+
+
+def test_a_stack_is_given_by_name_or_as_a_file_and_one_that_is_not_there_is_named(tmp_path: Path) -> None:
+    done = mirror(tmp_path / "class", "--check", "--stack", "dev")
+    assert f"{K3S}/k3s-arm64" in done.stderr
+    done = mirror(tmp_path / "class", "--check", "--stack", "nothing")
+    assert "neither a file Pulumi.nothing.yaml in the project nor one called nothing" in done.stderr
+    assert "Pulumi.dev.yaml" in done.stderr
