@@ -91,7 +91,7 @@ def test_a_password_for_sudo_and_a_jump_host_lead_to_a_host_and_nobody_is_told_t
     assert up.code != 0
     assert "piray: pi7: the system's programs are 32-bit" in up.said
     assert "pi10-prepare" in up.names("create")
-    assert up.said.count("failed") == up.said.count("pi7-prepare")
+    assert "piray: pi10" not in up.said
     kept = [path for path in stack.program.folder.parent.rglob("backend/**/*") if path.is_file()]
     state = "".join(path.read_text(errors="replace") for path in kept)
     assert "pi10-prepare" in state
