@@ -200,8 +200,8 @@ def _settle(cli: Cli, state: Mapping[str, Any], *, removing: bool) -> list[str]:
     """Make a state ready for a run, whatever was done meanwhile; return options that the run needs."""
     if operations := cut_off_operations(state):
         _say(f"the last run was cut off while {', '.join(operations)}; this is done again")
-        new = json.dumps(take_up(state, removing=removing))
-        _refuse_failure(cli, cli.ask("import", "--stack", cli.stack, text=new))
+        state = take_up(state, removing=removing)
+        _refuse_failure(cli, cli.ask("import", "--stack", cli.stack, text=json.dumps(state)))
     if removing or not (kubeconfig := kubeconfig_of(state)):
         return []
     changes = changes_by_others(kubeconfig, objects_of(state))

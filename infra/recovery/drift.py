@@ -13,6 +13,7 @@ from typing import Any
 from infra.objects.metadata import FIELD_MANAGER
 
 _PLAINTEXT = "plaintext"
+_UNSETTLED = ("delete", "pendingReplacement", "taint", "initErrors")
 _PROVIDER = "pulumi:providers:kubernetes"
 
 Path = tuple[str, ...]
@@ -32,11 +33,17 @@ def kubeconfig_of(state: Mapping[str, Any]) -> str:
 
 
 def objects_of(state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the objects that a stack declares, as they were last recorded."""
+    """Return the objects that a stack declares, as they were last recorded.
+
+    Not those that a run of the stack's own has left half-changed or half-removed: nobody else is to blame for
+    what has become of them.
+    """
     return [
         resource["inputs"]
         for resource in _resources(state)
-        if resource["type"].startswith("kubernetes:") and resource.get("id") and not resource.get("delete")
+        if resource["type"].startswith("kubernetes:")
+        and resource.get("id")
+        and not any(resource.get(mark) for mark in _UNSETTLED)
     ]
 
 

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from infra.recovery.cluster import changes_by_others
 from infra.recovery.drift import changed_fields, kubeconfig_of, objects_of
 
@@ -64,7 +66,13 @@ def test_kubeconfig_and_objects_are_found_in_a_state() -> None:
         "inputs": {"kubeconfig": {**secret, "plaintext": '"the config"'}},
     }
     worker = {"type": "kubernetes:apps/v1:Deployment", "id": "ray/ray-worker", "inputs": DECLARED}
-    state = {"deployment": {"resources": [provider, worker, {**worker, "delete": True}, {"type": "x:y:Z"}]}}
+    state = {"deployment": {"resources": [provider, worker, {"type": "x:y:Z"}]}}
     assert kubeconfig_of(state) == "the config"
     assert objects_of(state) == [DECLARED]
     assert (kubeconfig_of({}), objects_of({"deployment": None})) == ("", [])
+
+
+@pytest.mark.parametrize("mark", ["delete", "pendingReplacement", "taint", "initErrors"])
+def test_nobody_else_is_blamed_for_what_a_run_of_ours_has_left_half_done(mark: str) -> None:
+    job = {"type": "kubernetes:batch/v1:Job", "id": "ray/pi-job", "inputs": {"kind": "Job"}}
+    assert objects_of({"deployment": {"resources": [{**job, mark: ["true"]}]}}) == []
