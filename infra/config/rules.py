@@ -10,7 +10,7 @@ from infra.config.problems import ABSENT, HIDDEN, ProblemList
 from infra.config.room import check_room
 from infra.config.values.addresses import check_addresses
 from infra.config.values.fields import MAX_EXACT_INT, MAX_LOCAL_WORKERS, image_name_and_tag
-from infra.config.values.ssh_keys import SCAN_REMEDY
+from infra.config.values.ssh_keys import scan_remedy
 
 OFFICIAL_IMAGE = "rayproject/ray"
 _PI_ONLY = ("hosts", "ssh", "sshPrivateKey", "sudoPassword", "k3s", "piJob")
@@ -38,7 +38,7 @@ def check_rules(tree: Mapping[str, Any], raw: Mapping[str, object], problems: Pr
     _check_unique(hosts, "address", "Give every Pi its own address.", problems)
     check_addresses(hosts, problems)
     if tree.get("insecure_host_keys") is False:
-        _check_host_keys(hosts, problems)
+        _check_host_keys(hosts, tree.get("ssh", {}).get("port"), problems)
         _check_proxy_key(tree.get("ssh", {}).get("proxy"), problems)
     if tree.get("platform") == "pi" and "hosts" in tree and all("role" in host for host in hosts):
         _check_servers([host["role"] for host in hosts], problems)
@@ -124,12 +124,12 @@ def _check_proxy_key(proxy: Mapping[str, Any] | None, problems: ProblemList) -> 
             ("ssh", "proxy", "hostKey"),
             ABSENT,
             "is missing: without it anyone who answers at the address could listen and log in for you",
-            SCAN_REMEDY.format(address=proxy.get("address", "ADDRESS"))
+            scan_remedy(proxy.get("address", "ADDRESS"), proxy.get("port"))
             + ". On a network that you trust, `piray:insecureHostKeys: true` makes it optional.",
         )
 
 
-def _check_host_keys(hosts: Sequence[Mapping[str, Any]], problems: ProblemList) -> None:
+def _check_host_keys(hosts: Sequence[Mapping[str, Any]], port: int | None, problems: ProblemList) -> None:
     for index, host in enumerate(hosts):
         # An entry that is no object has no fields at all, and its own problem.
         if host and "host_key" in host and host["host_key"] is None:
@@ -137,7 +137,7 @@ def _check_host_keys(hosts: Sequence[Mapping[str, Any]], problems: ProblemList) 
                 ("hosts", index, "hostKey"),
                 ABSENT,
                 "is missing: without it anyone who answers at the address would be trusted with root",
-                SCAN_REMEDY.format(address=host.get("address", "ADDRESS"))
+                scan_remedy(host.get("address", "ADDRESS"), host.get("port") or port)
                 + ". On a network that you trust, `piray:insecureHostKeys: true` makes it optional.",
             )
 

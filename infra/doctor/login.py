@@ -24,11 +24,18 @@ def ssh_command(host: HostConfig, ssh: SshConfig, folder: Path) -> list[str]:
     command = ["ssh", *_options(host.name, host.host_key, ssh, folder)]
     if ssh.proxy is not None:
         user = ssh.proxy.user or ssh.user
-        through = ["ssh", *_options(_JUMP_HOST, ssh.proxy.host_key, ssh, folder), "-p", str(ssh.proxy.port)]
+        options = _options(_JUMP_HOST, ssh.proxy.host_key, ssh, folder)
+        # Of its own: on the standard error nobody could tell which of the two connections has ended.
+        through = ["ssh", "-E", str(jump_host_log(host, folder)), *options, "-p", str(ssh.proxy.port)]
         # Percent signs of a path would be taken for ssh's own.
         words = shlex.join([*through, f"{user}@{ssh.proxy.address}"]).replace("%", "%%")
         command += ["-o", f"ProxyCommand={words} -W '[%h]:%p'"]
     return [*command, "-p", str(ssh.port_on(host)), f"{ssh.user_on(host)}@{host.address}"]
+
+
+def jump_host_log(host: HostConfig, folder: Path) -> Path:
+    """Return the file in which the ssh to the jump host notes what ends it, on the way to a host."""
+    return folder / f"jump-host.{host.name}"
 
 
 def _options(name: str, host_key: str | None, ssh: SshConfig, folder: Path) -> list[str]:
@@ -36,7 +43,8 @@ def _options(name: str, host_key: str | None, ssh: SshConfig, folder: Path) -> l
         "BatchMode": "yes",
         "ConnectTimeout": str(_CONNECT_S),
         "ServerAliveInterval": "10",
-        "LogLevel": "ERROR",
+        # The jump host's ssh says that the host behind does not answer as information only.
+        "LogLevel": "INFO" if name == _JUMP_HOST else "ERROR",
         "PreferredAuthentications": "publickey",
         "ControlPath": "none",
         "UpdateHostKeys": "no",

@@ -1,10 +1,11 @@
 """What it means when `ssh` does not get to a host: reason and remedy. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from infra.config.model import HostConfig, SshConfig
-from infra.config.values.ssh_keys import SCAN_REMEDY
+from infra.config.model import HostConfig, ProxyConfig, SshConfig
+from infra.config.values.ssh_keys import scan_remedy
 from infra.doctor.finding import Finding, error
 
 # What ssh says → id, what it means, rule, remedy.
@@ -19,7 +20,7 @@ _MEANINGS: Sequence[tuple[str, tuple[str, str, str, str]]] = (
             "ssh-port",
             "nothing answers on its SSH port",
             "every step goes over SSH",
-            "turn SSH on (on the Pi: sudo systemctl enable --now ssh), or correct piray:ssh.port",
+            "turn SSH on (there: sudo systemctl enable --now ssh), or correct {where}port",
         ),
     ),
     (
@@ -40,8 +41,8 @@ _MEANINGS: Sequence[tuple[str, tuple[str, str, str, str]]] = (
         (
             "host-key",
             "its host key is not the one in the stack file",
-            "another machine may answer at this address, or the card was written anew",
-            "{scan}; if that is right, put it into hostKey",
+            "another machine may answer at this address, or it was installed anew",
+            "{scan}; if that is right, put it into {where}hostKey",
         ),
     ),
     (
@@ -84,41 +85,59 @@ _MEANINGS: Sequence[tuple[str, tuple[str, str, str, str]]] = (
 )
 
 
-def refusal(host: HostConfig, ssh: SshConfig, said: str) -> Finding:
+def refusal(host: HostConfig, ssh: SshConfig, said: str, at_jump_host: str = "") -> Finding:
     """Return what ended a connection before the checks began.
 
     Args:
         host: The host.
         ssh: How to log in.
         said: What ssh printed on its standard error.
+        at_jump_host: What the ssh to the jump host has noted.
     """
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
     words = {
         "user": ssh.user_on(host),
         "address": str(host.address),
         "port": str(ssh.port_on(host)),
+        "where": "piray:ssh." if host.port is None else "",
         "key": "the key of the stack" if ssh.private_key else "any key of your SSH agent",
-        "scan": SCAN_REMEDY.format(address=host.address),
+        "scan": scan_remedy(str(host.address), ssh.port_on(host)),
     }
-    behind = ssh.proxy is not None and "UNKNOWN port" in said
-    if behind and ssh.proxy is not None:
-        words |= {
-            "user": ssh.proxy.user or ssh.user or "",
-            "address": ssh.proxy.address,
-            "port": str(ssh.proxy.port),
-        }
-        words["scan"] = SCAN_REMEDY.format(address=ssh.proxy.address)
-        lines = [line for line in lines if "UNKNOWN port" not in line]
+    if ssh.proxy is not None:
+        if unreachable := _BEHIND.search(at_jump_host):
+            said = f"connect to host {host.address} port {ssh.port_on(host)}: {unreachable['reason']}"
+        elif finding := _meaning(at_jump_host, words | _proxy_words(ssh, ssh.proxy)):
+            return replace(finding, what=f"the jump host {ssh.proxy.address}: {finding.what}")
+    lines = _lines(said)
+    last = lines[-1] if lines else "no reason was given"
+    return _meaning(said, words) or error(
+        "reachable", f"ssh ended with: {last}", "every step goes over SSH", _SWITCH_ON
+    )
+
+
+# What a jump host's ssh notes when the host behind it does not answer.
+_BEHIND = re.compile(r"open failed: (?:connect failed|administratively prohibited): (?P<reason>.*)")
+
+
+def _proxy_words(ssh: SshConfig, proxy: ProxyConfig) -> dict[str, str]:
+    return {
+        "user": proxy.user or ssh.user or "",
+        "address": proxy.address,
+        "port": str(proxy.port),
+        "where": "piray:ssh.proxy.",
+        "scan": scan_remedy(proxy.address, proxy.port),
+    }
+
+
+def _meaning(said: str, words: Mapping[str, str]) -> Finding | None:
+    lines = _lines(said)
     for pattern, (id_, *parts) in _MEANINGS:
         found = next((match for match in (re.search(pattern, line) for line in lines) if match), None)
         if found:
             known = {**words, **{name: text or "" for name, text in found.groupdict().items()}}
             what, rule, remedy = (part.format_map(known) for part in parts)
-            return error(
-                id_,
-                f"the jump host {ssh.proxy.address}: {what}" if behind and ssh.proxy else what,
-                rule,
-                remedy,
-            )
-    last = lines[-1] if lines else "no reason was given"
-    return error("reachable", f"ssh ended with: {last}", "every step goes over SSH", _SWITCH_ON)
+            return error(id_, what, rule, remedy)
+    return None
+
+
+def _lines(said: str) -> list[str]:
+    return [line.strip() for line in said.splitlines() if line.strip()]

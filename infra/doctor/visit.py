@@ -11,7 +11,7 @@ from typing import Any
 
 from infra.config.model import HostConfig, SshConfig
 from infra.doctor.finding import Finding, Severity, error, warning
-from infra.doctor.login import ssh_command
+from infra.doctor.login import jump_host_log, ssh_command
 from infra.doctor.refusal import refusal
 from infra.hosts.check_list import CHECKS
 from infra.remote.answer import AnswerError, parse_answer
@@ -44,6 +44,23 @@ class Visit:
     ended: float = 0.0
 
 
+@dataclass(frozen=True)
+class Way:
+    """The way to a host.
+
+    Attributes:
+        command: What logs in there.
+        log: What the ssh to the jump host notes; no file where there is none.
+    """
+
+    command: Sequence[str]
+    log: Path
+
+    def noted(self) -> str:
+        """Return what the ssh to the jump host has noted so far."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+
 def visit_all(
     hosts: Sequence[HostConfig], ssh: SshConfig, variables: Mapping[str, Mapping[str, str]], folder: Path
 ) -> list[Visit]:
@@ -59,20 +76,20 @@ def visit_all(
     commands = [ssh_command(host, ssh, folder) for host in hosts]
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:
         running = [
-            threads.submit(_visit, host, ssh, command, variables[host.name])
+            threads.submit(_visit, host, ssh, Way(command, jump_host_log(host, folder)), variables[host.name])
             for host, command in zip(hosts, commands, strict=True)
         ]
         return [visit.result() for visit in running]
 
 
-def _visit(host: HostConfig, ssh: SshConfig, command: Sequence[str], variables: Mapping[str, str]) -> Visit:
+def _visit(host: HostConfig, ssh: SshConfig, way: Way, variables: Mapping[str, str]) -> Visit:
     password = ssh.sudo_password_on(host)
     stdin = render_stdin(SCRIPTS, {"HOST": host.name, **variables}, password.reveal() if password else None)
-    visit = _run(host, ssh, command, stdin)
+    visit = _run(host, ssh, way, stdin)
     if visit.facts or not any(finding.id == "sudo" for finding in visit.findings):
         return visit
     # Without root most of the checks see as much.
-    again = _run(host, ssh, command, _NOT_ROOT + stdin)
+    again = _run(host, ssh, way, _NOT_ROOT + stdin)
     return Visit(
         host=host,
         facts=again.facts,
@@ -82,11 +99,11 @@ def _visit(host: HostConfig, ssh: SshConfig, command: Sequence[str], variables: 
     )
 
 
-def _run(host: HostConfig, ssh: SshConfig, command: Sequence[str], stdin: str) -> Visit:
+def _run(host: HostConfig, ssh: SshConfig, way: Way, stdin: str) -> Visit:
     began = time.time()
     try:
         done = subprocess.run(
-            [*command, "bash -s -- doctor"],
+            [*way.command, "bash -s -- doctor"],
             input=stdin,
             capture_output=True,
             text=True,
@@ -104,7 +121,7 @@ def _run(host: HostConfig, ssh: SshConfig, command: Sequence[str], stdin: str) -
         return Visit(host=host, findings=[slow])
     ended = time.time()
     if done.returncode:
-        return Visit(host=host, findings=_failure(host, ssh, done.returncode, done.stderr))
+        return Visit(host=host, findings=_failure(host, ssh, done, way.noted()))
     try:
         said = parse_answer(host.name, done.stdout)
         findings = [Finding(**{**one, "severity": Severity(one["severity"])}) for one in said["findings"]]
@@ -114,13 +131,16 @@ def _run(host: HostConfig, ssh: SshConfig, command: Sequence[str], stdin: str) -
     return Visit(host=host, facts=facts, findings=findings, began=began, ended=ended)
 
 
-def _failure(host: HostConfig, ssh: SshConfig, code: int, stderr: str) -> list[Finding]:
+def _failure(
+    host: HostConfig, ssh: SshConfig, done: "subprocess.CompletedProcess[str]", at_jump_host: str
+) -> list[Finding]:
     """Return what ended a visit: a refusal of our own scripts, or one of ssh."""
+    code, stderr = done.returncode, done.stderr
     ours = [line for line in stderr.splitlines() if line.startswith(f"piray: {host.name}: ")]
     if ours:
         return [_refused(line, host, "sudo") for line in ours]
     if code == _SSH_FAILED or "bash" in stderr:
-        return [refusal(host, ssh, stderr)]
+        return [refusal(host, ssh, stderr, at_jump_host)]
     last = (stderr.strip().splitlines() or ["no reason was given"])[-1]
     return [
         warning(

@@ -14,11 +14,24 @@ HOST_KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "
 # A private key of any kind is far smaller; a device or a disk image named by mistake must not be read in.
 _MAX_KEY_FILE_BYTES = 64 * 1024
 
-SCAN_REMEDY = (
-    "Take the line that `ssh-keyscan -t ed25519 {address}` prints, after comparing it with "
-    "/etc/ssh/ssh_host_ed25519_key.pub on the Pi itself"
-)
-_HOST_KEY_REMEDY = SCAN_REMEDY.format(address="ADDRESS") + "."
+SSH_PORT = 22
+
+
+def scan_remedy(address: str = "ADDRESS", port: int | None = None) -> str:
+    """Return how a host key is got and compared, without a full stop.
+
+    Args:
+        address: Where it is asked for.
+        port: Port of the SSH server; None for the usual one.
+    """
+    option = "" if port in (None, SSH_PORT) else f"-p {port} "
+    return (
+        f"Take the line that `ssh-keyscan {option}-t ed25519 {address}` prints, after comparing it with "
+        "/etc/ssh/ssh_host_ed25519_key.pub on that machine itself"
+    )
+
+
+_HOST_KEY_REMEDY = scan_remedy() + "."
 _AGENT_REMEDY = "or leave it out and load the key into your SSH agent (`ssh-add FILE`)."
 _SET_REMEDY = (
     "Store the key itself with `pulumi config set --secret piray:sshPrivateKey --stack STACK < FILE`"

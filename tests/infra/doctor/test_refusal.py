@@ -4,6 +4,7 @@ import pytest
 
 from infra.config.model import ProxyConfig, SshConfig
 from infra.config.values.ssh_keys import Secret
+from infra.doctor.finding import Finding
 from infra.doctor.refusal import refusal
 from tests.infra.doctor.made import HOST_KEY, host
 
@@ -60,7 +61,25 @@ def test_a_login_says_with_which_key_it_was_tried() -> None:
 def test_a_jump_host_is_blamed_for_its_own_refusals_alone() -> None:
     proxy = ProxyConfig(address="gate.example.org", host_key=HOST_KEY, user="eve")
     ssh = SSH.model_copy(update={"proxy": proxy})
-    at_gate = "eve@gate.example.org: Permission denied (publickey).\nConnection closed by UNKNOWN port 65535"
-    assert "the jump host gate.example.org: user eve may not log in" in refusal(host(2), ssh, at_gate).what
-    behind = "ada@198.51.100.2: Permission denied (publickey)."
-    assert refusal(host(2), ssh, behind).what.startswith("user ada may not log in")
+    closed = "Connection closed by UNKNOWN port 65535"
+
+    def of_gate(noted: str) -> Finding:
+        return refusal(host(2), ssh, closed, noted)
+
+    login = of_gate("eve@gate.example.org: Permission denied (publickey).")
+    assert "the jump host gate.example.org: user eve may not log in" in login.what
+    # As OpenSSH 9.2 notes it with HostKeyAlias, BatchMode and a pinned key.
+    key = of_gate("No ED25519 host key is known for jump-host and you have requested strict checking.")
+    assert "the jump host gate.example.org: its host key" in key.what
+    assert "piray:ssh.proxy.hostKey" in key.remedy
+    port = of_gate("ssh: connect to host gate.example.org port 22: Connection refused")
+    assert "piray:ssh.proxy.port" in port.remedy
+    behind = of_gate("channel 0: open failed: connect failed: Connection refused\nstdio forwarding failed")
+    assert behind.what == "nothing answers on its SSH port"
+    said = "ada@198.51.100.2: Permission denied (publickey)."
+    assert refusal(host(2), ssh, said).what.startswith("user ada may not log in")
+
+
+def test_the_remedy_for_a_host_key_asks_the_port_of_the_host() -> None:
+    finding = refusal(host(2), SSH.model_copy(update={"port": 2299}), "Host key verification failed.")
+    assert "ssh-keyscan -p 2299 -t ed25519 198.51.100.2" in finding.remedy
