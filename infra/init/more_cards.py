@@ -53,7 +53,7 @@ def make_cards(options: Options, questions: Questions, path: Path) -> None:
     cards = cards_of(folders, addresses, pairs, [stack.user_on(host) for host in hosts], asked)
     changes = plan_changes(zip(folders, cards, strict=True))
     may_replace(questions, changes, told=options.replace_cards)
-    text = _with_new_keys(questions, stack, path, hosts, pairs)
+    text = _with_new_keys(questions, stack, path, hosts, pairs, named=bool(options.card))
     write_changes(changes)
     if text != stack.text:
         mode = path.stat().st_mode & 0o777
@@ -68,6 +68,8 @@ def _with_new_keys(
     path: Path,
     hosts: Sequence[HostConfig],
     pairs: Sequence[HostKeyPair | None],
+    *,
+    named: bool,
 ) -> str:
     """Return the text of the stack file with the host keys of the new cards, if the user wants that."""
     changed = {
@@ -83,7 +85,12 @@ def _with_new_keys(
             f"The file as it is now is kept as {path.name}.bak."
         )
         if questions.interactive and not questions.confirm("Go on?"):
-            raise InitError("nothing was written.\n    Name the Pis whose cards are new by --card.")
+            remedy = (
+                f"Say yes when the cards of {', '.join(changed)} are to be new; a card that stays needs no new files."
+                if named
+                else "Name the Pis whose cards are new by --card."
+            )
+            raise InitError(f"nothing was written.\n    {remedy}")
     return text
 
 
