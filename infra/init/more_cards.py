@@ -86,7 +86,7 @@ def _with_new_keys(
         )
         if questions.interactive and not questions.confirm("Go on?"):
             remedy = (
-                f"Say yes when the cards of {', '.join(changed)} are to be new; a card that stays needs no new files."
+                f"Say yes when the cards of {', '.join(changed)} are to be new; others need no files."
                 if named
                 else "Name the Pis whose cards are new by --card."
             )
