@@ -10,7 +10,7 @@ import yaml
 
 from infra.config.stack_file import check_stack_file
 from tests.infra.init.conftest import ROOT, Project
-from tests.infra.init.network import NOBODY, PI1, PI2, PI3, Network
+from tests.infra.init.network import LATE, NOBODY, PI1, PI2, PI3, Network
 
 HOSTS = ["--host", f"pi1={PI1}", "--host", f"pi2={PI2}", "--host", f"pi3={PI3}"]
 
@@ -196,3 +196,15 @@ def test_the_command_piray_hands_everything_over(tmp_path: Path) -> None:
     refused = piray("a b", "--user", "anna")
     assert refused.returncode == 2
     assert '"a b" is not the name of a stack' in refused.stderr
+
+
+def test_two_pis_with_the_same_host_key_are_refused_even_on_a_network_of_ones_own(
+    home: Project, pis: Network
+) -> None:
+    hosts = ["--host", f"pi1={PI1}", "--host", f"pi2={LATE}"]
+    with pis.server(LATE, clone_of=PI1):
+        result = home.init("home", *hosts, "--user", "anna", "--trust-scanned-keys")
+    assert result.returncode == 2
+    assert f"pi1 ({PI1}) and pi2 ({LATE}) show the same host key, {pis.fingerprints[PI1]}" in result.stderr
+    assert "sudo dpkg-reconfigure openssh-server" in result.stderr
+    assert home.contents() == set()
