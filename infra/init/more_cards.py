@@ -15,7 +15,7 @@ from infra.init.cards.layout import (
 )
 from infra.init.cards.questions import ask_cards
 from infra.init.closing import tell_cards
-from infra.init.dialogue.files import write_whole
+from infra.init.dialogue.files import kept_as, write_whole
 from infra.init.dialogue.options import Options
 from infra.init.dialogue.questions import Questions
 from infra.init.dialogue.values import InitError
@@ -57,7 +57,7 @@ def make_cards(options: Options, questions: Questions, path: Path) -> None:
     write_changes(changes)
     if text != stack.text:
         mode = path.stat().st_mode & 0o777
-        write_whole(path.with_name(f"{path.name}.bak"), stack.text.encode(), mode)
+        write_whole(kept_as(path), stack.text.encode(), mode)
         write_whole(path, text.encode(), mode)
     tell_cards(questions, options.name, folders, generated=any(pairs))
 
@@ -82,7 +82,7 @@ def _with_new_keys(
         questions.tell(
             f"{path.name} gets the host keys of the new cards of {', '.join(changed)}:\n"
             "these Pis with their old cards are no longer recognised. "
-            f"The file as it is now is kept as {path.name}.bak."
+            f"The file as it is now is kept as {kept_as(path).name}."
         )
         if questions.interactive and not questions.confirm("Go on?"):
             remedy = (

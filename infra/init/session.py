@@ -5,6 +5,7 @@ from pathlib import Path
 
 from infra.config.problems import InvalidValueError
 from infra.init.cards.layout import check_place
+from infra.init.dialogue.files import kept_as
 from infra.init.dialogue.options import Options
 from infra.init.dialogue.questions import Questions
 from infra.init.dialogue.values import InitError
@@ -86,6 +87,6 @@ def _may_replace(options: Options, questions: Questions, path: Path) -> None:
             "    Choose another name, replace it by --replace-stack, or write its cards by --cards DIR."
         )
     questions.tell(f"{path.name} is there already.")
-    if not questions.confirm(f"Replace it? The old one is kept as {path.name}.bak"):
+    if not questions.confirm(f"Replace it? The old one is kept as {kept_as(path).name}"):
         raise InitError(f"{path.name} is left as it is.\n    Choose another name, or use --cards DIR.")
     questions.said.append("--replace-stack")
