@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from infra.config.problems import InvalidValueError, show_value
+from infra.init.dialogue.command import words_to_go_on
 from infra.init.dialogue.options import Options, init_options
 from infra.init.dialogue.questions import Questions
 from infra.init.dialogue.values import InitError, check_stack_name
@@ -45,8 +46,7 @@ def command(**given: Any) -> None:
 def _tell_how_to_go_on(options: Options, questions: Questions) -> None:
     """Say which command has all answers that were given, so that none is asked for twice."""
     if questions.interactive and questions.said:
-        cards = ["--cards", str(options.cards)] if options.cards else []
-        said = shlex.join(["piray", "init", options.name, *cards, *questions.said])
+        said = shlex.join(words_to_go_on(options, questions.said))
         click.echo(f"Your answers so far, to go on from:\n  {said}", err=True)
 
 

@@ -15,7 +15,7 @@ from infra.init.cards.layout import (
 )
 from infra.init.cards.questions import ask_cards
 from infra.init.closing import tell_cards
-from infra.init.dialogue.files import write_whole
+from infra.init.dialogue.files import kept_as, write_whole
 from infra.init.dialogue.options import Options
 from infra.init.dialogue.questions import Questions
 from infra.init.dialogue.values import InitError
@@ -53,11 +53,11 @@ def make_cards(options: Options, questions: Questions, path: Path) -> None:
     cards = cards_of(folders, addresses, pairs, [stack.user_on(host) for host in hosts], asked)
     changes = plan_changes(zip(folders, cards, strict=True))
     may_replace(questions, changes, told=options.replace_cards)
-    text = _with_new_keys(questions, stack, path, hosts, pairs)
+    text = _with_new_keys(questions, stack, path, hosts, pairs, named=bool(options.card))
     write_changes(changes)
     if text != stack.text:
         mode = path.stat().st_mode & 0o777
-        write_whole(path.with_name(f"{path.name}.bak"), stack.text.encode(), mode)
+        write_whole(kept_as(path), stack.text.encode(), mode)
         write_whole(path, text.encode(), mode)
     tell_cards(questions, options.name, folders, generated=any(pairs))
 
@@ -68,6 +68,8 @@ def _with_new_keys(
     path: Path,
     hosts: Sequence[HostConfig],
     pairs: Sequence[HostKeyPair | None],
+    *,
+    named: bool,
 ) -> str:
     """Return the text of the stack file with the host keys of the new cards, if the user wants that."""
     changed = {
@@ -80,10 +82,15 @@ def _with_new_keys(
         questions.tell(
             f"{path.name} gets the host keys of the new cards of {', '.join(changed)}:\n"
             "these Pis with their old cards are no longer recognised. "
-            f"The file as it is now is kept as {path.name}.bak."
+            f"The file as it is now is kept as {kept_as(path).name}."
         )
         if questions.interactive and not questions.confirm("Go on?"):
-            raise InitError("nothing was written.\n    Name the Pis whose cards are new by --card.")
+            remedy = (
+                f"Say yes when the cards of {', '.join(changed)} are to be new; others need no files."
+                if named
+                else "Name the Pis whose cards are new by --card."
+            )
+            raise InitError(f"nothing was written.\n    {remedy}")
     return text
 
 

@@ -19,7 +19,7 @@ from infra.init.cards.layout import (
 )
 from infra.init.cards.questions import ask_cards
 from infra.init.closing import run_doctor, tell_cards, tell_stack
-from infra.init.dialogue.files import read_bytes, write_whole
+from infra.init.dialogue.files import kept_as, read_bytes, write_whole
 from infra.init.dialogue.options import Options
 from infra.init.dialogue.questions import Questions
 from infra.init.dialogue.values import InitError
@@ -53,7 +53,9 @@ def make_stack(options: Options, questions: Questions, path: Path) -> int:
     _check_text(text)
     write_changes(changes)
     if (old := read_bytes(path)) is not None:
-        write_whole(path.with_name(f"{path.name}.bak"), old)
+        kept = kept_as(path)
+        write_whole(kept, old)
+        questions.tell(f"The old {path.name} is kept as {kept.name}.")
     write_whole(path, text.encode())
     tell_stack(questions, path, answers)
     stored = not answers.sudo_asks or store_sudo_password(questions, options.name, path)

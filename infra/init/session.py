@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from infra.config.problems import InvalidValueError
+from infra.init.cards.layout import check_place
+from infra.init.dialogue.files import kept_as
 from infra.init.dialogue.options import Options
 from infra.init.dialogue.questions import Questions
 from infra.init.dialogue.values import InitError
@@ -26,18 +29,15 @@ def run(options: Options, questions: Questions) -> int:
     path = PROJECT_DIR / f"Pulumi.{options.name}.yaml"
     if options.host_keys not in (None, "generate", "scan"):
         questions.problems.append(f"--host-keys {options.host_keys} must be one of generate, scan.")
+    if options.cards is not None:
+        _check_place(questions, options.cards)
     more = options.cards is not None and path.exists() and not options.replace_stack
     if options.cards is None:
         _refuse(questions, options, _OF_CARDS, "only with --cards DIR")
     elif more:
         _refuse(questions, options, (*_OF_THE_STACK, *_OF_SCANS), f"{path.name} says this already")
     else:
-        _refuse(
-            questions,
-            options,
-            ("card",),
-            "only for a stack that exists; a new one needs the cards of all its Pis",
-        )
+        _refuse_card(questions, options, path)
         if options.generates:
             _refuse(questions, options, _OF_SCANS, "the host keys are made for the cards")
     check_fingerprints(questions, options.accept_host_key)
@@ -57,6 +57,27 @@ def _refuse(questions: Questions, options: Options, names: Sequence[str], rule: 
         questions.problems.append(f"{', '.join(given)}: {rule}.\n    Leave out what has no meaning here.")
 
 
+def _check_place(questions: Questions, directory: Path) -> None:
+    try:
+        check_place(directory)
+    except InvalidValueError as error:
+        questions.problems.append(f"--cards {directory} {error.rule}.\n    {error.remedy}")
+
+
+def _refuse_card(questions: Questions, options: Options, path: Path) -> None:
+    """Put --card among the problems of a stack that is going to be new: its name may be a slip."""
+    rule = "only for a stack that exists; a new one needs the cards of all its Pis"
+    if path.exists() or not options.card:
+        _refuse(questions, options, ("card",), rule)
+        return
+    files = ", ".join(sorted(file.name for file in path.parent.glob("Pulumi.*.yaml")))
+    there = f"The stack files here are {files}." if files else "There is no stack file here yet."
+    questions.problems.append(
+        f"--card: {rule}, and {path.name} does not exist.\n"
+        f"    {there} Correct the name, or leave out --card to make a new stack."
+    )
+
+
 def _may_replace(options: Options, questions: Questions, path: Path) -> None:
     if not path.exists() or options.replace_stack:
         return
@@ -66,6 +87,6 @@ def _may_replace(options: Options, questions: Questions, path: Path) -> None:
             "    Choose another name, replace it by --replace-stack, or write its cards by --cards DIR."
         )
     questions.tell(f"{path.name} is there already.")
-    if not questions.confirm(f"Replace it? The old one is kept as {path.name}.bak"):
+    if not questions.confirm(f"Replace it? The old one is kept as {kept_as(path).name}"):
         raise InitError(f"{path.name} is left as it is.\n    Choose another name, or use --cards DIR.")
     questions.said.append("--replace-stack")

@@ -1,5 +1,6 @@
 """Which files go where on the cards of a stack, all decided before the first one is written."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ from infra.init.dialogue.values import InitError
 from infra.init.network.host_keys import HostKeyPair, public_half
 
 BACKUP_SUFFIX = ".before-piray"
+# Where desktops and people mount cards, on Linux and macOS. A folder that this program made there would be
+# on this machine's own disk, in place of a card that is not mounted.
+MEDIA = (Path("/media"), Path("/run/media"), Path("/Volumes"), Path("/mnt"))
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,30 @@ class Change:
     content: bytes
     old: bytes | None
     on_card: bool
+
+
+def check_place(directory: Path) -> None:
+    """Check that a directory for cards is there, or may be made.
+
+    Raises:
+        InvalidValueError: If it looks like a card that is not mounted, or like a slip.
+    """
+    whole = directory.absolute().resolve()
+    if whole.is_dir():
+        return
+    media = next((root for root in MEDIA if root.resolve() in whole.parents), None)
+    if media is not None:
+        raise InvalidValueError(
+            f"does not exist, and below {media} it must be a card that is mounted",
+            f"Mount the card and look for its name (`lsblk -o NAME,LABEL,MOUNTPOINTS`, `ls {whole.parent}`), "
+            "or name a directory outside it.",
+        )
+    if not whole.parent.is_dir():
+        raise InvalidValueError(
+            f"cannot be made, because {whole.parent} does not exist either",
+            "Mount the card if it is one, or make the directory first: "
+            f"mkdir -p {shlex.quote(str(directory))}",
+        )
 
 
 def find_folders(directory: Path, hostnames: Sequence[str]) -> list[CardFolder]:

@@ -41,6 +41,15 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
                 os.unlink(temporary)
 
 
+def kept_as(path: Path) -> Path:
+    """Return where a file is kept before it is replaced: a name that nothing has yet."""
+    number, kept = 1, path.with_name(f"{path.name}.bak")
+    while os.path.lexists(kept):
+        number += 1
+        kept = path.with_name(f"{path.name}.bak.{number}")
+    return kept
+
+
 def read_bytes(path: Path) -> bytes | None:
     """Return what a file holds; None if there is none.
 

@@ -158,7 +158,7 @@ _DECLARATIONS = (
     click.option(
         "--replace-stack",
         is_flag=True,
-        help="Replace a stack file that exists. The old one is kept with .bak at its end.",
+        help="Replace a stack file that exists. The old one is kept beside it (.bak, .bak.2, …).",
     ),
     click.option("--replace-cards", is_flag=True, help="Replace card files that exist."),
     click.option("--doctor/--no-doctor", default=True, help="Look at the Pis in the end.  [default: do]"),

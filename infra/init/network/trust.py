@@ -28,7 +28,7 @@ def ask_host_keys(questions: Questions, hosts: Sequence[Host], port: int, option
     Raises:
         InitError: If somebody says that a key is not the right one, or that a Pi will not answer.
     """
-    keys = _scan_all(questions, hosts, port)
+    keys = _scan_distinct(questions, hosts, port)
     shown = {host["name"]: fingerprint(keys[host["address"]]) for host in hosts if host["address"] in keys}
     for given in set(options.accept_host_key) - set(shown.values()):
         if _FINGERPRINT.fullmatch(given):
@@ -46,6 +46,40 @@ def ask_host_keys(questions: Questions, hosts: Sequence[Host], port: int, option
     elif open_hosts:
         _confirm(questions, open_hosts, keys, shown)
     return [{**host, "hostKey": keys[host["address"]]} for host in hosts if host["address"] in keys]
+
+
+def _scan_distinct(questions: Questions, hosts: Sequence[Host], port: int) -> dict[str, str]:
+    """Scan until no two Pis show the same key, as far as somebody can be asked whether to go on."""
+    keys = _scan_all(questions, hosts, port)
+    while twins := _same_keys(hosts, keys):
+        texts = [_same_key(group, keys) for group in twins]
+        if not questions.interactive:
+            questions.problems += texts
+            return keys
+        questions.tell("\n".join(texts))
+        if not questions.confirm("Ask them again?"):
+            raise InitError("nothing was written: two Pis that show the same host key cannot be told apart.")
+        keys |= _scan_all(questions, [host for group in twins for host in group], port)
+    return keys
+
+
+def _same_keys(hosts: Sequence[Host], keys: Mapping[str, str]) -> list[list[Host]]:
+    groups: dict[str, list[Host]] = {}
+    for host in hosts:
+        if host["address"] in keys:
+            groups.setdefault(keys[host["address"]], []).append(host)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _same_key(group: Sequence[Host], keys: Mapping[str, str]) -> str:
+    names = " and ".join(f"{host['name']} ({host['address']})" for host in group)
+    shown = fingerprint(keys[group[0]["address"]])
+    return (
+        f"{names} show the same host key, {shown}; each Pi must have its own.\n"
+        "    If it is one machine, give the other Pi's address (`hostname -I` there).\n"
+        "    If one card is a copy of the other, make new keys on the copy:\n"
+        "    sudo rm /etc/ssh/ssh_host_*; sudo dpkg-reconfigure openssh-server"
+    )
 
 
 def _scan_all(questions: Questions, hosts: Sequence[Host], port: int) -> dict[str, str]:

@@ -40,15 +40,15 @@ class Network:
         return ["nsenter", "--target", str(self._holder), "--net", "--", *command]
 
     @contextmanager
-    def server(self, address: str) -> Iterator[None]:
-        """Let an SSH server with a key of its own answer at an address, on port 22."""
-        folder = self._folder / address
+    def server(self, address: str, *, clone_of: str | None = None) -> Iterator[None]:
+        """Let an SSH server with a key of its own, or another's, answer at an address, on port 22."""
+        folder = self._folder / (clone_of or address)
         if not folder.exists():
             folder.mkdir()
             _keygen("-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key"))
             self.fingerprints[address] = _keygen("-lf", str(folder / "key.pub")).split()[1]
             self.keys[address] = " ".join((folder / "key.pub").read_text().split()[:2])
-        config = folder / "config"
+        config = folder / f"config-{address}"
         config.write_text(f"ListenAddress {address}\nHostKey {folder / 'key'}\nPidFile none\nUsePAM no\n")
         sshd = shutil.which("sshd", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
         assert sshd is not None

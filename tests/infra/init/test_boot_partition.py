@@ -2,9 +2,12 @@
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 
+from infra.config.problems import InvalidValueError
+from infra.init.cards.layout import MEDIA, check_place
 from tests.infra.fake_host import LINE
 from tests.infra.init.card_files import boot_partition, keys_on, state, user_data
 from tests.infra.init.conftest import ONE, Project
@@ -63,3 +66,34 @@ def test_a_command_line_that_cannot_be_added_to_stops_all_before_anything_is_wri
     assert len(re.findall("cmdline.txt has more than one line", result.stderr)) == 2
     assert [state(card) for card in cards] == first
     assert stack.stack().read_text() == before
+
+
+def test_a_card_that_is_not_mounted_is_not_made_on_this_machines_disk(stack: Project) -> None:
+    before = stack.stack().read_text()
+    result = stack.init("home", "--cards", "media/bootfs", "--card", "pi2", "--network", "dhcp")
+    assert result.returncode == 2
+    assert (
+        f"--cards media/bootfs cannot be made, because {stack.folder}/media does not exist" in result.stderr
+    )
+    assert "Mount the card if it is one, or make the directory first: mkdir -p media/bootfs" in result.stderr
+    assert stack.contents() == {"Pulumi.home.yaml"}
+    assert stack.stack().read_text() == before
+
+
+@pytest.mark.parametrize("root", MEDIA)
+def test_below_the_places_of_removable_media_only_what_is_there_is_taken(root: Path) -> None:
+    with pytest.raises(InvalidValueError, match="must be a card that is mounted"):
+        check_place(root / "piray-has-no-such-card")
+
+
+def test_a_directory_that_is_there_or_can_be_made_beside_others_is_taken(tmp_path: Path) -> None:
+    check_place(tmp_path)
+    check_place(tmp_path / "cards")
+
+
+def test_a_slip_in_the_name_of_the_stack_is_told_with_the_stack_files_that_there_are(stack: Project) -> None:
+    result = stack.init("nothere", "--cards", "cards", "--card", "pi2", "--network", "dhcp")
+    assert result.returncode == 2
+    assert "Pulumi.nothere.yaml does not exist" in result.stderr
+    assert "The stack files here are Pulumi.home.yaml." in result.stderr
+    assert stack.contents() == {"Pulumi.home.yaml"}

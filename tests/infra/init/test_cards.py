@@ -229,3 +229,25 @@ def test_the_keys_of_pis_that_run_are_replaced_only_after_a_yes(stack: Project) 
     assert "Name the Pis whose cards are new by --card" in said
     assert stack.stack().read_text() == before
     assert not (stack.folder / "cards").exists()
+
+
+def test_the_command_to_go_on_with_still_names_the_card_that_was_meant(stack: Project) -> None:
+    options = [
+        "--cards",
+        "cards",
+        "--card",
+        "pi2",
+        "--no-doctor",
+        "--network",
+        "dhcp",
+        "--sudo-password",
+        "none",
+    ]
+    with terminal(stack, *options) as child:
+        answer(child, ("Go on?", "n"))
+        status, said = ended(child)
+    assert status == 2
+    assert "piray init home --cards cards --card pi2 " in said
+    assert "--no-doctor" in said
+    assert "by --card" not in said
+    assert "Say yes when the cards of pi2 are to be new" in said

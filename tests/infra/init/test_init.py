@@ -10,7 +10,7 @@ import yaml
 
 from infra.config.stack_file import check_stack_file
 from tests.infra.init.conftest import ROOT, Project
-from tests.infra.init.network import NOBODY, PI1, PI2, PI3, Network
+from tests.infra.init.network import LATE, NOBODY, PI1, PI2, PI3, Network
 
 HOSTS = ["--host", f"pi1={PI1}", "--host", f"pi2={PI2}", "--host", f"pi3={PI3}"]
 
@@ -148,16 +148,26 @@ def test_a_file_that_is_there_is_left_as_it_is_unless_told_otherwise(home: Proje
     ).read_text() == "config: {}  # mine\nencryptionsalt: v1:salt\n"
 
 
-def test_a_folder_that_nothing_can_be_written_to_is_named(home: Project) -> None:
-    # A folder in its place cannot be replaced by a file, whoever runs the tests.
-    (home.folder / "Pulumi.home.yaml.bak").mkdir()
+def test_a_file_that_was_kept_is_never_overwritten(home: Project) -> None:
     home.stack().write_text("mine")
+    arguments = ["home", "--host", f"pi1={PI1}", "--user", "anna", "--trust-scanned-keys", "--replace-stack"]
+    assert "is kept as Pulumi.home.yaml.bak.\n" in home.init(*arguments).stderr
+    second = home.stack().read_text()
+    assert "is kept as Pulumi.home.yaml.bak.2.\n" in home.init(*arguments).stderr
+    assert (home.folder / "Pulumi.home.yaml.bak").read_text() == "mine"
+    assert (home.folder / "Pulumi.home.yaml.bak.2").read_text() == second
+
+
+def test_a_folder_that_nothing_can_be_written_to_is_named(home: Project) -> None:
+    # No file can have a name this long beside the stack file, whoever runs the tests.
+    name = "h" * 235
+    home.stack(name).write_text("mine")
     arguments = ["--host", f"pi1={PI1}", "--user", "anna", "--trust-scanned-keys", "--replace-stack"]
-    result = home.init("home", *arguments)
+    result = home.init(name, *arguments)
     assert result.returncode == 2
-    assert "Pulumi.home.yaml.bak cannot be written" in result.stderr
-    assert home.contents() == {"Pulumi.home.yaml"}
-    assert home.stack().read_text() == "mine"
+    assert f"Pulumi.{name}.yaml.bak cannot be written" in result.stderr
+    assert home.contents() == {f"Pulumi.{name}.yaml"}
+    assert home.stack(name).read_text() == "mine"
 
 
 @pytest.mark.parametrize("name", ["../home", "a b", "-x", ""])
@@ -196,3 +206,15 @@ def test_the_command_piray_hands_everything_over(tmp_path: Path) -> None:
     refused = piray("a b", "--user", "anna")
     assert refused.returncode == 2
     assert '"a b" is not the name of a stack' in refused.stderr
+
+
+def test_two_pis_with_the_same_host_key_are_refused_even_on_a_network_of_ones_own(
+    home: Project, pis: Network
+) -> None:
+    hosts = ["--host", f"pi1={PI1}", "--host", f"pi2={LATE}"]
+    with pis.server(LATE, clone_of=PI1):
+        result = home.init("home", *hosts, "--user", "anna", "--trust-scanned-keys")
+    assert result.returncode == 2
+    assert f"pi1 ({PI1}) and pi2 ({LATE}) show the same host key, {pis.fingerprints[PI1]}" in result.stderr
+    assert "sudo dpkg-reconfigure openssh-server" in result.stderr
+    assert home.contents() == set()

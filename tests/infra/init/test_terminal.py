@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pexpect
 import yaml
@@ -256,3 +256,21 @@ def test_machines_that_announce_themselves_are_chosen_by_number(home: Project, p
     assert status == 0
     config = yaml.safe_load(home.stack().read_text())["config"]
     assert [host["name"] for host in config["piray:hosts"]] == ["pi1", "pi2"]
+
+
+def test_a_copied_card_is_asked_again_once_it_has_a_key_of_its_own(home: Project, pis: Network) -> None:
+    with ExitStack() as copied:
+        # Before the program starts, so that it is there for the first scan.
+        copied.enter_context(pis.server(LATE, clone_of=PI1))
+        with terminal(home, *given(f"pi1={PI1}", f"pi4={LATE}"), "--server", "pi1") as child:
+            child.expect_exact("show the same host key")
+            child.expect_exact("Ask them again?")
+            copied.close()
+            with pis.server(LATE):
+                child.sendline("y")
+                child.expect_exact(pis.fingerprints[LATE])
+                answer(child, ("Are they the same", "all"))
+                status, _ = ended(child)
+    assert status == 0
+    hosts = yaml.safe_load(home.stack().read_text())["config"]["piray:hosts"]
+    assert [host["hostKey"] for host in hosts] == [pis.keys[PI1], pis.keys[LATE]]
