@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -15,6 +16,10 @@ WITHOUT_THEM = ("sandbox/engine/", "sandbox/test_main.py")
 ON_RAYS_PORTS = ("infra/local/test_nodes.py", "sandbox/engine/test_local_stack.py", "test_real_engine.py")
 # The first of them may wait for Kubernetes and Ray to be built.
 TIMEOUT_S = 2400
+
+# How long an example takes says nothing on a machine on which others work as well.
+hypothesis.settings.register_profile("piray", deadline=None)
+hypothesis.settings.load_profile("piray")
 
 
 def on_simulated_pis(file: str) -> bool:

@@ -119,6 +119,7 @@ def test_a_card_written_anew_under_its_old_name_is_understood_and_then_joins(
 ) -> None:
     fourth = site.start("pi14")
     fourth.wait_until_up()
+    three.before[fourth.name] = fourth.files()
     up = three.up()
     assert up.code != 0
     assert "the cluster has a server pi14 already" in up.said
