@@ -96,7 +96,8 @@ def test_a_server_is_replaced_and_left_as_it_was_found(three: Cluster, site: Sit
     (fourth,) = site.start_all(["pi14"])
     three.before[fourth.name] = fourth.files()
     mounted = disk(third)
-    staying = {(pod.uid, pod.restarts) for pod in three.pods() if pod.node != "pi13"}
+    # After the power cut pi12 may not have said yet how often its pods have restarted.
+    staying = {(pod.uid, pod.restarts) for pod in three.pods() if pod.node not in ("pi12", "pi13")}
     three.hosts.remove(third)
     three.hosts.append(fourth)
     try:
