@@ -82,7 +82,8 @@ def pulumi_arguments(action: str, stack: str, options: Sequence[str], *, interac
     Raises:
         PulumiCliError: If the action is none of the four.
     """
-    confirm = [] if interactive else ["--yes"]
+    # Without anybody to look at it, a preview is the program run a second time.
+    confirm = [] if interactive else ["--yes", "--skip-preview"]
     commands = {
         "preview": ["preview"],
         "up": ["up", *confirm],

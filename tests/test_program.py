@@ -143,7 +143,7 @@ def test_what_a_host_depends_on_does_not_grow_with_the_number_of_hosts(dev: dict
         resource.name: (len(many.named(resource.name).dependencies), len(resource.dependencies))
         for resource in few.resources
     }
-    assert {name for name, (now, before) in told.items() if now > before} == {"k3s", "k3s-provider"}
+    assert {name for name, (now, before) in told.items() if now > before} == {"k3s", "ray-worker"}
     assert max(len(many.named(f"pi24-{step}").dependencies) for step in STEPS) <= 3
 
 
@@ -190,11 +190,17 @@ def test_an_agent_is_drained_before_its_k3s_is_uninstalled(dev: dict[str, str]) 
         assert program.comes_after(program.named(f"{agent}-node"), program.named(f"{agent}-install"))
 
 
-def test_no_kubernetes_object_is_made_before_every_node_is_there(dev: dict[str, str]) -> None:
+def test_the_head_starts_while_agents_join_and_workers_and_the_pi_job_wait_for_every_node(
+    dev: dict[str, str],
+) -> None:
     program = up(dev)
     for resource in kubernetes_objects(program):
-        for name in ["pi1-install", *(f"{agent}-node" for agent in AGENTS)]:
-            assert program.comes_after(resource, program.named(name)), (resource.name, name)
+        assert program.comes_after(resource, program.named("pi1-node")), resource.name
+    for agent in AGENTS:
+        node = program.named(f"{agent}-node")
+        assert not program.comes_after(program.named("ray-head"), node)
+        assert program.comes_after(program.named("ray-worker"), node)
+        assert program.comes_after(program.named("pi-job"), node)
 
 
 def test_ray_and_the_pi_job_come_after_their_namespace(dev: dict[str, str]) -> None:

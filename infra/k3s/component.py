@@ -25,7 +25,8 @@ INSTALL_FILES = ("remote/remove_k3s.sh", "k3s/images.sh", "k3s/service.sh", "k3s
 
 # Seconds. A first start on a slow SD card unpacks 70 MB and makes every certificate.
 _WAIT_S = 600
-_STABLE_S = 10
+# Seconds that a service which has said that it is ready must go on without a restart; the Node comes next.
+_STABLE_S = 3
 _REFUSED_S = 30
 # k3s writes a host's new address once a minute, and was seen to take 48 s after it ran.
 _MISMATCH_S = 150
@@ -73,10 +74,13 @@ class K3sCluster(pulumi.ComponentResource):
     Attributes:
         kubeconfig: Admin kubeconfig with the first server's address in it. Secret.
         provider: Kubernetes provider for what runs on the cluster; whoever uses it is deleted before k3s is.
+            It does not wait for the agents.
+        nodes: What there is when every host is a Ready Node.
     """
 
     kubeconfig: pulumi.Output[str]
     provider: kubernetes.Provider
+    nodes: Sequence[pulumi.Resource]
 
     def __init__(
         self,
@@ -100,22 +104,31 @@ class K3sCluster(pulumi.ComponentResource):
         self._credentials = self._read_credentials(first)
         # k3s says that it runs before its own Node is there. That one goes with its cluster, whose end is the
         # end of this server: there is nothing to take back.
-        nodes = [self._node(self._first_server, first, undo=False), *self._join_all(args.agents)]
+        servers = [self._node(self._first_server, first, undo=False), *self._join_servers()]
+        self.nodes = [
+            *servers,
+            *self._join_agents(args.agents, servers[-1] if servers[1:] else self._credentials),
+        ]
         self.kubeconfig = self._render_kubeconfig()
-        self.provider = self._declare_provider(name, nodes)
+        # A server that joins makes the API server stop for a moment; an agent does not.
+        self.provider = self._declare_provider(name, servers)
         self.register_outputs({"kubeconfig": self.kubeconfig})
 
-    def _join_all(self, agents: Sequence[HostConfig]) -> list[remote.Command]:
-        """Let the other servers join one after the other, then all agents at once; return their Nodes."""
-        last = self._credentials
-        nodes = []
+    def _join_servers(self) -> list[remote.Command]:
+        """Let the other servers join one after the other; return their Nodes."""
+        nodes: list[remote.Command] = []
         for server in self._servers[1:]:
-            last = self._join(server, self._joining_server_config(server), after=last)
-            nodes.append(last)
-        token = self._credential("agent_token_full")
-        for agent in agents:
-            nodes.append(self._join(agent, token.apply(partial(self._agent_config, agent)), after=last))
+            after = nodes[-1] if nodes else self._credentials
+            nodes.append(self._join(server, self._joining_server_config(server), after=after))
         return nodes
+
+    def _join_agents(self, agents: Sequence[HostConfig], after: pulumi.Resource) -> list[remote.Command]:
+        """Let all agents join at once; return their Nodes."""
+        token = self._credential("agent_token_full")
+        return [
+            self._join(agent, token.apply(partial(self._agent_config, agent)), after=after)
+            for agent in agents
+        ]
 
     def _render_kubeconfig(self) -> pulumi.Output[str]:
         address = str(self._first_server.address)

@@ -43,7 +43,13 @@ def declare(config: StackConfig) -> StackOutputs:
     )
     k3s_cluster = K3sCluster("k3s", k3s_args, hosts)
     provider = k3s_cluster.provider
-    ray_args = RayClusterArgs(ray=ray, workers=config.workers, namespace=config.namespace, arch=config.arch)
+    ray_args = RayClusterArgs(
+        ray=ray,
+        workers=config.workers,
+        namespace=config.namespace,
+        arch=config.arch,
+        nodes=k3s_cluster.nodes,
+    )
     ray_cluster = RayCluster("ray", ray_args, provider)
     pi_args = PiJobArgs(job=config.pi_job, image=ray.image, arch=config.arch, namespace=ray_cluster.namespace)
     # Ray first: what it takes to start would be in the Job's times.

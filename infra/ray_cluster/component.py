@@ -1,5 +1,6 @@
 """A Ray cluster on Kubernetes: a namespace, the token, a head, workers, and the walls around them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -25,12 +26,14 @@ class RayClusterArgs:
         workers: Number of workers, the head not counted.
         namespace: Name of the Namespace that is made for it.
         arch: "arm64" or "amd64", which the nodes must have.
+        nodes: What the workers wait for, so that they spread over all nodes and not over the first ones.
     """
 
     ray: RayConfig
     workers: int
     namespace: str
     arch: str
+    nodes: Sequence[pulumi.Resource] = ()
 
 
 class RayCluster(pulumi.ComponentResource):
@@ -92,8 +95,8 @@ class RayCluster(pulumi.ComponentResource):
             for policy, manifest in policies.items()
         ]
         # Policies come first, though k3s enforces them only a moment after a pod has started
-        # (https://github.com/k3s-io/k3s/issues/13432). Workers do not wait for the head, so that all hosts
-        # pull their images at the same time.
+        # (https://github.com/k3s-io/k3s/issues/13432). The head starts while agents still join. Workers do
+        # not wait for it, so that all hosts pull their images at the same time.
         timeouts = pulumi.CustomTimeouts(create=_ROLLOUT_TIMEOUT, update=_ROLLOUT_TIMEOUT)
         opts = pulumi.ResourceOptions.merge(
             child, pulumi.ResourceOptions(depends_on=walls, custom_timeouts=timeouts)
@@ -102,4 +105,7 @@ class RayCluster(pulumi.ComponentResource):
         head = deployments.head_deployment(args.ray, *place)
         worker = deployments.worker_deployment(args.ray, args.workers, *place)
         kubernetes.apps.v1.Deployment(f"{name}-head", **head, opts=opts)
-        kubernetes.apps.v1.Deployment(f"{name}-worker", **worker, opts=opts)
+        after_nodes = pulumi.ResourceOptions(depends_on=[*walls, *args.nodes])
+        kubernetes.apps.v1.Deployment(
+            f"{name}-worker", **worker, opts=pulumi.ResourceOptions.merge(opts, after_nodes)
+        )

@@ -123,10 +123,14 @@ def test_kubeconfig_and_provider_are_secret_and_named_after_the_stack(single: Pr
     assert kubeconfig["clusters"][0]["cluster"]["server"] == "https://198.51.100.1:6443"
 
 
-def test_kubernetes_objects_are_deleted_while_every_node_is_still_there(single: Program) -> None:
-    provider = single.named("k3s-provider")
-    for command in commands(single):
-        assert single.comes_after(provider, command)
+def test_kubernetes_objects_are_made_once_every_server_is_a_node_and_wait_for_no_agent(
+    triple: Program,
+) -> None:
+    provider = triple.named("k3s-provider")
+    for server in ("pi1", "pi2", "pi3"):
+        assert triple.comes_after(provider, triple.named(f"{server}-node"))
+    for agent in ("pi4", "pi5"):
+        assert not triple.comes_after(provider, triple.named(f"{agent}-install"))
 
 
 def test_a_new_agent_leaves_the_others_alone() -> None:
