@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox.machine.process import SandboxError, run
-from sandbox.machine.runtime import Service
+from sandbox.machine.runtime import NUMBER, SUFFIX, Service
 
 NETWORK = "pinet"
-BRIDGE = "pibr0"
-SUBNET = "10.77.0.0/24"
-GATEWAY = "10.77.0.1"
+BRIDGE = f"pibr{NUMBER}"
+SUBNET = f"10.77.{NUMBER}.0/24"
+GATEWAY = f"10.77.{NUMBER}.1"
 
 # As iptables lists it.
 _PASS = f"FORWARD -i {BRIDGE} -o {BRIDGE} -j ACCEPT"
@@ -51,8 +51,8 @@ class Docker:
             f"--exec-root={self._folder / 'exec'}",
             f"--pidfile={self._folder / 'dockerd.pid'}",
             # Where a containerd runs already, dockerd uses that one.
-            "--containerd-namespace=piray",
-            "--containerd-plugins-namespace=piray-plugins",
+            f"--containerd-namespace=piray{SUFFIX}",
+            f"--containerd-plugins-namespace=piray-plugins{SUFFIX}",
             "--storage-driver=overlay2",
             "--exec-opt=native.cgroupdriver=cgroupfs",
             # The hosts talk to each other and to this machine; nothing of this machine's network is touched.

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from sandbox.machine.docker import BRIDGE, SUBNET
 from sandbox.machine.process import run
+from sandbox.machine.runtime import SUFFIX
 
-_TABLE = "piray-sandbox"
-_ALONE = "piray-sandbox-alone"
+_TABLE = f"piray-sandbox{SUFFIX}"
+_ALONE = f"piray-sandbox-alone{SUFFIX}"
 _FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 
 

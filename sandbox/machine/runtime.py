@@ -1,4 +1,4 @@
-"""Where a running sandbox keeps its files, and the processes that it leaves running."""
+"""Which sandbox this is, where it keeps its files, and the processes that it leaves running."""
 
 import os
 import signal
@@ -8,12 +8,20 @@ from pathlib import Path
 
 from sandbox.machine.process import SandboxError
 
+# There may be several on one machine, each with a daemon and a network of its own; 0 is the usual one.
+NUMBER = int(os.environ.get("PIRAY_SANDBOX_NUMBER", "0"))
+# For the names of what a machine has only one of.
+SUFFIX = f"-{NUMBER}" if NUMBER else ""
+
 _STOP_S = 20
 
 
 def runtime_directory() -> Path:
-    """Return $PIRAY_SANDBOX, else /var/lib/piray-sandbox; `make sandbox-down` removes it."""
-    return Path(os.environ.get("PIRAY_SANDBOX") or "/var/lib/piray-sandbox")
+    """Return $PIRAY_SANDBOX, else /var/lib/piray-sandbox; `make sandbox-down` removes it.
+
+    Any but the usual sandbox has its number behind that.
+    """
+    return Path((os.environ.get("PIRAY_SANDBOX") or "/var/lib/piray-sandbox") + SUFFIX)
 
 
 class Service:

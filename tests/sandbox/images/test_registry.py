@@ -14,6 +14,7 @@ import pytest
 from infra import versions
 from sandbox.images import registry
 from sandbox.images.registry import IMAGE, Registry, pushed
+from sandbox.machine.docker import GATEWAY
 from sandbox.machine.process import SandboxError
 
 pytestmark = pytest.mark.skipif(
@@ -68,7 +69,7 @@ def is_closed(port: int) -> bool:
 
 
 def test_the_image_is_named_by_the_program_s_default_version_of_ray() -> None:
-    assert f"10.77.0.1:8001/piray/ray:{versions.RAY}-1" == IMAGE
+    assert f"{GATEWAY}:8001/piray/ray:{versions.RAY}-1" == IMAGE
 
 
 def test_a_store_is_filled_through_the_loopback_interface(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.machine.docker import BRIDGE
+
 # In a network of its own, so that it disturbs no sandbox that is up.
 _LIFE = """
 import json, shutil, subprocess, sys
@@ -60,7 +62,7 @@ def test_a_daemon_that_is_stopped_leaves_no_process_mount_link_or_rule(image: Pa
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     before, during, after = json.loads(done.stdout)
-    assert "pibr0" in during["ip -oneline link"]
+    assert BRIDGE in during["ip -oneline link"]
     assert during["mounts"]
     assert during["processes"]
     assert after == before
