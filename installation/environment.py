@@ -94,6 +94,8 @@ class Environment:
                 "--quiet",
                 "--python",
                 str(self.python),
+                # Unlike pip, uv leaves this to the first import; here that would be each import, for seconds.
+                *(["--compile-bytecode"] if sys.dont_write_bytecode else []),
             ]
             if subprocess.call(command + arguments, cwd=str(self.root), env=self._uv_environment()) == 0:
                 return

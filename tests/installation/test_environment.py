@@ -108,6 +108,16 @@ def test_an_environment_whose_python_is_gone_is_made_anew(checkout: Path) -> Non
     assert is_whole(checkout)
 
 
+@pytest.mark.parametrize(("variable", "compiled"), [("", False), ("1", True)])
+def test_where_python_writes_no_bytecode_packages_are_compiled_when_they_are_installed(
+    checkout: Path, variable: str, compiled: bool
+) -> None:
+    (checkout / "uv.py").write_text("import sys\nprint(sys.argv)\n")
+    code, said = install(checkout, PYTHONDONTWRITEBYTECODE=variable)
+    assert code == 0, said
+    assert ("'--compile-bytecode'" in said) == compiled
+
+
 def test_packages_that_cannot_be_had_leave_a_second_run_that_works(checkout: Path) -> None:
     lock = checkout / "requirements.lock"
     lock.write_text(f"absent==1 --hash=sha256:{'0' * 64}\n")
