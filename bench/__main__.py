@@ -25,7 +25,8 @@ def main() -> int:
             *_section("their loops on a Pi, modelled", loops.figures),
             *_section("what compiling costs a process", jit.figures),
             *_section("pictures on two cores", _two_cores),
-            *_section("the Pulumi program for many hosts", _many_hosts),
+            *_section("the Pulumi program for many hosts", lambda: _in_a_small_process("bench.infra")),
+            *_section("what a user waits for", lambda: _in_a_small_process("bench.deploy")),
             *_section("pictures on simulated Pis", lambda: scaling.on_simulated_pis(RESULTS / "sandbox")),
         ]
     except WrongAnswer as error:
@@ -42,12 +43,10 @@ def _two_cores() -> list[Figure]:
     return [*distribution.figures(race), *scaling.figures(race, RESULTS)]
 
 
-def _many_hosts() -> list[Figure]:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.infra"], stdout=subprocess.PIPE, text=True, check=False
-    )
+def _in_a_small_process(module: str) -> list[Figure]:
+    done = subprocess.run([sys.executable, "-m", module], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
-        raise WrongAnswer("the Pulumi program for many hosts failed, for the reason above.")
+        raise WrongAnswer(f"{module} failed, for the reason above.")
     return from_json(done.stdout)
 
 

@@ -130,12 +130,18 @@ class Checkout(ProjectCopy):
         return Ended(process.returncode, stdout, stderr)
 
 
-def kill_family(pid: int) -> None:
-    """Do what a power failure does: kill a process and all that it has started, the youngest last."""
+def kill_family(pid: int, name: str = "") -> None:
+    """Do what a power failure does: kill a process and all that it has started, the youngest last.
+
+    Args:
+        pid: Number of the process.
+        name: Kill nothing but what has this name.
+    """
     first = psutil.Process(pid)
     for one in [first, *first.children(recursive=True)]:
         with suppress(psutil.NoSuchProcess):
-            one.kill()
+            if not name or Path(one.exe()).name == name:
+                one.kill()
 
 
 def read_steps(events: Path) -> Iterator[tuple[str, str]]:

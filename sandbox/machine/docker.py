@@ -15,6 +15,9 @@ GATEWAY = f"10.77.{NUMBER}.1"
 
 # As iptables lists it.
 _PASS = f"FORWARD -i {BRIDGE} -o {BRIDGE} -j ACCEPT"
+# Each host's systemd, kubelet and containerd take some: Linux's default of 128 is not enough for a dozen hosts.
+_INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+_INOTIFY_INSTANCES = 2048
 _START_S = 60
 # Longer than the build of an image takes.
 _COMMAND_S = 1800
@@ -43,7 +46,12 @@ class Docker:
         return self._service.runs()
 
     def start(self) -> None:
-        """Start the daemon and make the network, where they are not there yet."""
+        """Start the daemon and make the network, where they are not there yet.
+
+        What this machine allows of inotify is raised and stays so: others may have come to rely on it.
+        """
+        if int(_INOTIFY.read_text()) < _INOTIFY_INSTANCES:
+            _INOTIFY.write_text(str(_INOTIFY_INSTANCES))
         self._service.start(
             "dockerd",
             f"--host=unix://{self._socket}",

@@ -25,12 +25,14 @@ class Step:
         action: "make" or "remove".
         name: Name of the resource.
         seconds: How much of it is done at the moment "during".
+        victim: The one program of the real engine that is killed; empty for all of them.
     """
 
     moment: str
     action: str
     name: str
     seconds: float = 0.0
+    victim: str = ""
 
     def __str__(self) -> str:
         return f"{self.moment} {self.action} {self.name} {self.seconds}"
@@ -51,7 +53,7 @@ def run_cut_off(cluster: Cluster, run: str, step: Step, later: Sequence[str]) ->
         process = cluster.program.start_deploy(run, STACK)
         if cluster.program.is_real:
             _watch(cluster, process, step)
-            kill_family(process.pid)
+            kill_family(process.pid, step.victim)
         stdout, stderr = process.communicate()
         assert cluster.program.is_real or process.returncode == KILLED, f"not {step}: {stdout}{stderr}"
     finally:

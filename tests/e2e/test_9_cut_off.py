@@ -114,6 +114,27 @@ def test_a_change_that_was_cut_off_and_taken_back_is_taken_back_on_the_cluster(o
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("victim", "step"),
+    [
+        ("pulumi-language-python", "ray-worker"),
+        ("pulumi-resource-kubernetes", "ray-worker"),
+        ("pulumi-resource-command", "pi21-install"),
+    ],
+)
+def test_up_is_finished_by_the_next_one_after_a_single_program_of_the_engine_has_died(
+    one: Cluster, victim: str, step: str
+) -> None:
+    if not one.program.is_real:
+        pytest.skip("the test engine is a single program")
+    one.workers = 1 - one.workers
+    script = one.program.folder / "infra/remote/lib.sh"
+    script.write_text(script.read_text() + f"# Not yet read when {victim} died.\n")
+    run_cut_off(one, "up", Step("during", "make", step, 0.3, victim), [])
+    assert_converged(one)
+
+
+@pytest.mark.timeout(900)
 def test_down_is_killed_while_it_removes_and_then_up_makes_all_of_it_again(one: Cluster) -> None:
     run_cut_off(one, "down", Step("during", "remove", "ray-namespace", 0.5), [])
     assert_converged(one)
