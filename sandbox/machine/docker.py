@@ -15,7 +15,7 @@ GATEWAY = f"10.77.{NUMBER}.1"
 
 # As iptables lists it.
 _PASS = f"FORWARD -i {BRIDGE} -o {BRIDGE} -j ACCEPT"
-# Each host's systemd, kubelet and containerd take some: Linux's default of 128 is not enough for a dozen hosts.
+# Each host's systemd, kubelet and containerd take some: Linux's default, 128, is too few for a dozen hosts.
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 _INOTIFY_INSTANCES = 2048
 _START_S = 60
