@@ -62,7 +62,9 @@ def read_section(
     if raw is ENCRYPTED:
         return {}
     if not isinstance(raw, Mapping):
-        problems.add(path, raw, "must hold keys with values", "Write one `key: value` per line below it.")
+        known = ", ".join(field.alias or name for name, field in section.model_fields.items())
+        remedy = f"Write one `key: value` per line below it; the keys here are {known}."
+        problems.add(path, raw, "must hold keys with values", remedy)
         return {}
     keys = {field.alias or name: name for name, field in section.model_fields.items()}
     for key in raw:
@@ -77,9 +79,8 @@ def read_section(
         if key in raw:
             _read_field(section, name, raw[key], (*path, key), problems=problems, values=values)
         elif field.is_required():
-            problems.add(
-                (*path, key), ABSENT, "is missing", f"Add a line `{key}: …`. {_ABOUT.get(key, '')}".rstrip()
-            )
+            about = _ABOUT[".".join(step for step in (*path, key) if isinstance(step, str))]
+            problems.add((*path, key), ABSENT, "is missing", f"Add a line `{key}: …`. {about}")
         else:
             values[name] = field.get_default()
             if isinstance(values[name], BaseModel):
@@ -87,12 +88,14 @@ def read_section(
     return values
 
 
-# What to write where a required key is missing.
+# What to write where a required key is missing; without the indices of lists.
 _ABOUT = {
     "platform": "It is pi for Raspberry Pis, or local for this machine alone.",
-    "name": "It is the Pi's own hostname.",
-    "address": "It is the fixed address of the Pi in your network.",
-    "role": "It is server for the Pi that runs Kubernetes itself, agent for the others.",
+    "hosts.name": "It is the Pi's own hostname.",
+    "hosts.address": "It is the fixed address of the Pi in your network.",
+    "hosts.role": "It is server for the Pi that runs Kubernetes itself, agent for the others.",
+    "ssh.proxy.address": "It is the address or the name of the jump host, not that of a Pi; delete "
+    "ssh.proxy if this machine reaches the Pis directly.",
 }
 
 

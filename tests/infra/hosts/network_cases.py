@@ -22,6 +22,12 @@ CASES = {
         "address",
         (f"has {ADDRESS}", "eth0 198.51.100.77/24"),
     ),
+    "no address at all": Case(
+        addresses("1: lo    inet 127.0.0.1/8 scope host lo\n"),
+        "error",
+        "address",
+        (f"has {ADDRESS} (they have no IPv4 address at all)",),
+    ),
     "broadcast address": Case(
         addresses(f"2: eth0    inet {ADDRESS}/30 brd {ADDRESS} scope global eth0\n"),
         "error",
