@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.config.problems import InvalidValueError
-from infra.config.values import fields
 from infra.config.values.ssh_keys import Secret, parse_private_key, read_key_file
 from infra.init.cards.cloud_init import FixedAddress
 from infra.init.dialogue.options import Options
 from infra.init.dialogue.questions import Questions
-from infra.init.dialogue.values import check_value
 from infra.init.network.host_keys import public_half
 
 # crypt(5): SHA-256, SHA-512, yescrypt.
@@ -38,7 +36,13 @@ class CardAnswers:
 
 
 def ask_cards(
-    questions: Questions, options: Options, addresses: Sequence[str], key_file: str | None, *, sudo_asks: bool
+    questions: Questions,
+    options: Options,
+    addresses: Sequence[str],
+    key_file: str | None,
+    *,
+    key_known: bool = True,
+    sudo_asks: bool,
 ) -> CardAnswers:
     """Return the answers that cards need beside the stack file; what is missing is among the problems.
 
@@ -47,9 +51,10 @@ def ask_cards(
         options: What was said beforehand.
         addresses: Of the hosts.
         key_file: File of the private key that logs in; None for the SSH agent.
+        key_known: Whether it is known which of the two it is.
         sudo_asks: Whether sudo is to ask for a password.
     """
-    keys = _public_keys(questions, options, key_file)
+    keys = _public_keys(questions, options, key_file) if key_known or options.public_key else ()
     password = None
     if sudo_asks or options.password_hash is not None:
         password = questions.ask(
@@ -98,7 +103,8 @@ def _public_keys(questions: Questions, options: Options, key_file: str | None) -
 
 
 def _read_public(file: str) -> list[str]:
-    lines = [line.strip() for line in read_key_file(file).splitlines()]
+    text = read_key_file(file, "Give the file of a public key, as in ~/.ssh/id_ed25519.pub.")
+    lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     if any("PRIVATE KEY" in line for line in lines):
         raise InvalidValueError(
@@ -131,7 +137,9 @@ def _ask_networks(
         given=options.network,
         default="fixed",
     )
-    if way != "fixed" or not addresses:
+    if way != "fixed":
+        if way == "dhcp":
+            _refuse_fixed(questions, options)
         return dict.fromkeys(addresses)
     prefix = questions.ask(
         "Length of the network's prefix",
@@ -140,18 +148,16 @@ def _ask_networks(
         given=options.prefix,
         default="24",
     )
-    if prefix is None:
-        return {}
-    first = next(ipaddress.IPv4Interface(f"{addresses[0]}/{prefix}").network.hosts())
+    first = _first_address(addresses, prefix) if questions.interactive else None
     gateway = questions.ask(
         "Address of your router",
         lambda text: _check_gateway(text, prefix, addresses),
         option="--gateway",
         given=options.gateway,
-        default=str(first) if questions.interactive else None,
+        default=first,
     )
     dns = _ask_dns(questions, options, gateway)
-    if gateway is None or dns is None:
+    if prefix is None or gateway is None or dns is None:
         return {}
     return {
         address: FixedAddress(ipaddress.IPv4Interface(f"{address}/{prefix}"), gateway, dns)
@@ -164,7 +170,7 @@ def _ask_dns(
 ) -> tuple[ipaddress.IPv4Address, ...] | None:
     dns = questions.ask(
         "Addresses of the name servers",
-        lambda text: tuple(ipaddress.IPv4Address(check_value(fields.Address, one)) for one in text.split()),
+        _check_dns,
         option="--dns",
         given=" ".join(options.dns) or None,
         default=str(gateway) if gateway else None,
@@ -183,9 +189,49 @@ def _check_prefix(text: str) -> int:
     return int(text)
 
 
-def _check_gateway(text: str, prefix: int, addresses: Sequence[str]) -> ipaddress.IPv4Address:
-    gateway = ipaddress.IPv4Address(check_value(fields.Address, text))
-    for address in addresses:
+def _refuse_fixed(questions: Questions, options: Options) -> None:
+    names = ("prefix", "gateway", "dns")
+    if given := [f"--{name}" for name in names if getattr(options, name)]:
+        questions.problems.append(
+            f"{', '.join(given)}: only with --network fixed; by DHCP your router tells the Pi all of this.\n"
+            "    Leave out what has no meaning here."
+        )
+        if questions.interactive:
+            questions.refuse_problems()
+
+
+def _first_address(addresses: Sequence[str], prefix: int | None) -> str | None:
+    if not addresses or prefix is None:
+        return None
+    return str(next(ipaddress.IPv4Interface(f"{addresses[0]}/{prefix}").network.hosts()))
+
+
+def _check_dns(text: str) -> tuple[ipaddress.IPv4Address, ...]:
+    remedy = "Give the address of a name server, most often that of your router; several with blanks between."
+    found = tuple(_ipv4(one, remedy) for one in text.replace(",", " ").split())
+    if not found:
+        raise InvalidValueError("names no server", remedy)
+    return found
+
+
+def _ipv4(text: str, remedy: str) -> ipaddress.IPv4Address:
+    """Return the address of another machine in a network of IPv4."""
+    try:
+        address = ipaddress.IPv4Address(text)
+    except ValueError:
+        raise InvalidValueError("is not an IPv4 address: four numbers with dots", remedy) from None
+    if address.is_loopback or address.is_unspecified or address.is_multicast or address.is_reserved:
+        raise InvalidValueError("is an address that no other machine has", remedy)
+    return address
+
+
+def _check_gateway(text: str, prefix: int | None, addresses: Sequence[str]) -> ipaddress.IPv4Address:
+    gateway = _ipv4(
+        text,
+        "Give the address of your router, as in 192.0.2.1 "
+        "(`ip route` on a machine in that network prints it behind `default via`).",
+    )
+    for address in addresses if prefix is not None else ():
         network = ipaddress.IPv4Interface(f"{address}/{prefix}").network
         if gateway not in network:
             raise InvalidValueError(
