@@ -75,6 +75,7 @@ def _variables(config: StackConfig, host: HostConfig, *, write_test: bool) -> di
     needs = HostNeeds(
         arch=config.arch,
         servers=len(config.servers),
+        server=str(config.servers[0].address),
         sources=(release.sums_url, release.install_script_url),
         room_mib=room_mib(image),
     )

@@ -73,6 +73,7 @@ def _needs(config: StackConfig, release: K3sRelease) -> HostNeeds:
     return HostNeeds(
         arch=config.arch,
         servers=len(config.servers),
+        server=str(config.servers[0].address),
         # The same for every release: another one shall touch k3s alone.
         sources=(release.install_script_url,),
         room_mib=room_mib(config.ray.image),
