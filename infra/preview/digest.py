@@ -9,13 +9,15 @@ Source: PreviewDigest in pkg/backend/display/json.go of pulumi/pulumi.
 import json
 import re
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from infra.names import camel_case
 
+# The Command that reads what others need to join.
+CREDENTIALS = "k3s-credentials"
 OPERATIONS = ("create", "update", "replace", "delete")
 # What a change of these replaces instead of updating: by type, the beginning of the input's path.
 _REPLACES = {
@@ -75,12 +77,14 @@ class Change:
         name: Name of the resource.
         type: Its type token.
         inputs: Paths of the inputs that change, dotted; empty for what is created or deleted.
+        starts_cluster: Whether it is the k3s of the server that starts the cluster, which all others join.
     """
 
     operation: str
     name: str
     type: str
     inputs: tuple[str, ...] = ()
+    starts_cluster: bool = False
 
 
 def changes_of(preview: bytes | str, base: bytes | str | None = None) -> list[Change]:
@@ -93,9 +97,18 @@ def changes_of(preview: bytes | str, base: bytes | str | None = None) -> list[Ch
     Raises:
         PreviewError: If a text is none.
     """
-    if base is None:
-        return [_known(step) for step in _read(preview).values()]
-    return list(_compared(_read(base), _read(preview)))
+    head = _read(preview)
+    before = head if base is None else _read(base)
+    found = [_known(step) for step in head.values()] if base is None else list(_compared(before, head))
+    starting = _starting(before) | _starting(head)
+    return [replace(change, starts_cluster=change.name in starting) for change in found]
+
+
+def _starting(steps: Mapping[str, _Step]) -> set[str]:
+    """Return the names of the Commands from whose cluster the others get their credentials."""
+    credentials = [step.state for urn, step in steps.items() if _name(urn) == CREDENTIALS]
+    urns = {urn for state in credentials for urn in state.property_dependencies.get("stdin") or ()}
+    return {_name(urn) for urn in urns if _name(urn).endswith("-install")}
 
 
 def hidden_in(preview: bytes | str) -> list[str]:

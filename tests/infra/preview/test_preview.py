@@ -11,7 +11,7 @@ from infra.preview.__main__ import main
 from infra.preview.comment import MARK, StackChanges, render_comment
 from infra.preview.digest import Change, PreviewError, changes_of, hidden_in
 from sandbox.engine.stack.files import stack_config
-from tests.program import reveal, run_program
+from tests.program import Registered, reveal, run_program
 
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 JOB = "kubernetes:batch/v1:Job"
@@ -56,9 +56,20 @@ def of_program(**changed: Any) -> str:
     """Return a preview of the example stack, some of whose keys are changed."""
     config = stack_config("dev") | {f"piray:{key}": json.dumps(value) for key, value in changed.items()}
     program = run_program(config, stack="dev", preview=True)
-    return preview(
-        *(step(resource.name, resource.type, reveal(resource.inputs)) for resource in program.resources)
-    )
+    return preview(*map(as_step, program.resources))
+
+
+def as_step(resource: Registered) -> dict[str, Any]:
+    """Return a resource of the program as a preview tells of it."""
+    urns = {
+        other: f"urn:pulumi:dev::piray::{other.rsplit('::', 2)[1]}::{other.rsplit('::', 1)[1]}"
+        for other in resource.dependencies
+    }
+    result = step(resource.name, resource.type, reveal(resource.inputs))
+    result["newState"]["propertyDependencies"] = {
+        key: [urns[urn] for urn in found.urns] for key, found in resource.request.propertyDependencies.items()
+    }
+    return result
 
 
 def test_what_a_change_of_the_example_stack_does_is_said_as_it_is() -> None:
@@ -78,6 +89,35 @@ def test_what_a_change_of_the_example_stack_does_is_said_as_it_is() -> None:
     assert "1 resource is replaced. **Restarts** the π Job." in said["samples"]
     assert "**Restarts** k3s on pi1 (its pods run on)" in said["k3s"]
     assert "4 resources are deleted. **Restarts** the pods on pi4, on other hosts." in said["host"]
+
+
+def test_without_the_server_that_started_the_cluster_it_is_said_to_be_built_anew() -> None:
+    """Also where other servers are there: they belong to the cluster of the first one."""
+    hosts = json.loads(stack_config("dev")["piray:hosts"])
+    three = [{**host, "role": "server" if number < 3 else "agent"} for number, host in enumerate(hosts)]
+    base = of_program(hosts=three, workers=1)
+    others = [*three[1:3], {**three[3], "role": "server"}]
+    first = render_comment({"dev": StackChanges(changes_of(of_program(hosts=others, workers=1), base=base))})
+    assert "**Restarts** the whole cluster, which is built anew" in first
+    assert "| `pi1-install` | deleted | is uninstalled from pi1, **which started the cluster" in first
+    without_third = [three[0], three[1], {**three[3], "role": "server"}]
+    third = render_comment(
+        {"dev": StackChanges(changes_of(of_program(hosts=without_third, workers=1), base=base))}
+    )
+    assert "`pi3-install` | deleted | is removed: k3s is uninstalled from pi3" in third
+    assert "built anew" not in third
+
+
+def test_a_new_install_of_the_server_that_started_the_cluster_is_said_to_build_it_anew() -> None:
+    install = step("pi1-install", COMMAND, {}, op="replace", detailedDiff={"triggers[0]": {}})
+    credentials = depending("k3s-credentials", COMMAND, {"stdin": "x"}, "stdin", install)
+    other = step("pi2-install", COMMAND, {}, op="replace", detailedDiff={"triggers[0]": {}})
+    known = preview(install, {**credentials, "op": "update"}, other)
+    starts = {change.name: change.starts_cluster for change in changes_of(known)}
+    assert starts == {"pi1-install": True, "k3s-credentials": False, "pi2-install": False}
+    said = render_comment({"dev": StackChanges(changes_of(known))})
+    assert "the cluster is built anew" in said
+    assert "all pods on pi2" in said
 
 
 def test_a_job_whose_spec_changes_is_replaced() -> None:
