@@ -77,7 +77,8 @@ class Change:
         name: Name of the resource.
         type: Its type token.
         inputs: Paths of the inputs that change, dotted; empty for what is created or deleted.
-        starts_cluster: Whether it is the k3s of the server that starts the cluster, which all others join.
+        starts_cluster: Whether it begins a cluster, which all other hosts join, in the place of one that there
+            was.
     """
 
     operation: str
@@ -98,17 +99,22 @@ def changes_of(preview: bytes | str, base: bytes | str | None = None) -> list[Ch
         PreviewError: If a text is none.
     """
     head = _read(preview)
-    before = head if base is None else _read(base)
-    found = [_known(step) for step in head.values()] if base is None else list(_compared(before, head))
-    starting = _starting(before) | _starting(head)
-    return [replace(change, starts_cluster=change.name in starting) for change in found]
+    if base is None:
+        found = [_known(step) for step in head.values()]
+        there = any(_name(urn) == CREDENTIALS and step.op != "create" for urn, step in head.items())
+    else:
+        before = _read(base)
+        found = list(_compared(before, head))
+        there = any(_name(urn) == CREDENTIALS for urn in before)
+    begun = _starting(head) if there else set()
+    new = {"create", "replace"}
+    return [replace(one, starts_cluster=one.name in begun and one.operation in new) for one in found]
 
 
 def _starting(steps: Mapping[str, _Step]) -> set[str]:
     """Return the names of the Commands from whose cluster the others get their credentials."""
-    credentials = [step.state for urn, step in steps.items() if _name(urn) == CREDENTIALS]
-    urns = {urn for state in credentials for urn in state.property_dependencies.get("stdin") or ()}
-    return {_name(urn) for urn in urns if _name(urn).endswith("-install")}
+    read = [step.state.property_dependencies for urn, step in steps.items() if _name(urn) == CREDENTIALS]
+    return {_name(urn) for dependencies in read for urn in dependencies.get("stdin") or ()}
 
 
 def hidden_in(preview: bytes | str) -> list[str]:

@@ -21,6 +21,8 @@ class Effect:
 
 def effect_of(change: Change) -> Effect:
     """Return what a change does; a resource that is created restarts nothing."""
+    if change.starts_cluster:
+        return _rebuilt(change.name.removesuffix("-install"))
     if change.operation == "create":
         return Effect("is new")
     if change.operation == "delete":
@@ -32,17 +34,14 @@ def effect_of(change: Change) -> Effect:
 def _deleted(change: Change) -> Effect:
     host, _, step = change.name.rpartition("-")
     if change.type.startswith("command:remote") and step == "install":
-        if change.starts_cluster:
-            return _rebuilt(host)
         return Effect(f"is removed: k3s is uninstalled from {host}", f"the pods on {host}, on other hosts")
     return Effect("is removed")
 
 
 def _rebuilt(host: str) -> Effect:
     return Effect(
-        f"is uninstalled from {host}, **which started the cluster: the cluster is built anew**. What is stored "
-        "in it is lost, and its other servers cannot join the new one before k3s is uninstalled from them, too "
-        "(`make down`, then `make up`)",
+        f"begins a new cluster on {host}, **and the old one is lost** with all that is stored in it. Its "
+        "other servers cannot join before k3s is uninstalled from them, too (`make down`, then `make up`)",
         "the whole cluster, which is built anew",
     )
 
@@ -73,8 +72,6 @@ def _command(change: Change) -> Effect:
     }
     found = effects.get(step, Effect("runs again"))
     if step == "install" and change.operation == "replace":
-        if change.starts_cluster:
-            return _rebuilt(host)
         return Effect(f"is uninstalled from {host} and installed anew", f"all pods on {host}")
     return found
 

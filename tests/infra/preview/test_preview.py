@@ -91,33 +91,37 @@ def test_what_a_change_of_the_example_stack_does_is_said_as_it_is() -> None:
     assert "4 resources are deleted. **Restarts** the pods on pi4, on other hosts." in said["host"]
 
 
-def test_without_the_server_that_started_the_cluster_it_is_said_to_be_built_anew() -> None:
-    """Also where other servers are there: they belong to the cluster of the first one."""
+def test_another_host_as_the_only_server_begins_a_new_cluster() -> None:
     hosts = json.loads(stack_config("dev")["piray:hosts"])
-    three = [{**host, "role": "server" if number < 3 else "agent"} for number, host in enumerate(hosts)]
-    base = of_program(hosts=three, workers=1)
-    others = [*three[1:3], {**three[3], "role": "server"}]
-    first = render_comment({"dev": StackChanges(changes_of(of_program(hosts=others, workers=1), base=base))})
-    assert "**Restarts** the whole cluster, which is built anew" in first
-    assert "| `pi1-install` | deleted | is uninstalled from pi1, **which started the cluster" in first
-    without_third = [three[0], three[1], {**three[3], "role": "server"}]
-    third = render_comment(
-        {"dev": StackChanges(changes_of(of_program(hosts=without_third, workers=1), base=base))}
+    new = {**hosts[0], "name": "pi9", "address": "198.51.100.99"}
+    base = of_program(workers=1)
+    said = render_comment(
+        {"dev": StackChanges(changes_of(of_program(hosts=[new, *hosts[1:]], workers=1), base=base))}
     )
-    assert "`pi3-install` | deleted | is removed: k3s is uninstalled from pi3" in third
-    assert "built anew" not in third
+    assert "the whole cluster, which is built anew" in said
+    assert "| `pi9-install` | created | begins a new cluster on pi9, **and the old one is lost**" in said
+    added = [*hosts, {**new, "role": "agent"}]
+    more = render_comment({"dev": StackChanges(changes_of(of_program(hosts=added, workers=1), base=base))})
+    assert "| `pi9-install` | created | is new |" in more
+    assert "built anew" not in more
 
 
-def test_a_new_install_of_the_server_that_started_the_cluster_is_said_to_build_it_anew() -> None:
-    install = step("pi1-install", COMMAND, {}, op="replace", detailedDiff={"triggers[0]": {}})
-    credentials = depending("k3s-credentials", COMMAND, {"stdin": "x"}, "stdin", install)
-    other = step("pi2-install", COMMAND, {}, op="replace", detailedDiff={"triggers[0]": {}})
-    known = preview(install, {**credentials, "op": "update"}, other)
-    starts = {change.name: change.starts_cluster for change in changes_of(known)}
-    assert starts == {"pi1-install": True, "k3s-credentials": False, "pi2-install": False}
-    said = render_comment({"dev": StackChanges(changes_of(known))})
-    assert "the cluster is built anew" in said
+def test_a_new_install_of_the_first_of_several_servers_alone_is_said_to_build_the_cluster_anew() -> None:
+    def known(op: str, credentials: str) -> str:
+        install = step("pi1-install", COMMAND, {}, op=op, detailedDiff={"triggers[0]": {}})
+        reading = depending("k3s-credentials", COMMAND, {"stdin": "x"}, "stdin", install)
+        other = step("pi2-install", COMMAND, {}, op=op, detailedDiff={"triggers[0]": {}})
+        return preview(install, {**reading, "op": credentials}, other)
+
+    changes = changes_of(known("replace", "update"))
+    assert [change.name for change in changes if change.starts_cluster] == ["pi1-install"]
+    said = render_comment({"dev": StackChanges(changes)})
+    assert "**Restarts** the whole cluster, which is built anew" in said
+    assert "other servers cannot join before k3s is uninstalled from them" in said
     assert "all pods on pi2" in said
+    # A stack that is new has nothing to lose, and an update makes no new cluster.
+    assert not any(change.starts_cluster for change in changes_of(known("create", "create")))
+    assert not any(change.starts_cluster for change in changes_of(known("update", "update")))
 
 
 def test_a_job_whose_spec_changes_is_replaced() -> None:
