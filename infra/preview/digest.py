@@ -77,8 +77,7 @@ class Change:
         name: Name of the resource.
         type: Its type token.
         inputs: Paths of the inputs that change, dotted; empty for what is created or deleted.
-        starts_cluster: Whether it begins a cluster, which all other hosts join, in the place of one that there
-            was.
+        starts_cluster: Whether it begins a cluster, which all other hosts join, in the place of another one.
     """
 
     operation: str
