@@ -71,7 +71,7 @@ def read_section(
         if key not in keys:
             # The value is not shown: under a misspelt name it may be a secret.
             problems.add(
-                (*path, str(key)), ABSENT, "is not a key of this program", _suggest(str(key), list(keys))
+                (*path, str(key)), ABSENT, "is not a key of this program", _suggest(section, str(key), keys)
             )
     values: dict[str, Any] = {}
     for key, name in keys.items():
@@ -111,7 +111,10 @@ def _read_field(
     """Read one field that is given, and store it in `values` if it is good."""
     if raw is ENCRYPTED or (isinstance(raw, list) and ENCRYPTED in raw and not _entry_of(section, name)):
         return
-    if raw is None:
+    if raw is None and (keys := _keys_in(section, name)):
+        remedy = f"Write its keys ({', '.join(keys)}) below it, two blanks further in, or delete the line."
+        problems.add(path, raw, "is empty", remedy)
+    elif raw is None:
         problems.add(path, raw, "is empty", "Write a value, or delete the line to get the default.")
     elif inner := _section_of(section, name):
         values[name] = read_section(inner, raw, path, problems)
@@ -119,7 +122,11 @@ def _read_field(
         if isinstance(raw, list | tuple):
             values[name] = [read_section(entry, item, (*path, i), problems) for i, item in enumerate(raw)]
         else:
-            problems.add(path, raw, "must be a list", "Write one entry per line, each after `- `.")
+            first = next(iter(_keys_in(section, name)))
+            remedy = (
+                f"Begin each entry with a hyphen and a blank: `- {first}: …`, and its other keys below it."
+            )
+            problems.add(path, raw, "must be a list", remedy)
     else:
         try:
             values[name] = _adapter(section, name).validate_python(raw)
@@ -167,10 +174,27 @@ def _entry_of(section: type[BaseModel], name: str) -> type[BaseModel] | None:
     return entry if isinstance(entry, type) and issubclass(entry, BaseModel) else None
 
 
-def _suggest(key: str, known: list[str]) -> str:
+def _suggest(section: type[BaseModel], key: str, keys: Mapping[str, str]) -> str:
+    """Return what to do with a key that a section does not have.
+
+    Args:
+        section: Model of the section.
+        key: The key.
+        keys: Its keys, and the fields that they are.
+    """
+    known = list(keys)
     outer, dot, inner = key.partition(".")
     if dot and outer in known:
         # As the documentation writes a key inside another one, and as no YAML file does.
         return f"Write `{inner}: …` on a line of its own below `{outer}:`, two blanks further in."
+    below = [other for other, name in keys.items() if key in _keys_in(section, name)]
+    if len(below) == 1:
+        return f"It is a key of `{below[0]}`: write it below `{below[0]}:`, two blanks further in."
     near = difflib.get_close_matches(camel_case(key[:64].replace("-", "_")), known, n=1)
     return f"Did you mean {near[0]}?" if near else f"Delete it; the keys here are {', '.join(known)}."
+
+
+def _keys_in(section: type[BaseModel], name: str) -> list[str]:
+    """Return the keys of a field that is an object or a list of objects."""
+    inner = _section_of(section, name) or _entry_of(section, name)
+    return [field.alias or name for name, field in inner.model_fields.items()] if inner else []

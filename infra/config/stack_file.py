@@ -123,6 +123,10 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _no_config(contents: Mapping[str, Any]) -> str:
     said = "`config:` is empty" if "config" in contents else "`config:` is missing"
+    by_name = {str(key).lower(): str(key) for key in contents}
+    near = difflib.get_close_matches("config", by_name, n=1, cutoff=0.7)
+    if near and "config" not in contents:
+        return f"{said}; write it in the place of `{by_name[near[0]]}:`"
     ours = [str(key) for key in contents if _prefix(str(key)) == PROJECT or _is_like_ours(_prefix(str(key)))]
     if ours:
         return (

@@ -22,14 +22,27 @@ def read_yaml(text: str) -> Any:
         if problems := list(_problems(node, "", frozenset())):
             raise YamlError("\n".join(problems))
         return None if node is None else loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        raise YamlError(_in_words(error)) from None
     except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f"line {where.line + 1}: " if where else ""
-        what = getattr(error, "problem", None) or "not readable"
-        raise YamlError(f"{line}this is not YAML ({what}); indent with spaces only") from None
+        raise YamlError(f"this is not YAML ({str(error).splitlines()[0]}); save it as plain text") from None
     except ValueError as error:
         # What looks like a date and is none.
         raise YamlError(f"this is not YAML ({error}); put such a value in quotes") from None
+
+
+def _in_words(error: yaml.MarkedYAMLError) -> str:
+    """Return what a parser's error means, with the line of the mistake: the parser notices it later."""
+    problem, mark = error.problem or "not readable", error.problem_mark
+    remedy = "indent with spaces only"
+    if "expected ':'" in problem:
+        mark, remedy = error.context_mark or mark, "write `key: value`, with a colon and a blank behind it"
+    elif "'\\t'" in problem:
+        problem, remedy = "a tab", "indent with spaces only"
+    elif "expected <block end>" in problem or "mapping values are not allowed" in problem:
+        remedy = "indent it exactly as the other keys of its kind, and put values with `: ` in quotes"
+    line = f"line {mark.line + 1}: " if mark else ""
+    return f"{line}this is not YAML ({problem}); {remedy}"
 
 
 def _problems(node: yaml.Node | None, path: str, around: frozenset[int]) -> Iterator[str]:

@@ -97,6 +97,15 @@ def _k3s_version(value: str) -> str:
     return value
 
 
+def _ray_version(value: object) -> str:
+    # YAML takes two numbers with a point for one number, and 2.60 for 2.6.
+    if not isinstance(value, str) or not _RAY_VERSION.fullmatch(value):
+        raise InvalidValueError(
+            f"must be a Ray release such as {RAY}", "Give all three numbers, without v and without quotes."
+        )
+    return value
+
+
 def _switch(value: object) -> bool:
     if isinstance(value, bool):
         return value
@@ -217,10 +226,7 @@ User = Annotated[
 ]
 SudoPassword = Annotated[Secret, BeforeValidator(parse_sudo_password)]
 K3sVersion = Annotated[str, _string(_k3s_version)]
-RayVersion = Annotated[
-    str,
-    _pattern(_RAY_VERSION, f"must be a Ray release such as {RAY}", "Give all three numbers, without v."),
-]
+RayVersion = Annotated[str, BeforeValidator(_ray_version)]
 Sha256 = Annotated[
     str,
     _pattern(

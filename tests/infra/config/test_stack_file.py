@@ -178,6 +178,14 @@ def test_keys_that_stand_beside_config_are_named_with_where_they_belong(tmp_path
         ("config: {piray:hosts: &a [*a]}", "config.piray:hosts[0] holds itself"),
         ("config: {piray:namespace: 2026-13-45}", "put such a value in quotes"),
         ("config: [\n", "line 2: this is not YAML"),
+        (
+            "config:\n  piray:platform: pi\n  piray:workers:1\n  piray:arch: arm64\n",
+            "line 3: this is not YAML",
+        ),
+        ("config:\n  a: 1\n  b 2\n  c: 3\n", "write `key: value`, with a colon and a blank behind it"),
+        ("config:\n\ta: 1\n", "line 2: this is not YAML (a tab); indent with spaces only"),
+        ("config:\n  a:\n    b: 1\n   c: 2\n", "line 4: this is not YAML (expected <block end>"),
+        ("Config:\n  piray:platform: pi\n", "write it in the place of `Config:`"),
         ("config: \0", "this is not YAML"),
     ],
 )
