@@ -21,7 +21,6 @@ from infra.k3s.release import (
 from infra.mirror.problems import MirrorError
 from infra.names import PROJECT
 
-WHEELS_FOLDER = "wheels"
 # Best first: k3s and containerd read all of them.
 COMPRESSIONS = (".zst", ".gz", "")
 _SUM = re.compile(r"([0-9a-f]{64})  ?\*?(\S+)")

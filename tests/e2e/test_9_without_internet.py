@@ -19,6 +19,7 @@ from sandbox.site import Site
 from sandbox.stack import STACK
 from tests.checkout import Checkout
 from tests.e2e.cluster import Cluster, cluster_on
+from tests.wheel import PACKAGE, write_wheel
 from workloads.runner import pi_job, stack_outputs
 
 # At each boot. Nobody is at the other end of the air.
@@ -125,6 +126,20 @@ def test_pods_talk_over_the_interface_with_the_address_though_the_default_route_
 
 def test_a_job_runs_on_it(lonely: Cluster, tmp_path: Path) -> None:
     ended = lonely.piray("pi", "--output", str(tmp_path))
+    assert ended.code == 0, ended.said
+
+
+def test_a_job_installs_from_the_mirror_what_the_image_lacks(
+    lonely: Cluster, mirror: Path, tmp_path: Path
+) -> None:
+    """The stand-in for k3s enforces no NetworkPolicy: that one is there is all that shows."""
+    (mirror / "wheels").mkdir(exist_ok=True)
+    write_wheel(mirror / "wheels")
+    lonely.runtime_packages = (PACKAGE,)
+    up = lonely.up()
+    assert up.code == 0, up.said
+    assert up.names("create") == {"ray-internet"}
+    ended = lonely.piray("connectivity", "--output", str(tmp_path))
     assert ended.code == 0, ended.said
 
 
