@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Whether what is installed can be downloaded. The servers also say what time it is.
 
-CHECKS+=(check_sources check_server_clock check_registry)
+CHECKS+=(check_server_clock check_sources check_registry)
 
 # Seconds since 1970 that the sources said, and what this host's clock said then; empty where none answered.
 SOURCE_TIME=''

@@ -172,7 +172,7 @@ CASES = {
         ),
         "error",
         "clock",
-        ("mirror.example says 2020-11-05",),
+        ("the server 198.51.100.1 says 2020-11-05",),
         (("SERVER", "198.51.100.1"), ("SOURCES", "http://mirror.example/sums")),
     ),
     "no way to the registry": Case(
