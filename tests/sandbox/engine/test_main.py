@@ -106,3 +106,13 @@ def test_without_a_terminal_every_command_may_be_told_so(scenario: Scenario) -> 
     assert "--yes" in refused.stderr
     done = scenario.pulumi("up", "--stack", "test", "--non-interactive", "--yes", "--skip-preview")
     assert done.returncode == 0, done.stderr
+
+
+def test_what_the_program_warns_of_is_shown_with_the_resource_that_it_is_about(scenario: Scenario) -> None:
+    """As the warnings of the checks on a host are."""
+    scenario.program(
+        'one = command("one", "x")\none.stdout.apply(lambda _: pulumi.warn("look at this", one))'
+    )
+    up = scenario.up()
+    assert up.code == 0, up.said
+    assert "look at this" in up.said
