@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from infra.mirror.contents import WHEELS_FOLDER, Wanted, images_folder, read_sums
+from infra.k3s.release import WHEELS_FOLDER
+from infra.mirror.contents import Wanted, images_folder, read_sums
 from infra.mirror.download import fetch, fetch_text, sha256_of
 from infra.mirror.image import save_image
 from infra.mirror.problems import MirrorError, NotThereError

@@ -26,6 +26,7 @@ class RayClusterArgs:
         workers: Number of workers, the head not counted.
         namespace: Name of the Namespace that is made for it.
         arch: "arm64" or "amd64", which the nodes must have.
+        wheels_url: Where a mirror has what jobs install; None where they take it from the internet.
         nodes: What the workers wait for, so that they spread over all nodes and not over the first ones.
     """
 
@@ -33,6 +34,7 @@ class RayClusterArgs:
     workers: int
     namespace: str
     arch: str
+    wheels_url: str | None = None
     nodes: Sequence[pulumi.Resource] = ()
 
 
@@ -89,7 +91,7 @@ class RayCluster(pulumi.ComponentResource):
             **deployments.token_secret(self._secret_name(f"{name}-auth"), self.namespace, self.token),
             opts=child,
         )
-        policies = network_policies(args.ray.runtime_packages, self.namespace)
+        policies = network_policies(args.ray.runtime_packages, self.namespace, args.wheels_url)
         walls = [
             kubernetes.networking.v1.NetworkPolicy(f"{name}-{policy}", **manifest, opts=child)
             for policy, manifest in policies.items()
