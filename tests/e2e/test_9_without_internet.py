@@ -132,7 +132,6 @@ def test_a_job_runs_on_it(lonely: Cluster, tmp_path: Path) -> None:
 def test_a_job_installs_from_the_mirror_what_the_image_lacks(
     lonely: Cluster, mirror: Path, tmp_path: Path
 ) -> None:
-    """The stand-in for k3s enforces no NetworkPolicy: that one is there is all that shows."""
     (mirror / "wheels").mkdir(exist_ok=True)
     write_wheel(mirror / "wheels")
     lonely.runtime_packages = (PACKAGE,)
