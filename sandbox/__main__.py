@@ -34,6 +34,10 @@ def up(hosts: int, workers: int) -> None:
         raise SandboxError("\n".join(reasons))
     progress = Progress(Console(stderr=True))
     site = Site()
+    env, path = engine()
+    if not site.is_open:
+        # What a stack knows of hosts that ended with the machine, say, is nothing to new ones.
+        _forget(env)
     site.open(progress)
     with progress.phase(f"{hosts} simulated Pis"):
         pis = site.start_all([f"pi{number}" for number in range(1, hosts + 1)])
@@ -42,10 +46,9 @@ def up(hosts: int, workers: int) -> None:
         for index, pi in enumerate(pis)
     ]
     STACK_FILE.write_text(stack_text(stack_config(described, site.key_file, site.sources(), workers=workers)))
-    env, path = engine()
-    with progress.phase("`make up STACK=sandbox`"):
+    with progress.phase(f"`make up STACK={STACK}`"):
         _run("infra.pulumi_cli", "up", STACK, env=env)
-    with progress.phase("`piray run mandelbrot --stack sandbox`"):
+    with progress.phase(f"`piray run mandelbrot --stack {STACK}`"):
         _run("workloads.cli", "run", "mandelbrot", "--stack", STACK, env=env)
     click.echo(
         f"The cluster is up. Try also: {path}.venv/bin/piray run pi --stack {STACK}\n"
@@ -59,14 +62,17 @@ def down() -> None:
     """Remove the simulated Pis and all that belongs to them; what is cached stays."""
     Site().close()
     if STACK_FILE.exists():
-        env, _ = engine()
-        # The hosts go away as a whole: what the stack knows of them is forgotten, not undone step by step.
-        forget = ["pulumi", "stack", "rm", STACK, "--yes", "--force"]
-        done = subprocess.run(forget, cwd=ROOT, env=dict(env), capture_output=True, text=True, check=False)
-        if done.returncode and "no stack named" not in done.stderr:
-            raise SandboxError(f"`{' '.join(forget)}` failed: {done.stderr.strip()}")
-        # Pulumi removes it together with the stack, if there was a stack.
-        STACK_FILE.unlink(missing_ok=True)
+        _forget(engine()[0])
+
+
+def _forget(env: Mapping[str, str]) -> None:
+    """Remove the stack: its hosts go away as a whole, and are not undone step by step."""
+    forget = ["pulumi", "stack", "rm", STACK, "--yes", "--force"]
+    done = subprocess.run(forget, cwd=ROOT, env=dict(env), capture_output=True, text=True, check=False)
+    if done.returncode and "no stack named" not in done.stderr:
+        raise SandboxError(f"`{' '.join(forget)}` failed: {done.stderr.strip()}")
+    # Pulumi removes it together with the stack, if there was a stack.
+    STACK_FILE.unlink(missing_ok=True)
 
 
 def engine() -> tuple[Mapping[str, str], str]:

@@ -7,7 +7,10 @@ from typing import Any
 
 import yaml
 
-STACK = "sandbox"
+from sandbox.machine.runtime import SUFFIX
+
+# Any but the usual sandbox has its number behind that.
+STACK = f"sandbox{SUFFIX}"
 
 _HEADER = "# Made by `make sandbox` for its simulated Pis; `make sandbox-down` removes it.\n"
 

@@ -6,6 +6,7 @@ import pytest
 
 from sandbox.pi.host import Host
 from sandbox.site import Site
+from sandbox.stack import STACK
 from tests.e2e.cluster import Cluster, service, wait_until, whole
 
 OF_PI4 = {"pi4-prepare", "pi4-verify", "pi4-install", "pi4-node"}
@@ -43,7 +44,7 @@ def test_ssh_cut_in_the_middle_of_an_install_is_an_error_and_the_next_up_finishe
     others = {host.name: service(host) for host in cluster.hosts if host is not fourth}
     cluster.workers = 3
     cluster.configure()
-    running = cluster.program.start_deploy("up", "sandbox")
+    running = cluster.program.start_deploy("up", STACK)
     fourth.wait_for("test -e /usr/local/bin/.k3s.piray-download -o -e /usr/local/bin/k3s", timeout=120)
     fourth.cut_ssh()
     cut = cluster.program.deployed(running)
@@ -80,7 +81,7 @@ def test_a_power_cut_during_the_reboot_is_no_obstacle_to_the_next_up(cluster: Cl
     fourth.reboot()
     boot = fourth.boot_id()
     cluster.configure()
-    running = cluster.program.start_deploy("up", "sandbox")
+    running = cluster.program.start_deploy("up", STACK)
     wait_until(lambda: not fourth.is_in(boot))
     fourth.power_off()
     cluster.program.interrupt(running)

@@ -1,5 +1,6 @@
 """Others change the stack's objects on the cluster: the stack's values win, and it is said."""
 
+from sandbox.stack import STACK
 from tests.e2e.cluster import Cluster, wait_until, whole
 
 
@@ -18,7 +19,7 @@ def test_a_field_that_kubectl_owns_is_no_obstacle_to_a_change_of_it(cluster: Clu
     cluster.workers = 3
     try:
         cluster.configure()
-        preview = cluster.program.deploy("preview", "sandbox")
+        preview = cluster.program.deploy("preview", STACK)
         assert preview.code == 0, preview.said
         up = cluster.up()
         assert up.code == 0, up.said
