@@ -24,7 +24,8 @@ _RIGHTS = [
     "--device-cgroup-rule=a *:* rwm",
 ]
 
-# Everything that piray or k3s could leave behind; what changes by itself at a boot is left out.
+# Everything that piray or k3s could leave behind; what changes by itself at a boot is left out, and tables of the
+# firewall without a rule: iptables makes them whenever it is asked, and never removes one.
 _WATCHED = (
     "/boot /etc /opt /usr/local /usr/lib/systemd/system /root "
     "/var/lib/piray /var/lib/rancher /var/lib/kubelet /var/lib/cni /var/lib/containerd /var/lib/etcd "
@@ -36,7 +37,9 @@ find {_WATCHED} -printf '%p\t%y %m %u:%g %l\n' 2>/dev/null | sort || true
 find {_WATCHED} -type f -exec sha256sum {{}} + 2>/dev/null | sed -E 's/^([0-9a-f]+)  (.*)$/\2\t\1/' || true
 systemctl list-unit-files --no-legend | awk '{{ print "unit " $1 "\t" $2 }}'
 ip -oneline link | awk '{{ sub(/@.*/, "", $2); print "link " $2 "\t" }}'
-nft list tables | awk '{{ print "table " $0 "\t" }}'
+nft list tables | while read -r _ family name; do
+  if nft list table "$family" "$name" | grep -qP '^\t\t(?!type )'; then printf 'table %s %s\t\n' "$family" "$name"; fi
+done
 ip route | awk '{{ print "route " $0 "\t" }}'
 """
 
