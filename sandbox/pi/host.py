@@ -24,8 +24,8 @@ _RIGHTS = [
     "--device-cgroup-rule=a *:* rwm",
 ]
 
-# Everything that piray or k3s could leave behind; what changes by itself at a boot is left out, and tables of the
-# firewall without a rule: iptables makes them whenever it is asked, and never removes one.
+# Everything that piray or k3s could leave behind. What changes by itself at a boot is left out, and so is a
+# table of the firewall without a rule: iptables makes one whenever it is asked, and never removes it.
 _WATCHED = (
     "/boot /etc /opt /usr/local /usr/lib/systemd/system /root "
     "/var/lib/piray /var/lib/rancher /var/lib/kubelet /var/lib/cni /var/lib/containerd /var/lib/etcd "
@@ -38,7 +38,8 @@ find {_WATCHED} -type f -exec sha256sum {{}} + 2>/dev/null | sed -E 's/^([0-9a-f
 systemctl list-unit-files --no-legend | awk '{{ print "unit " $1 "\t" $2 }}'
 ip -oneline link | awk '{{ sub(/@.*/, "", $2); print "link " $2 "\t" }}'
 nft list tables | while read -r _ family name; do
-  if nft list table "$family" "$name" | grep -qP '^\t\t(?!type )'; then printf 'table %s %s\t\n' "$family" "$name"; fi
+  rules=$(nft list table "$family" "$name" | grep -P '^\t\t(?!type )' || true)
+  if [ -n "$rules" ]; then printf 'table %s %s\t\n' "$family" "$name"; fi
 done
 ip route | awk '{{ print "route " $0 "\t" }}'
 """
