@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from workloads.cli import connectivity, doctor, init, mandelbrot, mirror, pi, sweep
+from workloads.cli import connectivity, doctor, init, jobs, mandelbrot, mirror, pi, sweep
 from workloads.runner.signals import SIGNALS, interruptible
 
 EXIT_INTERRUPTED = 128 + SIGNALS[0]
@@ -46,6 +46,10 @@ run.add_command(mandelbrot.command)
 run.add_command(pi.command)
 run.add_command(connectivity.command)
 main.add_command(sweep.command)
+main.add_command(jobs.submit)
+main.add_command(jobs.list_jobs)
+main.add_command(jobs.logs)
+main.add_command(jobs.stop)
 main.add_command(init.command)
 main.add_command(doctor.command)
 main.add_command(mirror.command)

@@ -78,17 +78,22 @@ def _stack_target(name: str, outputs: StackOutputs) -> "StackTarget":
     return StackTarget(name, outputs, lambda line: click.echo(f"piray: {line}", err=True))
 
 
-def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --stack, --outputs and --output; the command gets them as `place`, a `Place`."""
-
-    @click.option("--stack", "stack_name", metavar="NAME", help="Run on the cluster of this stack.")
-    @click.option(
+def _stack_options(command: Command) -> Command:
+    stack = click.option("--stack", "stack_name", metavar="NAME", help="Run on the cluster of this stack.")
+    outputs = click.option(
         "--outputs",
         "outputs_file",
         type=click.File("rb"),
         help="Run on the cluster of the stack with these outputs: a file with the JSON that "
         "`pulumi stack output --json --show-secrets` prints; - for standard input.",
     )
+    return stack(outputs(command))
+
+
+def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --stack, --outputs and --output; the command gets them as `place`, a `Place`."""
+
+    @_stack_options
     @click.option(
         "--output",
         metavar="DIR",
@@ -102,6 +107,23 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(place=Place(stack_name, outputs_file, output), **others)
 
     return with_place
+
+
+def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --stack and --outputs, one of which is needed; the command gets the stack's cluster as `target`."""
+
+    @_stack_options
+    @functools.wraps(command)
+    def with_target(*, stack_name: str | None, outputs_file: Any, **others: Any) -> Any:
+        target = Place(stack_name, outputs_file, Path()).target()
+        if isinstance(target, EmbeddedTarget):
+            raise StackError(
+                "this needs a cluster: name its stack, as in --stack home; for one on this machine alone: "
+                "make up STACK=local, then --stack local."
+            )
+        return command(target=target, **others)
+
+    return with_target
 
 
 def row_options(repeats: int) -> Callable[[Command], Command]:

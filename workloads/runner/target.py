@@ -1,7 +1,7 @@
 """Decides how a workload runs on a stack's cluster: as a job of Ray, followed and stopped from here."""
 
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ from workloads.runner.follow import DriverReport
 from workloads.runner.jobs_api.dashboard import ClusterError
 from workloads.runner.jobs_api.jobs import Jobs, new_id
 from workloads.runner.jobs_api.packages import has_wheels
+from workloads.runner.jobs_api.work import Work
 from workloads.runner.port_forward import forward
 from workloads.runner.signals import uninterrupted
 from workloads.runner.stack_outputs import StackOutputs
@@ -46,34 +47,59 @@ class StackTarget:
             KubernetesError: If the way to it cannot be opened.
         """
         request = Request(spec=spec, expected=self.outputs.workers + 1, cpus=None, temp_dir=None)
-        # The local platform's head runs on this machine, where `python` may be anything.
-        python = sys.executable if self.outputs.platform == "local" else "python"
-        with self._reach() as url:
-            jobs = Jobs(url, self.outputs.ray_token)
+        with self.jobs() as jobs:
             job = new_id(spec.workload)
             ended = False
             try:
                 packages = self.outputs.runtime_packages
-                jobs.submit(job, request.to_dict(), packages, python, self._wheels_url())
+                jobs.submit(job, request.to_dict(), packages, self.python, self._wheels_url(packages))
                 yield from jobs.follow(job)
                 status, message = jobs.end(job)
                 ended = True
             finally:
                 if not ended:
-                    with uninterrupted():
-                        self._stop(jobs, job)
+                    self.stop(jobs, job)
         if status != "SUCCEEDED":
             yield f"\n{encode(Event('ended', {'status': status, 'message': message}))}\n"
 
-    def _wheels_url(self) -> str | None:
+    @property
+    def python(self) -> str:
+        """The interpreter on the head: that of platform `local` runs on this machine, with any `python`."""
+        return sys.executable if self.outputs.platform == "local" else "python"
+
+    @contextmanager
+    def jobs(self) -> Iterator[Jobs]:
+        """Yield the cluster's jobs, which can be reached inside the block.
+
+        Raises:
+            ClusterError: If the cluster cannot be used.
+            KubernetesError: If the way to it cannot be opened.
+        """
+        with self._reach() as url:
+            yield Jobs(url, self.outputs.ray_token)
+
+    def start(self, jobs: Jobs, job: str, work: Work) -> None:
+        """Start a user's job.
+
+        Raises:
+            ClusterError: If the cluster refuses it.
+        """
+        with work.environment(self._wheels_url(work.packages)) as environment:
+            jobs.start(job, work.entrypoint, environment)
+
+    def stop(self, jobs: Jobs, job: str) -> bool:
+        """Stop a job, say so, and say whether it has ended."""
+        with uninterrupted():
+            self.tell(f"stopping job {job} on the cluster …")
+            ended = jobs.stop(job)
+            if not ended:
+                self.tell(f"job {job} could not be stopped: look for it in Ray's dashboard.")
+        return ended
+
+    def _wheels_url(self, packages: Sequence[str]) -> str | None:
         """Return the stack's mirror of wheels, if it has any."""
         url = self.outputs.wheels_url
-        return url if self.outputs.runtime_packages and url and has_wheels(url) else None
-
-    def _stop(self, jobs: Jobs, job: str) -> None:
-        self.tell(f"stopping job {job} on the cluster …")
-        if not jobs.stop(job):
-            self.tell(f"job {job} could not be stopped: look for it in Ray's dashboard.")
+        return url if packages and url and has_wheels(url) else None
 
     def node_facts(self, report: DriverReport) -> tuple[dict[str, Any], ...]:
         """Return the facts of the nodes that computed, with what the stack knows of their hosts."""

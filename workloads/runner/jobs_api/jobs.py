@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from ray.job_submission import JobStatus
@@ -22,11 +23,36 @@ STOP_TIMEOUT_S = 40.0
 # Ray's own limit of 600 s is too short for a Pi that installs from the internet to a card.
 SETUP_TIMEOUT_S = 1800
 ABSENT_ANSWERS = 4
+# So many ids in a message.
+_SHOWN = 8
 
 
 def new_id(workload: str) -> str:
     """Return a submission id that no job has yet."""
     return f"piray-{workload}-{secrets.token_hex(4)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What the cluster knows of a job.
+
+    Attributes:
+        id: Submission id.
+        status: PENDING, RUNNING, STOPPED, SUCCEEDED or FAILED.
+        entrypoint: Its command.
+        message: What Ray says of how it ended.
+        started_s: When it began, in seconds since 1970; None if it has not.
+        ended_s: When it ended; None if it has not.
+        exit_code: Of its command; None if that did not end by itself.
+    """
+
+    id: str
+    status: str
+    entrypoint: str
+    message: str
+    started_s: float | None
+    ended_s: float | None
+    exit_code: int | None
 
 
 class Jobs:
@@ -66,12 +92,61 @@ class Jobs:
             ClusterError: If the cluster refuses the job.
         """
         entrypoint = f"{shlex.quote(python)} -m workloads.driver {shlex.quote(json.dumps(request))}"
-        with working_dir() as folder, one_line(self._url):
+        with working_dir() as folder:
             environment: dict[str, Any] = {"working_dir": str(folder)}
             if packages:
                 environment["pip"] = pip_of(packages, wheels_url)
-                environment["config"] = {"setup_timeout_seconds": SETUP_TIMEOUT_S}
-            self._client.submit_job(entrypoint=entrypoint, submission_id=job, runtime_env=environment)
+            self.start(job, entrypoint, environment)
+
+    def start(self, job: str, entrypoint: str, environment: Mapping[str, Any]) -> None:
+        """Start a command on the head.
+
+        Args:
+            job: Submission id from `new_id`.
+            entrypoint: The command, as a shell reads it.
+            environment: What it needs, as Ray describes that.
+
+        Raises:
+            ClusterError: If the cluster refuses the job.
+        """
+        limits = {"config": {"setup_timeout_seconds": SETUP_TIMEOUT_S}} if "pip" in environment else {}
+        with one_line(self._url):
+            self._client.submit_job(
+                entrypoint=entrypoint, submission_id=job, runtime_env={**environment, **limits}
+            )
+
+    def all(self) -> list[Job]:
+        """Return all jobs that the cluster still knows, the newest first.
+
+        Raises:
+            ClusterError: If the cluster does not answer.
+        """
+        with one_line(self._url):
+            found = [_job(each) for each in self._client.list_jobs() if each.submission_id]
+        return sorted(found, key=lambda job: (job.started_s or 0.0, job.id), reverse=True)
+
+    def find(self, name: str) -> Job:
+        """Return the job with an id, or with the only id that begins so.
+
+        Raises:
+            ClusterError: If there is none, or more than one; names those that there are.
+        """
+        known = self.all()
+        found = [job for job in known if job.id == name] or [job for job in known if job.id.startswith(name)]
+        if len(found) == 1:
+            return found[0]
+        listed = ", ".join(job.id for job in (found or known)[:_SHOWN]) or "none at all"
+        what = "more than one job has an id that begins with" if found else "the cluster has no job"
+        raise ClusterError(f"{what} {name}; it has {listed}.")
+
+    def log(self, job: str) -> str:
+        """Return what a job has written so far.
+
+        Raises:
+            ClusterError: If the cluster does not answer.
+        """
+        with one_line(self._url):
+            return str(self._client.get_job_logs(job))
 
     def follow(self, job: str) -> Iterator[str]:
         """Yield the job's output in pieces until it ends; by web socket, and by polling once that breaks.
@@ -166,6 +241,18 @@ class Jobs:
 
 class _TailBrokenError(Exception):
     """The web socket of the log broke; the log has to be polled."""
+
+
+def _job(details: Any) -> Job:
+    return Job(
+        id=str(details.submission_id),
+        status=str(details.status.value),
+        entrypoint=str(details.entrypoint),
+        message=str(details.message or ""),
+        started_s=details.start_time and details.start_time / 1000,
+        ended_s=details.end_time and details.end_time / 1000,
+        exit_code=details.driver_exit_code,
+    )
 
 
 async def _next(stream: AsyncIterator[str]) -> str | None:

@@ -1,0 +1,179 @@
+"""A user's own jobs, as a user runs them: a process of its own, against a real Ray."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from rich.console import Console
+
+from workloads.cli.jobs import jobs_table
+from workloads.runner.jobs_api.jobs import Job
+
+ROOT = Path(__file__).resolve().parents[3]
+LIMIT_S = 240
+
+
+class Head(Protocol):
+    token: str
+    url: str
+
+    def outputs(self, **changes: Any) -> str: ...
+    def get(self, path: str) -> Any: ...
+
+
+Piray = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def piray(head: Head, tmp_path: Path) -> Piray:
+    """Return what starts the command beside the head."""
+    (tmp_path / "outputs.json").write_text(head.outputs())
+
+    def start(command: str, *arguments: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "workloads.cli", command, "--outputs", "outputs.json", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # A shell that starts the tests in the background lets its children ignore it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 — one system call
+        )
+
+    return start
+
+
+def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
+    stdout, stderr = process.communicate(timeout=LIMIT_S)
+    return process.returncode, stdout, stderr
+
+
+@pytest.mark.ray
+def test_a_script_runs_on_the_cluster_and_what_it_writes_and_its_exit_status_come_back(
+    piray: Piray, tmp_path: Path
+) -> None:
+    (tmp_path / "job.py").write_text(
+        "import os, ray, sys\n"
+        "ray.init()\n"
+        "@ray.remote\n"
+        "def square(x): return x * x\n"
+        "print(ray.get([square.remote(x) for x in range(4)]), os.environ['WHO'], sys.argv[1:])\n"
+        "sys.exit(7)\n"
+    )
+    code, stdout, stderr = ended(piray("submit", "--env", "WHO=me", "job.py", "--size", "3"))
+    assert "[0, 1, 4, 9] me ['--size', '3']" in stdout
+    assert code == 7, stderr
+    assert "ended as FAILED" in stderr
+
+
+@pytest.mark.ray
+def test_the_traceback_of_a_script_is_shown_and_a_folder_comes_without_what_git_ignores(
+    piray: Piray, tmp_path: Path
+) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "helper.py").write_text("NAME = 'helper'\n")
+    (folder / "secret.txt").write_text("not for the cluster")
+    (folder / ".gitignore").write_text("secret.txt\n")
+    (folder / "job.py").write_text(
+        "import helper, os\nprint(helper.NAME, sorted(os.listdir()))\nraise ValueError('no luck')\n"
+    )
+    code, stdout, _ = ended(piray("submit", "--working-dir", "project", "project/job.py"))
+    assert code == 1
+    assert "ValueError: no luck" in stdout
+    assert "helper ['.gitignore', 'helper.py', 'job.py']" in stdout
+
+
+@pytest.mark.ray
+def test_a_detached_job_is_listed_its_log_read_and_it_is_stopped_by_the_beginning_of_its_id(
+    piray: Piray,
+) -> None:
+    code, stdout, stderr = ended(piray("submit", "--detach", "--", "sh", "-c", "echo begun; sleep 600"))
+    assert code == 0, stderr
+    job = stdout.strip()
+    assert f"piray logs {job} --follow" in stderr
+    deadline = time.monotonic() + LIMIT_S
+    while "begun" not in ended(piray("logs", job))[1]:
+        assert time.monotonic() < deadline
+    listed = json.loads(ended(piray("jobs", "--json"))[1])
+    (own,) = [one for one in listed if one["id"] == job]
+    assert (own["status"], own["entrypoint"]) == ("RUNNING", "sh -c 'echo begun; sleep 600'")
+    code, _, stderr = ended(piray("stop", job[:-2]))
+    assert code == 0, stderr
+    assert "STOPPED" in ended(piray("jobs"))[1]
+    assert f"job {job} has ended already: STOPPED" in ended(piray("stop", job))[1]
+
+
+@pytest.mark.ray
+def test_an_interrupt_stops_the_job(piray: Piray, head: Head) -> None:
+    process = piray("submit", "--", "sh", "-c", "echo begun; sleep 600")
+    assert process.stdout is not None
+    # Ray's own words may come before.
+    assert any(line == "begun\n" for line in process.stdout)
+    process.send_signal(signal.SIGINT)
+    code, _, stderr = ended(process)
+    assert code == 130
+    job = stderr.split("piray: job ")[1].split()[0]
+    assert f"stopping job {job}" in stderr
+    assert head.get(f"/api/jobs/{job}")["status"] == "STOPPED"
+
+
+@pytest.mark.ray
+def test_an_unknown_job_is_answered_with_those_that_there_are(piray: Piray) -> None:
+    known = ended(piray("submit", "--detach", "--", "true"))[1].strip()
+    code, _, stderr = ended(piray("logs", "piray-job-none"))
+    assert code == 1
+    assert "the cluster has no job piray-job-none; it has" in stderr
+    assert known in stderr
+
+
+def test_without_a_stack_a_command_says_what_it_needs(tmp_path: Path) -> None:
+    for command in (["submit", "--", "true"], ["jobs"], ["logs", "x"], ["stop", "x"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "workloads.cli", *command],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert "this needs a cluster: name its stack, as in --stack home" in done.stderr
+
+
+def test_the_table_of_jobs_fits_100_columns_with_each_id_on_one_line() -> None:
+    first = Job(
+        id="piray-job-0123abcd",
+        status="FAILED",
+        entrypoint="python " + "x" * 80,
+        message="",
+        started_s=0.0,
+        ended_s=3723.0,
+        exit_code=2,
+    )
+    waiting = Job(
+        id="raysubmit_0123456789abcdef",
+        status="PENDING",
+        entrypoint="true",
+        message="",
+        started_s=None,
+        ended_s=None,
+        exit_code=None,
+    )
+    file = io.StringIO()
+    Console(file=file, width=100).print(jobs_table("stack home", [first, waiting], 5000.0))
+    lines = file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 100
+    assert any(
+        "piray-job-0123abcd" in line and "FAILED (2)" in line and "1 h 2 min" in line for line in lines
+    )
+    assert any("raysubmit_0123456789abcdef" in line and "PENDING" in line for line in lines)

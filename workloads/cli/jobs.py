@@ -1,0 +1,167 @@
+"""`piray submit`, `jobs`, `logs` and `stop`: a user's own jobs on the cluster of a stack."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from workloads.cli.options import cluster_options
+
+if TYPE_CHECKING:
+    from workloads.runner.jobs_api.jobs import Job, Jobs
+    from workloads.runner.target import StackTarget
+
+# The exit status where the job's command has none of its own; a shell says 143 of a command that was stopped.
+_STATUS = {"SUCCEEDED": 0, "STOPPED": 143}
+_FAILED = 1
+_COMMAND_CHARACTERS = 60
+
+
+@click.command("submit", context_settings={"ignore_unknown_options": True})
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="SCRIPT|-- COMMAND…")
+@click.option(
+    "--working-dir",
+    "folder",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder that the job brings, without what its .gitignore or .rayignore names.  "
+    "[default: the script alone]",
+)
+@click.option(
+    "--pip", multiple=True, metavar="PACKAGE|FILE.txt", help="What the job installs first; more than once."
+)
+@click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="A variable; more than once.")
+@click.option("--detach", is_flag=True, help="Print the job's id and do not wait for its end.")
+@cluster_options
+def submit(
+    *,
+    command: tuple[str, ...],
+    folder: Path | None,
+    pip: tuple[str, ...],
+    variables: tuple[str, ...],
+    detach: bool,
+    target: "StackTarget",
+) -> None:
+    """Run a script or a command of your own on the cluster, as a job of Ray.
+
+    What the job writes is shown while it runs, and its exit status is that of this command. Ctrl-C stops the
+    job. Options of the script that piray has as well go behind a --.
+    """
+    from workloads.runner.jobs_api.jobs import new_id  # noqa: PLC0415
+    from workloads.runner.jobs_api.work import work_of  # noqa: PLC0415
+
+    work = work_of(command, python=target.python, folder=folder, pip=pip, variables=variables)
+    job = new_id("job")
+    with target.jobs() as jobs, _stopped_unless_ended(target, jobs, job):
+        target.start(jobs, job, work)
+        if detach:
+            click.echo(job)
+            target.tell(f"follow it with: piray logs {job} --follow --stack {target.stack}")
+            return
+        target.tell(f"job {job}")
+        _show(jobs.follow(job))
+        ended = jobs.find(job)
+    _end(ended, target.tell)
+
+
+@click.command("jobs")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@cluster_options
+def list_jobs(*, as_json: bool, target: "StackTarget") -> None:
+    """List the jobs that the cluster still knows, the newest first."""
+    with target.jobs() as jobs:
+        known = jobs.all()
+    if as_json:
+        click.echo(json.dumps([asdict(job) for job in known], indent=2))
+    else:
+        Console().print(jobs_table(target.name, known, time.time()))
+
+
+@click.command("logs")
+@click.argument("job", metavar="ID")
+@click.option("--follow", is_flag=True, help="Go on until the job ends.")
+@cluster_options
+def logs(*, job: str, follow: bool, target: "StackTarget") -> None:
+    """Print what a job has written; ID may be the beginning of its id."""
+    with target.jobs() as jobs:
+        found = jobs.find(job)
+        _show(jobs.follow(found.id) if follow else [jobs.log(found.id)])
+
+
+@click.command("stop")
+@click.argument("job", metavar="ID")
+@cluster_options
+def stop(*, job: str, target: "StackTarget") -> None:
+    """Stop a job; ID may be the beginning of its id."""
+    with target.jobs() as jobs:
+        found = jobs.find(job)
+        if found.ended_s is not None:
+            click.echo(f"job {found.id} has ended already: {found.status}")
+        elif not target.stop(jobs, found.id):
+            raise click.exceptions.Exit(_FAILED)
+
+
+def jobs_table(target: str, known: Sequence["Job"], now_s: float) -> Table:
+    """Build the table of jobs.
+
+    Args:
+        target: Name of the cluster.
+        known: The jobs, in their order.
+        now_s: Seconds since 1970.
+    """
+    table = Table(title=f"Jobs on {target}", title_justify="left")
+    table.add_column("Id", no_wrap=True)
+    table.add_column("Status")
+    table.add_column("Started")
+    table.add_column("Took", justify="right")
+    table.add_column("Command", overflow="fold")
+    for job in known:
+        started = (
+            "-" if job.started_s is None else time.strftime("%d %b %H:%M", time.localtime(job.started_s))
+        )
+        took = "-" if job.started_s is None else _duration((job.ended_s or now_s) - job.started_s)
+        command = job.entrypoint
+        if len(command) > _COMMAND_CHARACTERS:
+            command = f"{command[: _COMMAND_CHARACTERS - 1]}…"
+        code = f" ({job.exit_code})" if job.exit_code else ""
+        table.add_row(job.id, f"{job.status}{code}", started, took, command)
+    return table
+
+
+@contextmanager
+def _stopped_unless_ended(target: "StackTarget", jobs: "Jobs", job: str) -> Iterator[None]:
+    """Stop the job if the block is interrupted or fails, however early."""
+    try:
+        yield
+    except BaseException:
+        target.stop(jobs, job)
+        raise
+
+
+def _show(pieces: Iterable[str]) -> None:
+    for text in pieces:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def _end(job: "Job", tell: Callable[[str], Any]) -> None:
+    """End with the exit status of a job that has ended."""
+    code = _STATUS.get(job.status, job.exit_code or _FAILED)
+    if code:
+        lines = job.message.strip().splitlines()
+        tell(f"job {job.id} ended as {job.status}{f': {lines[-1]}' if lines else ''}")
+        raise click.exceptions.Exit(code)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,157 @@
+"""Decides what a user's own job is: its command, the files it brings, what it installs, its variables."""
+
+import re
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workloads.runner.jobs_api.packages import pip_of
+
+# What Ray takes of one job. https://docs.ray.io/en/latest/ray-core/handling-dependencies.html (working_dir)
+MAX_BYTES = 500 * 1024 * 1024
+_LARGEST = 3
+_MIB = 1024 * 1024
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class WorkError(Exception):
+    """A job cannot be made of what was given; one line that names everything that is wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A user's job.
+
+    Attributes:
+        words: The command, word by word.
+        script: A script that is all it brings; None where it brings a folder, or nothing.
+        folder: The folder that it brings; its working directory on the cluster.
+        packages: Requirements that it installs first.
+        variables: Environment variables.
+    """
+
+    words: tuple[str, ...]
+    script: Path | None
+    folder: Path | None
+    packages: tuple[str, ...]
+    variables: dict[str, str]
+
+    @property
+    def entrypoint(self) -> str:
+        """The command as a shell reads it."""
+        return shlex.join(self.words)
+
+    @contextmanager
+    def environment(self, wheels_url: str | None = None) -> Iterator[dict[str, Any]]:
+        """Yield Ray's description of what the job needs; the files in it are there inside the block.
+
+        Args:
+            wheels_url: Where the cluster gets packages; None for the internet.
+        """
+        described: dict[str, Any] = {"env_vars": {"PYTHONUNBUFFERED": "1", **self.variables}}
+        if self.packages:
+            described["pip"] = pip_of(self.packages, wheels_url)
+        with tempfile.TemporaryDirectory(prefix="piray-job-") as alone:
+            if self.script is not None:
+                shutil.copy(self.script, alone)
+            if self.script is not None or self.folder is not None:
+                described["working_dir"] = str(self.folder or alone)
+            yield described
+
+
+def work_of(
+    command: Sequence[str],
+    *,
+    python: str,
+    folder: Path | None = None,
+    pip: Sequence[str] = (),
+    variables: Sequence[str] = (),
+) -> Work:
+    """Return the job that the options describe.
+
+    Args:
+        command: A script with its arguments, or a command.
+        python: The interpreter that runs a script.
+        folder: What the job brings instead of the script alone; the script must be in it.
+        pip: Requirements, and files with requirements.
+        variables: NAME=VALUE.
+
+    Raises:
+        WorkError: Names everything that is wrong.
+    """
+    problems: list[str] = []
+    words, script = list(command), None
+    if command[0].endswith(".py"):
+        script = Path(command[0])
+        if not script.is_file():
+            problems.append(f"there is no script {script}: give the path of a file")
+        elif folder is None:
+            words = [python, script.name, *command[1:]]
+        elif not script.resolve().is_relative_to(folder.resolve()):
+            problems.append(
+                f"the script {script} is not in --working-dir {folder}: give a folder that holds it"
+            )
+        else:
+            words = [python, str(script.resolve().relative_to(folder.resolve())), *command[1:]]
+    if folder is not None:
+        problems += _size_problems(folder)
+    packages = [one for each in pip for one in _requirements(each, problems)]
+    work = Work(
+        words=tuple(words),
+        script=script if folder is None else None,
+        folder=folder,
+        packages=tuple(packages),
+        variables=dict(_variables(variables, problems)),
+    )
+    if problems:
+        raise WorkError("; ".join(problems) + ".")
+    return work
+
+
+def _size_problems(folder: Path) -> Iterator[str]:
+    """Refuse a folder that Ray would refuse after minutes; what .gitignore leaves out is not known here."""
+    if (folder / ".gitignore").exists() or (folder / ".rayignore").exists():
+        return
+    sizes = {
+        path: path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()
+    }
+    total = sum(sizes.values())
+    if total > MAX_BYTES:
+        largest = sorted(sizes, key=lambda path: -sizes[path])[:_LARGEST]
+        named = ", ".join(f"{path.relative_to(folder)} ({sizes[path] // _MIB} MiB)" for path in largest)
+        yield (
+            f"--working-dir {folder} holds {total // _MIB} MiB, and a job may bring {MAX_BYTES // _MIB}: the "
+            f"largest files are {named}; name what the job does not need in a file .rayignore"
+        )
+
+
+def _requirements(given: str, problems: list[str]) -> Iterator[str]:
+    if not given.endswith(".txt"):
+        yield given
+        return
+    try:
+        lines = Path(given).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        problems.append(
+            f"--pip {given} cannot be read ({getattr(error, 'strerror', None) or 'it is no text'})"
+        )
+        return
+    for line in lines:
+        if text := line.split("#", 1)[0].strip():
+            yield text
+
+
+def _variables(given: Sequence[str], problems: list[str]) -> Iterator[tuple[str, str]]:
+    for one in given:
+        name, equals, value = one.partition("=")
+        if equals and _VARIABLE.fullmatch(name):
+            yield name, value
+        else:
+            problems.append(
+                f"--env {one.split('=')[0]} must be NAME=VALUE, with letters, digits and _ in NAME"
+            )
