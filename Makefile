@@ -21,7 +21,7 @@ run: install-run ## draw the Mandelbrot picture and print the speed-up table, on
 	$(BIN)/piray run mandelbrot $(ARGS)
 
 test: install-dev ## run every test that this machine can run
-	$(BIN)/pytest -n 3 $(ARGS)
+	$(BIN)/pytest -n 2 $(ARGS)
 
 check: install-dev ## check format, lint, types, imports, shell scripts, workflows
 	$(BIN)/ruff format --check .

@@ -1,6 +1,5 @@
-"""Tests side by side: two streams on simulated Pis, which mostly wait, and the others beside them."""
+"""Tests side by side: one stream on simulated Pis, which mostly waits, and the others beside and after it."""
 
-import os
 from pathlib import Path
 
 import hypothesis
@@ -9,15 +8,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 HERE = Path(__file__).parent
-# Each process of xdist has a sandbox of its own; the modules that read the number are imported later.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    _first = int(os.environ.get("PIRAY_SANDBOX_NUMBER", "0"))
-    os.environ["PIRAY_SANDBOX_NUMBER"] = str(
-        _first + int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
-    )
+# There is one Docker daemon and one network for them.
 ON_SIMULATED_PIS = ("e2e/", "sandbox/")
-# These scenarios share a cluster; all others make hosts of their own.
-ON_ONE_CLUSTER = tuple(f"e2e/test_{number}_" for number in range(1, 8))
 # Of the sandbox, what needs neither.
 WITHOUT_THEM = ("sandbox/engine/", "sandbox/test_main.py")
 # Platform `local` uses fixed ports.
@@ -45,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Streams(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Keeps what shares a cluster, or cannot be twice, on one worker; other files go to whoever is free.
+    """Keeps what cannot be twice on one machine on one worker; other files go to whoever is free.
 
     xdist's own groups are markers that it writes into a field which pytest 9.2 no longer has.
     """
@@ -53,11 +45,11 @@ class Streams(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", maxsplit=1)[0].removeprefix(f"{HERE.name}/")
         if on_simulated_pis(file):
-            return "one cluster" if file.startswith(ON_ONE_CLUSTER) else "hosts of their own"
+            return "simulated Pis"
         return "Ray on its own ports" if file in ON_RAYS_PORTS else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Streams:
-    """Give `pytest -n 3` the streams, the simulated Pis first: xdist would begin with the most tests."""
+    """Give `pytest -n 2` the streams, the simulated Pis first: xdist would begin with the most tests."""
     config.option.loadscopereorder = False
     return Streams(config, log)
