@@ -21,7 +21,7 @@ MOMENTS = ("before", "during", "after")
 # A run that is killed "during" a step is killed so many seconds after its begin, in turn.
 SECONDS = (0.2, 1.0, 2.5)
 # Each a while after the one before: what is made beside another step may be done when that one is cut off.
-REAL_STEPS = {"pi21-prepare", "pi21-install", "ray-namespace", "ray-head", "ray-worker", "pi-job"}
+REAL_STEPS = {"pi21-prepare", "pi21-install", "ray-namespace", "ray-head", "pi-job"}
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +101,9 @@ def test_up_is_killed_while_it_changes_and_replaces(one: Cluster) -> None:
     steps = planned(one)
     changed = [("make", name) for operation, name in steps if operation == "update"]
     if one.program.is_real:
-        # A preview does not know the objects whose provider may change, and calls them changed.
-        changed = [step for step in changed if step[1] == "ray-worker" or not step[1].startswith("ray-")]
+        # A preview does not know the objects whose provider may change, and calls them changed; and while the
+        # workers are changed, which takes a moment here, the π Job may be replaced already.
+        changed = [step for step in changed if not step[1].startswith("ray-")]
     assert {name for _, name in changed} >= {"pi21-install", "ray-worker"}
     cut_off_at_each(one, "up", [*changed, ("remove", "pi-job"), ("make", "pi-job")])
     assert_converged(one)
