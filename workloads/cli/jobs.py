@@ -3,8 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from workloads.cli.options import cluster_options
+from workloads.runner.jobs_api.work import work_of
 
 if TYPE_CHECKING:
-    from workloads.runner.jobs_api.jobs import Job, Jobs
+    from workloads.runner.jobs_api.jobs import Job
     from workloads.runner.target import StackTarget
 
 # The exit status where the job's command has none of its own; a shell says 143 of a command that was stopped.
@@ -55,12 +55,12 @@ def submit(
     What the job writes is shown while it runs, and its exit status is that of this command. Ctrl-C stops the
     job. Options of the script that piray has as well go behind a --.
     """
+    # Ray takes seconds to import.
     from workloads.runner.jobs_api.jobs import new_id  # noqa: PLC0415
-    from workloads.runner.jobs_api.work import work_of  # noqa: PLC0415
 
     work = work_of(command, python=target.python, folder=folder, pip=pip, variables=variables)
     job = new_id("job")
-    with target.jobs() as jobs, _stopped_unless_ended(target, jobs, job):
+    with target.jobs() as jobs, target.stopped_unless_left(jobs, job):
         target.start(jobs, job, work)
         if detach:
             click.echo(job)
@@ -68,7 +68,7 @@ def submit(
             return
         target.tell(f"job {job}")
         _show(jobs.follow(job))
-        ended = jobs.find(job)
+        ended = jobs.get(job)
     _end(ended, target.tell)
 
 
@@ -134,16 +134,6 @@ def jobs_table(target: str, known: Sequence["Job"], now_s: float) -> Table:
         code = f" ({job.exit_code})" if job.exit_code else ""
         table.add_row(job.id, f"{job.status}{code}", started, took, command)
     return table
-
-
-@contextmanager
-def _stopped_unless_ended(target: "StackTarget", jobs: "Jobs", job: str) -> Iterator[None]:
-    """Stop the job if the block is interrupted or fails, however early."""
-    try:
-        yield
-    except BaseException:
-        target.stop(jobs, job)
-        raise
 
 
 def _show(pieces: Iterable[str]) -> None:

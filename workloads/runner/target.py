@@ -47,20 +47,13 @@ class StackTarget:
             KubernetesError: If the way to it cannot be opened.
         """
         request = Request(spec=spec, expected=self.outputs.workers + 1, cpus=None, temp_dir=None)
-        with self.jobs() as jobs:
-            job = new_id(spec.workload)
-            ended = False
-            try:
-                packages = self.outputs.runtime_packages
-                jobs.submit(job, request.to_dict(), packages, self.python, self._wheels_url(packages))
-                yield from jobs.follow(job)
-                status, message = jobs.end(job)
-                ended = True
-            finally:
-                if not ended:
-                    self.stop(jobs, job)
-        if status != "SUCCEEDED":
-            yield f"\n{encode(Event('ended', {'status': status, 'message': message}))}\n"
+        job, packages = new_id(spec.workload), self.outputs.runtime_packages
+        with self.jobs() as jobs, self.stopped_unless_left(jobs, job):
+            jobs.submit(job, request.to_dict(), packages, self.python, self._wheels_url(packages))
+            yield from jobs.follow(job)
+            ended = jobs.get(job)
+        if ended.status != "SUCCEEDED":
+            yield f"\n{encode(Event('ended', {'status': ended.status, 'message': ended.message}))}\n"
 
     @property
     def python(self) -> str:
@@ -86,6 +79,15 @@ class StackTarget:
         """
         with work.environment(self._wheels_url(work.packages)) as environment:
             jobs.start(job, work.entrypoint, environment)
+
+    @contextmanager
+    def stopped_unless_left(self, jobs: Jobs, job: str) -> Iterator[None]:
+        """Stop a job if the block does not come to its end: interrupted, closed or failed, however early."""
+        try:
+            yield
+        except BaseException:
+            self.stop(jobs, job)
+            raise
 
     def stop(self, jobs: Jobs, job: str) -> bool:
         """Stop a job, say so, and say whether it has ended."""

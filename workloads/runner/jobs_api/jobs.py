@@ -161,15 +161,14 @@ class Jobs:
                 yield text
         yield from self._poll(job, seen)
 
-    def end(self, job: str) -> tuple[str, str]:
-        """Return a finished job's status and message.
+    def get(self, job: str) -> Job:
+        """Return what the cluster knows of one job.
 
         Raises:
-            ClusterError: If the cluster does not answer.
+            ClusterError: If the cluster does not answer, or has no such job.
         """
         with one_line(self._url):
-            info = self._client.get_job_info(job)
-        return str(info.status.value), str(info.message or "")
+            return _job(self._client.get_job_info(job))
 
     def stop(self, job: str) -> bool:
         """Stop a job and wait until it has ended.

@@ -85,19 +85,8 @@ def work_of(
         WorkError: Names everything that is wrong.
     """
     problems: list[str] = []
-    words, script = list(command), None
-    if command[0].endswith(".py"):
-        script = Path(command[0])
-        if not script.is_file():
-            problems.append(f"there is no script {script}: give the path of a file")
-        elif folder is None:
-            words = [python, script.name, *command[1:]]
-        elif not script.resolve().is_relative_to(folder.resolve()):
-            problems.append(
-                f"the script {script} is not in --working-dir {folder}: give a folder that holds it"
-            )
-        else:
-            words = [python, str(script.resolve().relative_to(folder.resolve())), *command[1:]]
+    script = Path(command[0]) if command[0].endswith(".py") else None
+    words = command if script is None else [python, _name_there(script, folder, problems), *command[1:]]
     if folder is not None:
         problems += _size_problems(folder)
     packages = [one for each in pip for one in _requirements(each, problems)]
@@ -111,6 +100,20 @@ def work_of(
     if problems:
         raise WorkError("; ".join(problems) + ".")
     return work
+
+
+def _name_there(script: Path, folder: Path | None, problems: list[str]) -> str:
+    """Return the path of a script in the job's working directory."""
+    if not script.is_file():
+        problems.append(f"there is no script {script}: give the path of a file")
+    elif folder is not None:
+        try:
+            return str(script.resolve().relative_to(folder.resolve()))
+        except ValueError:
+            problems.append(
+                f"the script {script} is not in --working-dir {folder}: give a folder that holds it"
+            )
+    return script.name
 
 
 def _size_problems(folder: Path) -> Iterator[str]:

@@ -40,7 +40,7 @@ def test_a_log_whose_web_socket_breaks_is_polled_without_losing_or_repeating_a_l
     assert text == jobs._client.get_job_logs(job)
     kinds = [item.kind for item in Parser().feed(text) if isinstance(item, Event)]
     assert kinds == ["nodes", "round", "round", "round", "after", "result"]
-    assert jobs.end(job)[0] == "SUCCEEDED"
+    assert jobs.get(job).status == "SUCCEEDED"
 
 
 @pytest.mark.ray
@@ -51,7 +51,7 @@ def test_a_job_that_fails_tells_why(head: Head) -> None:
     text = "".join(jobs.follow(job))
     (error,) = [item for item in Parser().feed(text) if isinstance(item, Event) and item.kind == "error"]
     assert "workload is 'wrong' and must be one of mandelbrot, sweep" in error.values["message"]
-    assert jobs.end(job)[0] == "FAILED"
+    assert jobs.get(job).status == "FAILED"
 
 
 @pytest.mark.ray

@@ -87,6 +87,6 @@ def test_a_job_installs_from_the_mirror_what_no_index_has(head: Head, tmp_path: 
     with served(tmp_path) as (url, asked):
         submit_once_agent_is_there(jobs, job, request.to_dict(), f"{url}/")
         text = "".join(jobs.follow(job))
-    assert jobs.end(job)[0] == "SUCCEEDED", jobs.end(job)[1]
+    assert jobs.get(job).status == "SUCCEEDED", jobs.get(job).message
     assert any(isinstance(item, Event) and item.kind == "result" for item in Parser().feed(text))
     assert "/piray_only_on_this_mirror-1.0-py3-none-any.whl" in asked
