@@ -28,7 +28,7 @@ def check_stack_file(path: Path) -> None:
     contents = read_stack_file(path)
     if "environment" not in contents and not contents.get("config"):
         raise StackFileError(f"{path.name}: {_no_config(contents)}")
-    values = _read(path)
+    values = _values(path.name, contents)
     if values is None:
         return
     try:
@@ -50,7 +50,7 @@ def check_cores(path: Path, outputs: Mapping[str, Any]) -> None:
     Raises:
         StackFileError: If there is no room for the head or the workers.
     """
-    values, facts = _read(path), outputs.get("hosts")
+    values, facts = _values(path.name, read_stack_file(path)), outputs.get("hosts")
     if values is None or not isinstance(values.get("hosts"), list) or not isinstance(facts, dict):
         return
     hosts = [_with_cores(host, facts) for host in values["hosts"]]
@@ -91,7 +91,7 @@ def host_addresses(path: Path) -> list[str]:
     Raises:
         StackFileError: If it is no YAML.
     """
-    hosts = (_read(path) or {}).get("hosts")
+    hosts = (_values(path.name, read_stack_file(path)) or {}).get("hosts")
     found = (
         [host.get("address") for host in hosts if isinstance(host, dict)] if isinstance(hosts, list) else []
     )
@@ -106,13 +106,12 @@ def _with_cores(host: object, facts: Mapping[str, Any]) -> object:
     return {"cpus": cores, **host} if isinstance(cores, int) else host
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _values(file: str, contents: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the values of a stack file by un-namespaced key; None where an environment adds to them."""
-    contents = read_stack_file(path)
     if "environment" in contents:
         return None
     config: Mapping[str, Any] = {str(key): value for key, value in (contents.get("config") or {}).items()}
-    _check_prefixes(path.name, config)
+    _check_prefixes(file, config)
     # Pulumi takes a key without a prefix for one of the project's.
     return {
         key.removeprefix(f"{PROJECT}:"): _without_ciphertext(value)

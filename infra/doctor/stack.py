@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from infra.config.model import StackConfig
 from infra.config.parse import parse
 from infra.config.problems import ConfigError
-from infra.config.stack_file import StackFileError, check_stack_file
+from infra.config.stack_file import StackFileError, check_stack_file, read_stack_file
 from infra.names import PROJECT
 from infra.pulumi_cli import PROJECT_DIR, environment, find_pulumi, known_stacks
 
@@ -72,7 +70,7 @@ def read_stack(name: str, project: Path = PROJECT_DIR) -> Stack:
         )
     try:
         check_stack_file(file)
-        contents = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        contents = read_stack_file(file)
         config = contents.get("config") or {}
         if "environment" in contents or _is_encrypted(config):
             values, secret_keys = _ask_pulumi(name, file)

@@ -10,7 +10,7 @@ import yaml
 from infra.config.model import HostConfig
 from infra.config.parse import parse
 from infra.config.problems import ConfigError
-from infra.config.stack_file import StackFileError, check_stack_file
+from infra.config.stack_file import StackFileError, check_stack_file, read_stack_file
 from infra.init.dialogue.values import InitError
 from infra.names import PROJECT
 
@@ -52,8 +52,7 @@ def read_existing(path: Path) -> ExistingStack:
     """
     try:
         check_stack_file(path)
-        text = path.read_text(encoding="utf-8")
-        config = (yaml.safe_load(text) or {}).get("config") or {}
+        config = read_stack_file(path).get("config") or {}
         stack = parse(_wanted(config))
     except (StackFileError, ConfigError) as error:
         raise InitError(str(error)) from None
@@ -62,7 +61,9 @@ def read_existing(path: Path) -> ExistingStack:
             f"{path.name} is for platform {stack.platform}, which has no Pis.\n"
             "    Name a stack of Pis, or a new one."
         )
-    return ExistingStack(text, stack.hosts, stack.ssh.user, _ssh(config).get("privateKeyFile"))
+    return ExistingStack(
+        path.read_text(encoding="utf-8"), stack.hosts, stack.ssh.user, _ssh(config).get("privateKeyFile")
+    )
 
 
 def _wanted(config: Mapping[str, Any]) -> dict[str, Any]:
