@@ -18,9 +18,17 @@ PROJECT_DIR = Path(__file__).resolve().parent.parent.parent
 # What a stack file that exists says already.
 _OF_THE_STACK = ("host", "discover", "server", "user", "key_file", "agent", "port", "workers", "arch")
 _OF_SCANS = ("accept_host_key", "trust_scanned_keys")
-_OF_CARDS = ("card", "host_keys", "network", "prefix", "gateway", "dns") + (
-    "public_key", "password_hash", "replace_cards"
-)  # fmt: skip
+_OF_CARDS = (
+    "card",
+    "host_keys",
+    "network",
+    "prefix",
+    "gateway",
+    "dns",
+    "public_key",
+    "password_hash",
+    "replace_cards",
+)
 
 
 def run(options: Options, questions: Questions) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from infra.config.parse import parse
-from infra.config.problems import ConfigError, InvalidValueError
+from infra.config.problems import ConfigError, InvalidValueError, Problem
 
 
 class InitError(Exception):
@@ -51,9 +51,14 @@ def check_hosts(hosts: Sequence[Mapping[str, object]], *, servers: bool = True) 
     try:
         parse({**settings, "hosts": entries})
     except ConfigError as error:
-        rules = dict.fromkeys(problem.rule for problem in error.problems)
-        remedies = dict.fromkeys(problem.remedy for problem in error.problems)
-        raise InvalidValueError("; it ".join(rules), " ".join(remedies)) from None
+        raise together(error.problems) from None
+
+
+def together(problems: Sequence[Problem | InvalidValueError]) -> InvalidValueError:
+    """Return all that is wrong with one answer as one error, each rule and each remedy once."""
+    rules = dict.fromkeys(problem.rule for problem in problems)
+    remedies = dict.fromkeys(problem.remedy for problem in problems)
+    return InvalidValueError("; it ".join(rules), " ".join(remedies))
 
 
 def check_stack_name(name: str) -> str:

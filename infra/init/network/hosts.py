@@ -7,7 +7,7 @@ from infra.config.problems import InvalidValueError
 from infra.config.values import fields
 from infra.init.dialogue.options import Options
 from infra.init.dialogue.questions import Questions
-from infra.init.dialogue.values import check_hosts, check_value
+from infra.init.dialogue.values import check_hosts, check_value, together
 from infra.init.network.discovery import Found, discover, lookup
 
 Host = dict[str, str]
@@ -62,10 +62,7 @@ def _add(hosts: list[Host], questions: Questions, name: str, address: str) -> No
     except InvalidValueError as error:
         found.append(error)
     if found:
-        raise InvalidValueError(
-            "; it ".join(error.rule for error in found),
-            " ".join(dict.fromkeys(error.remedy for error in found)),
-        )
+        raise together(found)
     hosts.append(host)
     questions.said += ["--host", f"{host['name']}={host['address']}"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.config.values import fields
-from infra.config.values.ssh_keys import parse_private_key, read_key_file
+from infra.config.values.ssh_keys import SSH_PORT, parse_private_key, read_key_file
 from infra.init.dialogue.options import Options
 from infra.init.dialogue.questions import Questions
 from infra.init.dialogue.values import check_value
@@ -14,7 +14,6 @@ from infra.init.network.hosts import Host, ask_hosts, ask_servers
 from infra.init.network.trust import ask_host_keys
 from infra.init.stack.text import StackAnswers
 
-SSH_PORT = 22
 ARM64 = "arm64"
 
 
