@@ -111,12 +111,7 @@ def run(action: str, stack: str, options: Sequence[str] = ()) -> int:
     """
     arguments = pulumi_arguments(action, stack, options, interactive=sys.stdin.isatty())
     name = stack_name(stack)
-    stack_file = PROJECT_DIR / f"Pulumi.{name}.yaml"
-    if not stack_file.exists():
-        raise PulumiCliError(
-            f"there is no stack file {stack_file.name}; give one of: {', '.join(known_stacks())}, "
-            f"or make it: piray init {name}"
-        )
+    stack_file = _stack_file(name)
     may_be_new = action in {"up", "preview"}
     if may_be_new:
         check_stack_file(stack_file)
@@ -136,11 +131,7 @@ def run(action: str, stack: str, options: Sequence[str] = ()) -> int:
         arguments += _settle(cli, found, removing=action == "down")
     code = cli.run_to_its_end(arguments)
     if action == "down" and code == 0:
-        # An `up` that was cut off may have started Ray on this machine before Pulumi knew of it.
-        try:
-            undo(name)
-        except (LocalRayError, OSError) as error:
-            raise PulumiCliError(str(error)) from error
+        _end_local_ray(name)
     return code
 
 
@@ -165,6 +156,24 @@ def known_stacks() -> list[str]:
     """Return the names of the stack files in the project's folder."""
     files = PROJECT_DIR.glob("Pulumi.*.yaml")
     return sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in files)
+
+
+def _stack_file(name: str) -> Path:
+    path = PROJECT_DIR / f"Pulumi.{name}.yaml"
+    if not path.exists():
+        raise PulumiCliError(
+            f"there is no stack file {path.name}; give one of: {', '.join(known_stacks())}, "
+            f"or make it: piray init {name}"
+        )
+    return path
+
+
+def _end_local_ray(name: str) -> None:
+    """End what an `up` that was cut off may have started on this machine before Pulumi knew of it."""
+    try:
+        undo(name)
+    except (LocalRayError, OSError) as error:
+        raise PulumiCliError(str(error)) from error
 
 
 def _require_stack(cli: Cli, *, create: bool, export: bool) -> Mapping[str, Any]:

@@ -104,11 +104,10 @@ class K3sCluster(pulumi.ComponentResource):
         self._credentials = self._read_credentials(first)
         # k3s says that it runs before its own Node is there. That one goes with its cluster, whose end is the
         # end of this server: there is nothing to take back.
-        servers = [self._node(self._first_server, first, undo=False), *self._join_servers()]
-        self.nodes = [
-            *servers,
-            *self._join_agents(args.agents, servers[-1] if servers[1:] else self._credentials),
-        ]
+        joined = self._join_servers()
+        servers = [self._node(self._first_server, first, undo=False), *joined]
+        last = [self._credentials, *joined][-1]
+        self.nodes = [*servers, *self._join_agents(args.agents, after=last)]
         self.kubeconfig = self._render_kubeconfig()
         # A server that joins makes the API server stop for a moment; an agent does not.
         self.provider = self._declare_provider(name, servers)
@@ -116,10 +115,11 @@ class K3sCluster(pulumi.ComponentResource):
 
     def _join_servers(self) -> list[remote.Command]:
         """Let the other servers join one after the other; return their Nodes."""
-        nodes: list[remote.Command] = []
+        last = self._credentials
+        nodes = []
         for server in self._servers[1:]:
-            after = nodes[-1] if nodes else self._credentials
-            nodes.append(self._join(server, self._joining_server_config(server), after=after))
+            last = self._join(server, self._joining_server_config(server), after=last)
+            nodes.append(last)
         return nodes
 
     def _join_agents(self, agents: Sequence[HostConfig], after: pulumi.Resource) -> list[remote.Command]:

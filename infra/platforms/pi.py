@@ -24,25 +24,11 @@ def declare(config: StackConfig) -> StackOutputs:
     Raises:
         RunError: If no login can succeed; before anything is changed.
     """
-    _check_agent(config.ssh)
-    if config.ssh.proxy:
-        # What joins Kubernetes and the runner knows no jump host.
-        pulumi.info(
-            f"Kubernetes' API at {config.servers[0].address}, port {KUBERNETES_API_PORT}, must be reachable "
-            "from this machine without the jump host"
-        )
+    _check_way(config)
     k3s, ray = config.k3s, config.ray
     release = k3s_release(k3s.version, config.arch, k3s.mirror, k3s.install_script_sha256)
     hosts = PiHosts("hosts", config.hosts, config.ssh, _needs(config, release))
-    k3s_args = K3sClusterArgs(
-        servers=config.servers,
-        agents=config.agents,
-        ssh=config.ssh,
-        release=release,
-        image=ray.image,
-        plain_http_registry=registry_of(ray.image) if ray.image_registry_plain_http else None,
-    )
-    k3s_cluster = K3sCluster("k3s", k3s_args, hosts)
+    k3s_cluster = K3sCluster("k3s", _k3s_args(config, release), hosts)
     provider = k3s_cluster.provider
     wheels = _wheels_url(config)
     ray_args = RayClusterArgs(
@@ -70,6 +56,28 @@ def declare(config: StackConfig) -> StackOutputs:
         dashboard_port=DASHBOARD_PORT,
         pi_job=pi_job.summary,
         hosts=hosts.facts,
+    )
+
+
+def _check_way(config: StackConfig) -> None:
+    _check_agent(config.ssh)
+    if config.ssh.proxy:
+        # What joins Kubernetes and the runner knows no jump host.
+        pulumi.info(
+            f"Kubernetes' API at {config.servers[0].address}, port {KUBERNETES_API_PORT}, must be reachable "
+            "from this machine without the jump host"
+        )
+
+
+def _k3s_args(config: StackConfig, release: K3sRelease) -> K3sClusterArgs:
+    ray = config.ray
+    return K3sClusterArgs(
+        servers=config.servers,
+        agents=config.agents,
+        ssh=config.ssh,
+        release=release,
+        image=ray.image,
+        plain_http_registry=registry_of(ray.image) if ray.image_registry_plain_http else None,
     )
 
 

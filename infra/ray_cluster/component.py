@@ -107,7 +107,7 @@ class RayCluster(pulumi.ComponentResource):
         head = deployments.head_deployment(args.ray, *place)
         worker = deployments.worker_deployment(args.ray, args.workers, *place)
         kubernetes.apps.v1.Deployment(f"{name}-head", **head, opts=opts)
-        after_nodes = pulumi.ResourceOptions(depends_on=[*walls, *args.nodes])
+        after_nodes = pulumi.ResourceOptions(depends_on=list(args.nodes))
         kubernetes.apps.v1.Deployment(
             f"{name}-worker", **worker, opts=pulumi.ResourceOptions.merge(opts, after_nodes)
         )

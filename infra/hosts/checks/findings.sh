@@ -2,9 +2,9 @@
 # The one list of checks, for `up` (prepare.sh refuses what is an error) and for the doctor (which tells everything).
 # Each file of checks puts its functions into CHECKS; a check reads, and never changes the host.
 # Variables: HOST, ARCH (arm64 or amd64) and, each of them empty where it is not known: ADDRESS (of the config), ROLE
-# (server or agent), SERVERS (how many), SERVER (address of the first one, empty there), SOURCES (URLs that the host downloads from), ROOM_MIB (disk that k3s and the
-# Ray image take), REGISTRY (URL of the Ray image's registry), WRITE_TEST (1 to measure the disk). The last two are for
-# the doctor alone: what they find is no reason to refuse.
+# (server or agent), SERVERS (how many), SERVER (address of the first one, empty there), SOURCES (URLs that the host
+# downloads from), ROOM_MIB (disk that k3s and the Ray image take), REGISTRY (URL of the Ray image's registry),
+# WRITE_TEST (1 to measure the disk). The last two are for the doctor alone: what they find is no reason to refuse.
 
 : "${ADDRESS:=}" "${ROLE:=}" "${SERVERS:=1}" "${SERVER:=}" "${SOURCES:=}" "${ROOM_MIB:=}" "${REGISTRY:=}" "${WRITE_TEST:=0}"
 
