@@ -22,7 +22,7 @@ from sandbox.machine.prerequisites import missing
 from sandbox.machine.progress import Progress
 from sandbox.project import ProjectCopy
 from sandbox.site import Site
-from sandbox.stack import STACK, StackHost, stack_config, stack_text
+from sandbox.stack import STACK
 
 HOSTS = ("pi1", "pi2", "pi3")
 REPEATS = 3
@@ -58,26 +58,20 @@ def _first_run() -> float:
 def _ups() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder, _site() as site:
         copy = ProjectCopy(Path(folder))
-        described = [
-            StackHost(
-                name=pi.name, address=pi.address, host_key=pi.host_key, role="agent" if index else "server"
-            )
-            for index, pi in enumerate(site.start_all(HOSTS))
-        ]
+        hosts = site.start_all(HOSTS)
 
         def up(workers: int) -> float:
-            config = stack_config(described, site.key_file, site.sources(), workers=workers)
-            (copy.folder / f"Pulumi.{STACK}.yaml").write_text(stack_text(config))
+            (copy.folder / f"Pulumi.{STACK}.yaml").write_text(site.stack_text(hosts, workers))
             command = [sys.executable, "-m", "infra.pulumi_cli", "up", STACK]
             return seconds_of(lambda: _run(command, copy.folder, copy.env))
 
-        yield _figure("`up` on three bare Pis, the π Job included", BARE_GOAL_S, [up(1)], "")
-        yield _figure("`up` with nothing to do", NOTHING_GOAL_S, [up(1) for _ in range(REPEATS)], "")
+        yield _figure("`up` on three bare Pis, the π Job included", BARE_GOAL_S, [up(1)])
+        yield _figure("`up` with nothing to do", NOTHING_GOAL_S, [up(1) for _ in range(REPEATS)])
         more = []
         for _ in range(REPEATS):
             more.append(up(2))
             up(1)
-        yield _figure("`up` with one worker more", WORKER_GOAL_S, more, "")
+        yield _figure("`up` with one worker more", WORKER_GOAL_S, more)
 
 
 @contextmanager
@@ -90,7 +84,7 @@ def _site() -> Iterator[Site]:
         site.close()
 
 
-def _figure(name: str, goal_s: float, took: list[float], how: str) -> Figure:
+def _figure(name: str, goal_s: float, took: list[float], how: str = "") -> Figure:
     median = statistics.median(took)
     listed = ", ".join(f"{seconds:.1f}" for seconds in took)
     return Figure(f"{goal_s:g} s / {name}", goal_s / median, 1.0, f"{listed} s{'; ' if how else ''}{how}")

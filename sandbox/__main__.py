@@ -15,7 +15,7 @@ from sandbox.machine.process import SandboxError
 from sandbox.machine.progress import Progress
 from sandbox.project import TEST_ENGINE
 from sandbox.site import Site
-from sandbox.stack import STACK, StackHost, stack_config, stack_text
+from sandbox.stack import STACK
 
 STACK_FILE = ROOT / f"Pulumi.{STACK}.yaml"
 
@@ -41,11 +41,7 @@ def up(hosts: int, workers: int) -> None:
     site.open(progress)
     with progress.phase(f"{hosts} simulated Pis"):
         pis = site.start_all([f"pi{number}" for number in range(1, hosts + 1)])
-    described = [
-        StackHost(name=pi.name, address=pi.address, host_key=pi.host_key, role="agent" if index else "server")
-        for index, pi in enumerate(pis)
-    ]
-    STACK_FILE.write_text(stack_text(stack_config(described, site.key_file, site.sources(), workers=workers)))
+    STACK_FILE.write_text(site.stack_text(pis, workers))
     with progress.phase(f"`make up STACK={STACK}`"):
         _run("infra.pulumi_cli", "up", STACK, env=env)
     with progress.phase(f"`piray run mandelbrot --stack {STACK}`"):

@@ -17,7 +17,7 @@ from sandbox.machine.runtime import Service, runtime_directory
 from sandbox.pi.host import PLAIN, Hardware, Host, ssh_key
 from sandbox.pi.host_image import NAME as HOST_IMAGE
 from sandbox.pi.host_image import host_image
-from sandbox.stack import Sources
+from sandbox.stack import Sources, StackHost, stack_config, stack_text
 
 MIRROR_PORT = 8000
 CLASSROOM_PORT = 8002
@@ -113,6 +113,19 @@ class Site:
             mirror=f"http://{GATEWAY}:{MIRROR_PORT}",
             install_script_sha256=release.install_script_sha256(),
         )
+
+    def stack_text(self, hosts: Sequence[Host], workers: int) -> str:
+        """Return the text of the stack file for hosts that are up; the first is the server."""
+        described = [
+            StackHost(
+                name=host.name,
+                address=host.address,
+                host_key=host.host_key,
+                role="agent" if index else "server",
+            )
+            for index, host in enumerate(hosts)
+        ]
+        return stack_text(stack_config(described, self.key_file, self.sources(), workers=workers))
 
     @contextmanager
     def registry_without_tls(self) -> Iterator[Sources]:
