@@ -14,6 +14,11 @@ NO_VXLAN = both(
 )
 UFW = "echo 'Status: active'; echo '22/tcp  ALLOW  Anywhere'"
 SERVER = (("ROLE", "server"),)
+SAYS_2020 = says(
+    "curl",
+    'while [ "$1" != --dump-header ]; do shift; done\n'
+    'printf "HTTP/1.1 200 OK\\r\\nDate: Thu, 05 Nov 2020 08:49:37 GMT\\r\\n" >"$2"',
+)
 
 CASES = {
     "address of another host": Case(
@@ -142,11 +147,7 @@ CASES = {
         (("SOURCES", "http://mirror.example/sums"),),
     ),
     "clock compared with the server of the releases": Case(
-        says(
-            "curl",
-            'while [ "$1" != --dump-header ]; do shift; done\n'
-            'printf "HTTP/1.1 200 OK\\r\\nDate: Thu, 05 Nov 2020 08:49:37 GMT\\r\\n" >"$2"',
-        ),
+        SAYS_2020,
         "error",
         "clock",
         ("mirror.example says 2020-11-05 08:49:37", "set-ntp true"),
@@ -165,11 +166,7 @@ CASES = {
         (("SERVER", "198.51.100.1"),),
     ),
     "clock that differs from all others": Case(
-        says(
-            "curl",
-            'while [ "$1" != --dump-header ]; do shift; done\n'
-            'printf "HTTP/1.1 200 OK\\r\\nDate: Thu, 05 Nov 2020 08:49:37 GMT\\r\\n" >"$2"',
-        ),
+        SAYS_2020,
         "error",
         "clock",
         ("the server 198.51.100.1 says 2020-11-05",),
