@@ -58,7 +58,7 @@ def submit(
     # Ray takes seconds to import.
     from workloads.runner.jobs_api.jobs import new_id  # noqa: PLC0415
 
-    work = work_of(command, python=target.python, folder=folder, pip=pip, variables=variables)
+    work = work_of(command, folder=folder, pip=pip, variables=variables)
     job = new_id("job")
     with target.jobs() as jobs, target.stopped_unless_left(jobs, job):
         target.start(jobs, job, work)

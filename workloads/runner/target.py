@@ -48,17 +48,14 @@ class StackTarget:
         """
         request = Request(spec=spec, expected=self.outputs.workers + 1, cpus=None, temp_dir=None)
         job, packages = new_id(spec.workload), self.outputs.runtime_packages
+        # The local platform's head runs on this machine, where `python` may be anything.
+        python = sys.executable if self.outputs.platform == "local" else "python"
         with self.jobs() as jobs, self.stopped_unless_left(jobs, job):
-            jobs.submit(job, request.to_dict(), packages, self.python, self._wheels_url(packages))
+            jobs.submit(job, request.to_dict(), packages, python, self._wheels_url(packages))
             yield from jobs.follow(job)
             ended = jobs.get(job)
         if ended.status != "SUCCEEDED":
             yield f"\n{encode(Event('ended', {'status': ended.status, 'message': ended.message}))}\n"
-
-    @property
-    def python(self) -> str:
-        """The interpreter on the head: that of platform `local` runs on this machine, with any `python`."""
-        return sys.executable if self.outputs.platform == "local" else "python"
 
     @contextmanager
     def jobs(self) -> Iterator[Jobs]:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import pytest
 from rich.console import Console
 
+from tests.wheel import write_wheel
 from workloads.cli.jobs import jobs_table
 from workloads.runner.jobs_api.jobs import Job
 
@@ -91,6 +92,31 @@ def test_the_traceback_of_a_script_is_shown_and_a_folder_comes_without_what_git_
     assert code == 1
     assert "ValueError: no luck" in stdout
     assert "helper ['.gitignore', 'helper.py', 'job.py']" in stdout
+
+
+@pytest.mark.ray
+def test_a_script_itself_has_the_packages_that_it_asked_for(piray: Piray, tmp_path: Path) -> None:
+    write_wheel(tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    module = wheel.name.partition("-")[0]
+    (tmp_path / "job.py").write_text(f"import {module}\nprint({module}.__name__, 'is here')\n")
+    code, stdout, stderr = ended(piray("submit", "--pip", str(wheel), "job.py"))
+    assert code == 0, stdout + stderr
+    assert f"{module} is here" in stdout
+
+
+@pytest.mark.ray
+def test_files_that_are_more_than_ray_takes_are_named_with_what_to_do(piray: Piray, tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / ".gitignore").write_text("")
+    # Nothing that can be packed any smaller.
+    (folder / "large.bin").write_bytes(os.urandom(101 * 1024 * 1024))
+    code, _, stderr = ended(piray("submit", "--working-dir", "project", "--", "true"))
+    assert code == 1
+    assert "project" in stderr
+    assert "large.bin (101 MiB)" in stderr
+    assert ".rayignore" in stderr
 
 
 @pytest.mark.ray

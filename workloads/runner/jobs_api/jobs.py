@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ray.job_submission import JobStatus
@@ -15,6 +16,7 @@ from ray.job_submission import JobStatus
 from workloads.runner.jobs_api.dashboard import ClusterError, check_version, connect, one_line
 from workloads.runner.jobs_api.packages import pip_of
 from workloads.runner.jobs_api.shipment import working_dir
+from workloads.runner.jobs_api.work import largest_files
 
 # How long the cluster may be silent while a job runs before it counts as down.
 SILENCE_S = 60.0
@@ -23,6 +25,9 @@ STOP_TIMEOUT_S = 40.0
 # Ray's own limit of 600 s is too short for a Pi that installs from the internet to a card.
 SETUP_TIMEOUT_S = 1800
 ABSENT_ANSWERS = 4
+# Of one request: DASHBOARD_CLIENT_MAX_SIZE in ray/_private/ray_constants.py of 2.60.0.
+MAX_PACKED_MIB = 100
+_TOO_LARGE = "status code 413"
 # So many ids in a message.
 _SHOWN = 8
 
@@ -110,10 +115,19 @@ class Jobs:
             ClusterError: If the cluster refuses the job.
         """
         limits = {"config": {"setup_timeout_seconds": SETUP_TIMEOUT_S}} if "pip" in environment else {}
-        with one_line(self._url):
-            self._client.submit_job(
-                entrypoint=entrypoint, submission_id=job, runtime_env={**environment, **limits}
-            )
+        try:
+            with one_line(self._url):
+                self._client.submit_job(
+                    entrypoint=entrypoint, submission_id=job, runtime_env={**environment, **limits}
+                )
+        except ClusterError as error:
+            if _TOO_LARGE not in str(error):
+                raise
+            folder = Path(environment["working_dir"])
+            raise ClusterError(
+                f"the files in {folder} are more than the {MAX_PACKED_MIB} MiB that Ray takes, packed: "
+                f"{largest_files(folder)}."
+            ) from None
 
     def all(self) -> list[Job]:
         """Return all jobs that the cluster still knows, the newest first.

@@ -12,9 +12,11 @@ from typing import Any
 
 from workloads.runner.jobs_api.packages import pip_of
 
-# What Ray takes of one job. https://docs.ray.io/en/latest/ray-core/handling-dependencies.html (working_dir)
+# Not packed; Ray takes less than this packed, and would refuse it after minutes.
 MAX_BYTES = 500 * 1024 * 1024
 _LARGEST = 3
+# The cluster's: that of this machine may be anywhere. For a job with packages it is the one that has them.
+_PYTHON = "python"
 _MIB = 1024 * 1024
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -67,7 +69,6 @@ class Work:
 def work_of(
     command: Sequence[str],
     *,
-    python: str,
     folder: Path | None = None,
     pip: Sequence[str] = (),
     variables: Sequence[str] = (),
@@ -76,7 +77,6 @@ def work_of(
 
     Args:
         command: A script with its arguments, or a command.
-        python: The interpreter that runs a script.
         folder: What the job brings instead of the script alone; the script must be in it.
         pip: Requirements, and files with requirements.
         variables: NAME=VALUE.
@@ -86,7 +86,7 @@ def work_of(
     """
     problems: list[str] = []
     script = Path(command[0]) if command[0].endswith(".py") else None
-    words = command if script is None else [python, _name_there(script, folder, problems), *command[1:]]
+    words = command if script is None else [_PYTHON, _name_there(script, folder, problems), *command[1:]]
     if folder is not None:
         problems += _size_problems(folder)
     packages = [one for each in pip for one in _requirements(each, problems)]
@@ -120,17 +120,25 @@ def _size_problems(folder: Path) -> Iterator[str]:
     """Refuse a folder that Ray would refuse after minutes; what .gitignore leaves out is not known here."""
     if (folder / ".gitignore").exists() or (folder / ".rayignore").exists():
         return
-    sizes = {
-        path: path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()
-    }
-    total = sum(sizes.values())
+    total = sum(_sizes(folder).values())
     if total > MAX_BYTES:
-        largest = sorted(sizes, key=lambda path: -sizes[path])[:_LARGEST]
-        named = ", ".join(f"{path.relative_to(folder)} ({sizes[path] // _MIB} MiB)" for path in largest)
         yield (
-            f"--working-dir {folder} holds {total // _MIB} MiB, and a job may bring {MAX_BYTES // _MIB}: the "
-            f"largest files are {named}; name what the job does not need in a file .rayignore"
+            f"--working-dir {folder} holds {total // _MIB} MiB, and a job may bring {MAX_BYTES // _MIB}: "
+            f"{largest_files(folder)}"
         )
+
+
+def largest_files(folder: Path) -> str:
+    """Return what to do about a folder that is too large, with the names of its largest files."""
+    sizes = _sizes(folder)
+    largest = sorted(sizes, key=lambda path: -sizes[path])[:_LARGEST]
+    named = ", ".join(f"{path.relative_to(folder)} ({sizes[path] // _MIB} MiB)" for path in largest)
+    return f"the largest files are {named}; name what the job does not need in a file .rayignore"
+
+
+def _sizes(folder: Path) -> dict[Path, int]:
+    found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return {path: path.stat().st_size for path in found}
 
 
 def _requirements(given: str, problems: list[str]) -> Iterator[str]:

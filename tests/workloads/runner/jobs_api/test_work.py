@@ -18,7 +18,7 @@ def script(tmp_path: Path) -> Path:
 
 def test_a_script_comes_alone_and_is_run_with_its_arguments(script: Path) -> None:
     (script.parent / "other.txt").write_text("not needed")
-    job = work_of([str(script), "--n", "5"], python="python")
+    job = work_of([str(script), "--n", "5"])
     assert job.entrypoint == "python 'my job.py' --n 5"
     with job.environment() as environment:
         brought = Path(environment["working_dir"])
@@ -27,14 +27,14 @@ def test_a_script_comes_alone_and_is_run_with_its_arguments(script: Path) -> Non
 
 
 def test_a_folder_comes_whole_and_the_script_is_named_from_there(script: Path) -> None:
-    job = work_of([str(script)], python="python", folder=script.parent.parent)
+    job = work_of([str(script)], folder=script.parent.parent)
     assert job.entrypoint == "python 'project/my job.py'"
     with job.environment() as environment:
         assert environment["working_dir"] == str(script.parent.parent)
 
 
 def test_a_command_brings_nothing(script: Path) -> None:
-    job = work_of(["echo", "two words"], python="python")
+    job = work_of(["echo", "two words"])
     assert job.entrypoint == "echo 'two words'"
     with job.environment() as environment:
         assert environment == {"env_vars": {"PYTHONUNBUFFERED": "1"}}
@@ -43,9 +43,7 @@ def test_a_command_brings_nothing(script: Path) -> None:
 def test_packages_come_from_options_and_files_and_variables_are_set(tmp_path: Path) -> None:
     listed = tmp_path / "needs.txt"
     listed.write_text("# for the plot\nseaborn==0.13.2  # pinned\n\n")
-    job = work_of(
-        ["true"], python="python", pip=["tqdm", str(listed)], variables=["MODE=a=b", "PYTHONUNBUFFERED=0"]
-    )
+    job = work_of(["true"], pip=["tqdm", str(listed)], variables=["MODE=a=b", "PYTHONUNBUFFERED=0"])
     with job.environment() as environment:
         assert environment == {
             "env_vars": {"PYTHONUNBUFFERED": "0", "MODE": "a=b"},
@@ -55,9 +53,7 @@ def test_packages_come_from_options_and_files_and_variables_are_set(tmp_path: Pa
 
 def test_everything_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(WorkError) as told:
-        work_of(
-            ["nothing.py"], python="python", pip=[str(tmp_path / "none.txt")], variables=["2ND=x", "PLAIN"]
-        )
+        work_of(["nothing.py"], pip=[str(tmp_path / "none.txt")], variables=["2ND=x", "PLAIN"])
     for part in (
         "there is no script nothing.py",
         "none.txt cannot be read (No such file or directory)",
@@ -71,7 +67,7 @@ def test_a_script_outside_of_its_working_dir_is_refused(script: Path, tmp_path: 
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     with pytest.raises(WorkError, match="is not in --working-dir .*: give a folder that holds it"):
-        work_of([str(script)], python="python", folder=elsewhere)
+        work_of([str(script)], folder=elsewhere)
 
 
 def test_a_folder_that_is_too_large_is_refused_with_its_largest_files(
@@ -83,6 +79,6 @@ def test_a_folder_that_is_too_large_is_refused_with_its_largest_files(
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"\0" * mib * 1024 * 1024)
     with pytest.raises(WorkError, match=r"holds 6 MiB, and a job may bring 3: .* data/larger.bin \(3 MiB\)"):
-        work_of(["true"], python="python", folder=tmp_path)
+        work_of(["true"], folder=tmp_path)
     (tmp_path / ".rayignore").write_text("data\n")
-    work_of(["true"], python="python", folder=tmp_path)
+    work_of(["true"], folder=tmp_path)
