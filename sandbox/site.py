@@ -10,7 +10,9 @@ from pathlib import Path
 from sandbox import release
 from sandbox.images.ray_image import ray_store
 from sandbox.images.registry import IMAGE, PLAIN_IMAGE, Registry
+from sandbox.kuberay.release import MIRROR, STORE, kuberay_release, operator_image
 from sandbox.machine import internet
+from sandbox.machine.cache import link_tree
 from sandbox.machine.docker import GATEWAY, Docker
 from sandbox.machine.progress import Progress
 from sandbox.machine.runtime import Service, runtime_directory
@@ -56,7 +58,9 @@ class Site:
             self._docker.import_image(root, HOST_IMAGE)
         if self._stand_in:
             with progress.phase("Kubernetes, from its sources, as a stand-in for k3s (8 minutes, once)"):
-                self._lay_out_mirror(release.mirror())
+                shutil.rmtree(self._mirror, ignore_errors=True)
+                # Of links: a test may then put something else in its place.
+                link_tree(release.mirror(), self._mirror)
         else:
             internet.open_way()
         with progress.phase("the Ray image of images/ray (2 minutes, once)"):
@@ -64,6 +68,21 @@ class Site:
         with progress.phase("registry and mirror"):
             self._registry.start(store)
             self._serve_mirror()
+
+    def add_kuberay(self, progress: Progress) -> None:
+        """Have what a stack in KubeRay mode needs, where its release is not reached.
+
+        Args:
+            progress: Shows the phase.
+
+        Raises:
+            SandboxError: If the operator cannot be built.
+        """
+        if self._stand_in:
+            with progress.phase("the KubeRay operator, from its sources (3 minutes, once)"):
+                made = kuberay_release(self._docker)
+                self._registry.add(made / STORE)
+                link_tree(made / MIRROR, self._mirror)
 
     def close(self) -> None:
         """Remove every host and end all that runs; what is cached stays."""
@@ -112,6 +131,7 @@ class Site:
             image=IMAGE,
             mirror=f"http://{GATEWAY}:{MIRROR_PORT}",
             install_script_sha256=release.install_script_sha256(),
+            operator_image=operator_image(),
         )
 
     @contextmanager
@@ -151,17 +171,6 @@ class Site:
         finally:
             sums.unlink()
             sums.symlink_to(right)
-
-    def _lay_out_mirror(self, cached: Path) -> None:
-        """Make a tree of links to a mirror in the cache: a test may then put something else in its place."""
-        shutil.rmtree(self._mirror, ignore_errors=True)
-        for source in sorted(cached.rglob("*")):
-            target = self._mirror / source.relative_to(cached)
-            if source.is_dir():
-                target.mkdir(parents=True)
-            else:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.symlink_to(source)
 
     def _serve_mirror(self) -> None:
         if self._stand_in:

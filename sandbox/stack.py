@@ -49,6 +49,7 @@ class Sources:
         install_script_sha256: Sum of the mirror's install script; None for the pinned one.
         version: k3s release; None for the program's default.
         plain_http: Whether the image's registry speaks HTTP without TLS.
+        operator_image: Name of the KubeRay operator's image; None for that of its release.
     """
 
     arch: str
@@ -57,6 +58,7 @@ class Sources:
     install_script_sha256: str | None = None
     version: str | None = None
     plain_http: bool = False
+    operator_image: str | None = None
 
 
 def stack_config(
