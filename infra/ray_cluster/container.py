@@ -1,5 +1,6 @@
 """The container of one Ray node, as a plain dict: how Ray is started and how its health shows."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from infra.config.model import RayConfig
@@ -65,13 +66,42 @@ os.execvp(command[0], command)
 """
 
 
-def head_container(ray: RayConfig, token_secret: Any) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class HeadStart:
+    """How a head that KubeRay runs differs from that of the Deployment.
+
+    Attributes:
+        scaled: Whether KubeRay runs Ray's autoscaler beside it, in place of the monitor that the head has.
+        client: Whether the client server's port is named, where `kubectl ray session` looks for it.
+        serve_port: Port of Ray Serve's proxy; None without Serve.
+    """
+
+    scaled: bool = False
+    client: bool = False
+    serve_port: int | None = None
+
+    @property
+    def flags(self) -> list[str]:
+        """Flags of `ray start`."""
+        return ["--no-monitor"] if self.scaled else []
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Ports by their names."""
+        client = {"client": CLIENT_SERVER_PORT} if self.client else {}
+        return client | _serve_port(self.serve_port)
+
+
+def head_container(ray: RayConfig, token_secret: Any, start: HeadStart | None = None) -> dict[str, Any]:
     """Return the container of the head.
 
     Args:
         ray: Image, CPUs and memory.
-        token_secret: Name of the Secret that has the token; text or what will become text.
+        token_secret: Name of the Secret that has the token; text or what will become text. None where KubeRay
+            puts it there.
+        start: How it differs where KubeRay runs it.
     """
+    start = start or HeadStart()
     return {
         "name": "ray-head",
         "image": ray.image,
@@ -82,11 +112,12 @@ def head_container(ray: RayConfig, token_secret: Any) -> dict[str, Any]:
             "--dashboard-host=0.0.0.0",
             f"--dashboard-port={DASHBOARD_PORT}",
             f"--ray-client-server-port={CLIENT_SERVER_PORT}",
+            *start.flags,
             cpus=ray.head_cpus,
             memory_mib=ray.head_memory_mib,
         ),
         "env": _environment(token_secret),
-        "ports": _ports(gcs=GCS_PORT, dashboard=DASHBOARD_PORT),
+        "ports": _ports(gcs=GCS_PORT, dashboard=DASHBOARD_PORT, **start.ports),
         "resources": _resources(ray.head_cpus, _HEAD_EXTRA_MILLIS, ray.head_memory_mib),
         **_probes(readiness=_probe(DASHBOARD_PORT, "/api/gcs_healthz", failures=3)),
     }
@@ -140,10 +171,7 @@ def _start_command(head: str, *flags: str, cpus: int, memory_mib: int) -> list[s
 def _environment(token_secret: Any) -> list[dict[str, Any]]:
     return [
         {"name": _ENV_POD_IP, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
-        {
-            "name": "RAY_AUTH_TOKEN",
-            "valueFrom": {"secretKeyRef": {"name": token_secret, "key": TOKEN_KEY}},
-        },
+        *([] if token_secret is None else [{"name": "RAY_AUTH_TOKEN", "valueFrom": _token(token_secret)}]),
         *environment(
             {
                 "RAY_AUTH_MODE": "token",
@@ -155,6 +183,15 @@ def _environment(token_secret: Any) -> list[dict[str, Any]]:
             }
         ),
     ]
+
+
+def _token(secret: Any) -> dict[str, Any]:
+    return {"secretKeyRef": {"name": secret, "key": TOKEN_KEY}}
+
+
+def _serve_port(port: int | None) -> dict[str, int]:
+    # KubeRay looks for this name.
+    return {} if port is None else {"serve": port}
 
 
 def _ports(**more: int) -> list[dict[str, Any]]:
