@@ -115,7 +115,9 @@ class ApiServer:
             raise ApiError(str(said or reason), status)
         return answer
 
-    def _exchange(self, method: str, path: str, body: str | None, content_type: str) -> tuple[int, str, bytes]:
+    def _exchange(
+        self, method: str, path: str, body: str | None, content_type: str
+    ) -> tuple[int, str, bytes]:
         if self._connection is None:
             self._connection = http.client.HTTPSConnection(
                 self._host, self._port, timeout=self._timeout_s, context=self._context

@@ -10,9 +10,9 @@ PI_JOB_TYPE = "piray:infra:PiJob"
 LOCAL_RAY_TYPE = "piray:infra:LocalRay"
 KUBERAY_TYPE = "piray:infra:KubeRayOperator"
 
-# Pulumi runs Commands of this machine in the project's directory. No path of this machine is in it: on another
-# one the same inputs must mean the same. The Python is that of the program (Pulumi.yaml), or where .venv is gone
-# the one on PATH.
+# Pulumi runs Commands of this machine in the project's directory. No path of this machine is in it: on
+# another one the same inputs must mean the same. The Python is that of the program (Pulumi.yaml), or where
+# .venv is gone the one on PATH.
 PYTHON = 'PATH="$PWD/.venv/bin:$PATH" python3'
 
 HEAD_SERVICE = "ray-head"

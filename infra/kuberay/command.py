@@ -52,10 +52,11 @@ def step_command(
     """
 
     def render(known: Mapping[str, str]) -> str:
-        return replace(step.task, **known).to_json()
+        kubeconfig, namespace, revision = (known[key] for key in ("kubeconfig", "namespace", "revision"))
+        return replace(step.task, kubeconfig=kubeconfig, namespace=namespace, revision=revision).to_json()
 
     known = pulumi.Output.all(kubeconfig=kubeconfig, namespace=namespace, revision=step.revision)
-    stdin = pulumi.Output.secret(known.apply(render))
+    text: pulumi.Output[str] = known.apply(render)
     limit = f"{step.limit_s + _MARGIN_S:.0f}s"
     # `:` does nothing, well.
     create = f"{RUN} {step.create}" if step.create else ":"
@@ -64,7 +65,7 @@ def step_command(
         create=create,
         update=create,
         delete=f"{RUN} {step.delete}" if step.delete else None,
-        stdin=stdin,
+        stdin=pulumi.Output.secret(text),
         logging=local.Logging.NONE,
         add_previous_output_in_env=False,
         opts=pulumi.ResourceOptions.merge(

@@ -1,4 +1,4 @@
-"""Ray as the KubeRay operator runs it: the operator, the RayCluster, and the jobs and services of the stack."""
+"""Ray as the KubeRay operator runs it: the operator, the RayCluster, the stack's jobs and services."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -64,8 +64,8 @@ def declare_mode(
 ) -> local.Command:
     """Declare which mode runs Ray's pods: what the other one runs has to be gone before.
 
-    Pulumi makes what is new before it removes what is old: two heads behind one name, for which the hosts have
-    no memory either.
+    Pulumi makes what is new before it removes what is old: two heads behind one name, for which the hosts
+    have no memory either.
 
     Args:
         cluster: Where Ray runs.
@@ -130,9 +130,7 @@ def _definitions(cluster: RayCluster, args: KubeRayArgs) -> local.Command:
     return step_command(f"{cluster.name}-definitions", step, args.kubeconfig, cluster.namespace, opts)
 
 
-def _provider(
-    name: str, kubeconfig: pulumi.Output[str], definitions: pulumi.Resource
-) -> kubernetes.Provider:
+def _provider(name: str, kubeconfig: pulumi.Output[str], definitions: pulumi.Resource) -> kubernetes.Provider:
     """Return a provider that is started when the definitions are there.
 
     One that was started before asks the cluster only once which kinds there are, and never finds these.

@@ -78,8 +78,9 @@ def definition(url: str, sha256: str, folder: Path) -> str:
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise DefinitionsError(
-            f"{url} has the SHA-256 {found}; piray expects {sha256}; what is there is not KubeRay {KUBERAY}: "
-            "mend the mirror (piray mirror DIR), or look whether a proxy answers in its place. Nothing was changed"
+            f"{url} has the SHA-256 {found}; piray expects {sha256}; what is there is not KubeRay "
+            f"{KUBERAY}: mend the mirror (piray mirror DIR), or look whether a proxy answers in its place. "
+            "Nothing was changed"
         )
     _keep(kept, content)
     return content.decode()
@@ -142,8 +143,8 @@ def _download(url: str) -> bytes:
             else "make that address reachable from this machine, or give the stack a k3s.mirror that has it"
         )
         raise DefinitionsError(
-            f"{url} cannot be downloaded ({reason}); KubeRay's resources need it once on this machine: {remedy}, "
-            "then run make up again"
+            f"{url} cannot be downloaded ({reason}); KubeRay's resources need it once on this machine: "
+            f"{remedy}, then run make up again"
         ) from error
 
 

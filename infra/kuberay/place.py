@@ -67,10 +67,9 @@ class Place:
             depends_on=self.before,
             replace_on_changes=list(replace_on),
         )
-        declared = kubernetes.apiextensions.CustomResource(
+        return kubernetes.apiextensions.CustomResource(
             name, **manifest, opts=pulumi.ResourceOptions.merge(self.cluster.child, opts)
         )
-        return declared
 
     def guard(self, declared: pulumi.Resource, name: str, manifest: Mapping[str, Any]) -> local.Command:
         """Declare what removes a resource with a finalizer, since without an operator nobody else does.

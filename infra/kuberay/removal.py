@@ -120,7 +120,7 @@ def _is_running(server: ApiServer, operator: Operator) -> bool:
 
 
 def _free_all(server: ApiServer, namespace: str) -> None:
-    """Take the operator's finalizers off all that is to go, what others own included; Kubernetes' own stay."""
+    """Take the operator's finalizers off all that is to go, owned or not; those of Kubernetes stay."""
     for kind in KINDS:
         for live in _all(server, namespace, kind):
             there = live["metadata"].get("finalizers") or []

@@ -74,8 +74,9 @@ def _report(name: str, result: Mapping[str, Any]) -> None:
         return
     if status in ("FAILED", "STOPPED"):
         why = ": ".join(str(result[key]) for key in ("reason", "message") if result.get(key))
+        ended = "failed" if status == "FAILED" else "been stopped"
         pulumi.warn(
-            f"RayJob {name} has {'failed' if status == 'FAILED' else 'been stopped'}: {why or 'no reason given'}. "
+            f"RayJob {name} has {ended}: {why or 'no reason given'}. "
             "A changed job runs anew with the next `up`; the same one does under another name"
         )
     else:

@@ -39,8 +39,8 @@ class RayClusterArgs:
 class RayCluster(pulumi.ComponentResource):
     """Ray in a namespace of its own: what is the same however its pods are run.
 
-    The pods are declared by declare_deployments, or by infra/kuberay, as children of it. `destroy` removes the
-    namespace and all that is in it.
+    The pods are declared by declare_deployments, or by infra/kuberay, as children of it. `destroy` removes
+    the namespace and all that is in it.
 
     Args:
         name: Name of the resource.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from infra.config.model import RayConfig
+from infra.config.model import RayConfig, WorkerGroup
 from infra.config.room import SPARED_MILLIS
 from infra.names import (
     CLIENT_SERVER_PORT,
@@ -123,22 +123,33 @@ def head_container(ray: RayConfig, token_secret: Any, start: HeadStart | None = 
     }
 
 
-def worker_container(ray: RayConfig, token_secret: Any) -> dict[str, Any]:
+def worker_container(
+    ray: RayConfig,
+    group: WorkerGroup,
+    token_secret: Any,
+    head: str = f"{HEAD_SERVICE}:{GCS_PORT}",
+    serve_port: int | None = None,
+) -> dict[str, Any]:
     """Return the container of a worker, which waits for the head and joins it.
 
-    Args: as for head_container.
+    Args:
+        ray: Image.
+        group: CPUs and memory.
+        token_secret: As for head_container.
+        head: Where the head's GCS listens.
+        serve_port: Port of Ray Serve's proxy, whose pod takes requests only while that answers; None without
+            Serve.
     """
-    head = f"{HEAD_SERVICE}:{GCS_PORT}"
+    agent = _probe(DASHBOARD_AGENT_PORT, "/api/healthz", failures=3)
+    proxy = None if serve_port is None else _probe(serve_port, "/-/healthz", failures=1)
     return {
         "name": "ray-worker",
         "image": ray.image,
-        "command": _start_command(
-            head, f"--address={head}", cpus=ray.worker_cpus, memory_mib=ray.worker_memory_mib
-        ),
+        "command": _start_command(head, f"--address={head}", cpus=group.cpus, memory_mib=group.memory_mib),
         "env": _environment(token_secret),
-        "ports": _ports(),
-        "resources": _resources(ray.worker_cpus, _WORKER_EXTRA_MILLIS, ray.worker_memory_mib),
-        **_probes(readiness=_probe(DASHBOARD_AGENT_PORT, "/api/healthz", failures=3)),
+        "ports": _ports(**_serve_port(serve_port)),
+        "resources": _resources(group.cpus, _WORKER_EXTRA_MILLIS, group.memory_mib),
+        **_probes(readiness=proxy or agent),
     }
 
 

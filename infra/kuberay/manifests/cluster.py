@@ -1,8 +1,8 @@
 """A RayCluster: the pods are those of the Deployments mode, in a custom resource instead of two Deployments.
 
-The annotation `ray.io/overwrite-container-cmd` has the operator leave our command alone. It would otherwise put
-its own `ray start` there, without the wait for the head and the reading of the card that slow cards need; the
-start parameters beside it are what Ray's autoscaler reads a group's resources from.
+The annotation `ray.io/overwrite-container-cmd` has the operator leave our command alone. It would otherwise
+put its own `ray start` there, without the wait for the head and the reading of the card that slow cards
+need; the start parameters beside it are what Ray's autoscaler reads a group's resources from.
 https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/controllers/ray/common/pod.go (BuildPod)
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from infra.config.model import RayConfig, WorkerGroup
 from infra.kuberay.manifests.autoscaler import autoscaler_options, with_autoscaler
-from infra.names import ANNOTATION_REVISION, GCS_PORT, LABEL_RAY_CLUSTER, RAY_CLUSTER
+from infra.names import ANNOTATION_REVISION, GCS_PORT, RAY_CLUSTER
 from infra.objects.metadata import metadata, name_by_content
 from infra.objects.pods import labels
 from infra.ray_cluster.container import HeadStart, head_container, worker_container
@@ -62,11 +62,11 @@ def ray_cluster(ray: RayConfig, arch: str, namespace_name: Any, revision: Any) -
     return {
         "api_version": API_VERSION,
         "kind": "RayCluster",
-        "metadata": metadata(RAY_CLUSTER, namespace_name, {LABEL_RAY_CLUSTER: RAY_CLUSTER}),
+        "metadata": metadata(RAY_CLUSTER, namespace_name),
         "spec": {
             **cluster_spec(ray, arch, STACKS_OWN, revision),
-            # With "None" a changed image would reach no pod that runs. The number of workers is no part of what
-            # the operator compares.
+            # With "None" a changed image would reach no pod that runs. The number of workers is no part of
+            # what the operator compares.
             "upgradeStrategy": {"type": "Recreate"},
         },
     }
@@ -127,7 +127,7 @@ def _head_group(ray: RayConfig, arch: str, kind: ClusterKind, revision: Any) -> 
     if is_scaled(ray):
         pod = with_autoscaler(pod)
     return {
-        "rayStartParams": {"num-cpus": str(ray.head_cpus), "dashboard-host": "0.0.0.0"},
+        "rayStartParams": {"num-cpus": str(ray.head_cpus)},
         "template": _template(pod, kind.head_labels, revision),
     }
 

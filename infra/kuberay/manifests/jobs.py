@@ -63,7 +63,8 @@ def job_spec(job: RayJobConfig, ray: RayConfig, arch: str, revision: Any) -> dic
     spec: dict[str, Any] = {
         "entrypoint": job.entrypoint,
         "submissionMode": job.submission_mode,
-        # Each attempt beyond the first one makes another cluster; with a shared one there is no other attempt.
+        # Each attempt beyond the first one makes another cluster; with a shared one there is no other
+        # attempt.
         "backoffLimit": job.backoff_limit,
     }
     if job.runtime_env:

@@ -101,7 +101,7 @@ def operator_policies(
     ]
     specs: dict[str, dict[str, Any]] = {
         "deny": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
-        "operator": {
+        "egress": {
             "podSelector": {"matchLabels": OPERATOR_LABELS},
             "policyTypes": ["Egress"],
             "egress": [

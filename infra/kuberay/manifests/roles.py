@@ -1,8 +1,8 @@
 """What the operator may do: Roles in the namespaces that it watches, and one in its own. No ClusterRole.
 
-The release has one ClusterRole for all namespaces. What is left out of it here the operator asks for only with
-features that the program does not use: ingresses, OpenShift's routes, gateways, the API server as a proxy. With
-`--watch-namespace` it lists and watches nothing beyond those namespaces.
+The release has one ClusterRole for all namespaces. What is left out of it here the operator asks for only
+with features that the program does not use: ingresses, OpenShift's routes, gateways, the API server as a
+proxy. With `--watch-namespace` it lists and watches nothing beyond those namespaces.
 https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/config/rbac/role.yaml
 """
 

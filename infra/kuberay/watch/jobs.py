@@ -42,7 +42,9 @@ def summary(live: Mapping[str, Any]) -> dict[str, Any]:
     failed = status.get("jobDeploymentStatus") == "Failed"
     return {
         # A job that exceeds its deadline is stopped, or was never there.
-        "status": "FAILED" if failed else status.get("jobStatus") or status.get("jobDeploymentStatus") or "NEW",
+        "status": "FAILED"
+        if failed
+        else status.get("jobStatus") or status.get("jobDeploymentStatus") or "NEW",
         "reason": status.get("reason") or "",
         "message": " ".join(str(status.get("message") or "").split()),
         "startTime": info.get("startTime") or status.get("startTime") or "",

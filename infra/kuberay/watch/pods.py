@@ -56,15 +56,17 @@ def _of_container(name: str, container: Mapping[str, Any], pod: Mapping[str, Any
     killed = ended is not None and ended.get("reason") == "OOMKilled"
     if killed:
         yield Problem(
-            f"{where} was killed (OOMKilled): it needs more memory than its limit of {_limit(container, pod)}; "
-            "give it more in the stack file (docs/kuberay.md)",
+            f"{where} was killed (OOMKilled): it needs more memory than its limit of "
+            f"{_limit(container, pod)}; give it more in the stack file (docs/kuberay.md)",
             0.0 if container.get("restartCount", 0) >= _RESTARTS else None,
             "memory",
         )
     waiting = container.get("state", {}).get("waiting") or {}
     reason = waiting.get("reason", "")
     if reason in _WAITING_S:
-        yield Problem(f"{where}: {_said(waiting)}", _WAITING_S[reason], "image" if "Pull" in reason else reason)
+        yield Problem(
+            f"{where}: {_said(waiting)}", _WAITING_S[reason], "image" if "Pull" in reason else reason
+        )
     elif reason == "CrashLoopBackOff" and not killed:
         code = f", exit code {ended['exitCode']}" if ended else ""
         yield Problem(
