@@ -77,6 +77,13 @@ class ApiServer:
         found = self.get(f"{path}?{urlencode(query)}" if query else path)
         return list(found["items"]) if found else []
 
+    def text(self, path: str) -> str:
+        """Return what is no object, such as the log of a pod."""
+        status, reason, content = self._exchange("GET", path, None, "")
+        if status >= HTTPStatus.BAD_REQUEST:
+            raise ApiError(reason, status)
+        return content.decode(errors="replace")
+
     def change(self, path: str, fields: Mapping[str, Any]) -> bool:
         """Set fields of an object; say whether it was still there."""
         try:

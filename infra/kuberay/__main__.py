@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,14 +16,14 @@ from infra.kuberay.definitions import (
     definition,
     remove_definitions,
 )
-from infra.kuberay.removal import make_room, remove, remove_all, resource_path
+from infra.kuberay.removal import make_room, remove, remove_all
 from infra.kuberay.task import Task
 from infra.kuberay.watch.clusters import judge_cluster
 from infra.kuberay.watch.jobs import judge_job, summary
+from infra.kuberay.watch.look import look
 from infra.kuberay.watch.loop import WatchError, watch
 from infra.kuberay.watch.services import judge_service
 from infra.kuberay.watch.verdict import Sight, Verdict
-from infra.names import LABEL_RAY_CLUSTER
 
 _CALL_S = 30.0
 
@@ -59,11 +60,11 @@ def await_resource(server: ApiServer, task: Task) -> Mapping[str, Any]:
     }
     if task.kind not in judges:
         return {}
-    answer = watch(partial(_look, server, task), judges[task.kind], task.limit_s)
+    answer = watch(partial(look, server, task), judges[task.kind], task.limit_s)
     if answer is not None:
         return answer
     if task.kind == "RayJob":
-        return summary(_look(server, task).live)
+        return summary(look(server, task).live)
     raise WatchError(f"it takes longer than {task.limit_s:.0f} s, and nothing says why; run make up again")
 
 
@@ -81,36 +82,14 @@ _ACTIONS: dict[str, Callable[[ApiServer, Task], Mapping[str, Any] | None]] = {
 }
 
 
-def _look(server: ApiServer, task: Task) -> Sight:
-    live = server.get(resource_path(task.kind, task.namespace, task.name))
-    if live is None:
-        raise WatchError("it is not there")
-    pods: list[dict[str, Any]] = []
-    for cluster in _clusters(live):
-        root = f"/api/v1/namespaces/{task.namespace}/pods"
-        pods += server.items(root, labelSelector=f"{LABEL_RAY_CLUSTER}={cluster}")
-    events = server.items(
-        f"/api/v1/namespaces/{task.namespace}/events",
-        fieldSelector=f"involvedObject.uid={live['metadata']['uid']},type=Warning",
-    )
-    events.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
-    return Sight(live=live, pods=pods, warnings=[str(event.get("message", "")) for event in events])
-
-
-def _clusters(live: Mapping[str, Any]) -> list[str]:
-    """Return the names of the RayClusters that a custom resource is, or has made."""
-    if live["kind"] == "RayCluster":
-        return [str(live["metadata"]["name"])]
-    status = live.get("status") or {}
-    parts = [status, status.get("activeServiceStatus") or {}, status.get("pendingServiceStatus") or {}]
-    return [str(part["rayClusterName"]) for part in parts if part.get("rayClusterName")]
-
-
 def main(arguments: list[str]) -> int:
-    """Run one action; return the exit code."""
-    task = Task.from_json(sys.stdin.read())
+    """Run one action, which may have a mode after it; return the exit code."""
+    task = replace(Task.from_json(sys.stdin.read()), mode="".join(arguments[1:]))
     try:
         answer = _ACTIONS[arguments[0]](ApiServer(task.kubeconfig, _CALL_S), task)
+    except KeyboardInterrupt:
+        print("interrupted; run it again to go on", file=sys.stderr)
+        return 130
     except (ApiError, DefinitionsError, WatchError) as error:
         what = f"{task.kind} {task.name}: " if task.name else ""
         print(f"{what}{error}", file=sys.stderr)

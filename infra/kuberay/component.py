@@ -73,7 +73,8 @@ def declare_mode(
         kubeconfig: How to reach the cluster. Secret.
         after: What has to work before anything is removed.
     """
-    step = Step(task=empty_task(mode=mode), create="room")
+    # What stdin says no preview shows.
+    step = Step(task=empty_task(), create=f"room {mode}")
     opts = pulumi.ResourceOptions(parent=cluster, depends_on=[*cluster.walls, *after])
     return step_command(f"{cluster.name}-mode", step, kubeconfig, cluster.namespace, opts)
 

@@ -39,7 +39,8 @@ def declare(config: StackConfig) -> StackOutputs:
         agents=config.agents,
         ssh=config.ssh,
         release=release,
-        images=[ray.image, ray.operator.image] if ray.mode == "kuberay" else [ray.image],
+        # In either mode, so that another mode is nothing to the hosts.
+        images=[ray.image, ray.operator.image],
         plain_http_registry=registry_of(ray.image) if ray.image_registry_plain_http else None,
     )
     k3s_cluster = K3sCluster("k3s", k3s_args, hosts)

@@ -7,7 +7,7 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-manageme
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from infra.objects.metadata import FIELD_MANAGER
@@ -18,7 +18,10 @@ _PROVIDER = "pulumi:providers:kubernetes"
 
 Path = tuple[str, ...]
 
-_WRITTEN_BACK = (("f:spec", "f:rayClusterSpec"), ("f:spec", "f:rayClusterConfig"))
+_WRITTEN_BACK: Mapping[str, Sequence[Path]] = {
+    "RayJob": [("f:spec", "f:rayClusterSpec"), ("f:spec", "f:submitterPodTemplate")],
+    "RayService": [("f:spec", "f:rayClusterConfig")],
+}
 
 
 def kubeconfig_of(state: Mapping[str, Any]) -> str:
@@ -110,7 +113,7 @@ def _is_theirs(path: Path, declared: Mapping[str, Any]) -> bool:
         # The list is one field to the API server: with a number of workers all of it is the autoscaler's.
         return bool(spec.get("enableInTreeAutoscaling")) and path[:2] == ("f:spec", "f:workerGroupSpecs")
     # The operator writes back what it has read, with the same quantities in other words (1000m is 1).
-    return kind in ("RayJob", "RayService") and path[:2] in _WRITTEN_BACK
+    return any(path[: len(begin)] == begin for begin in _WRITTEN_BACK.get(kind, ()))
 
 
 def _in_words(path: Path) -> str:

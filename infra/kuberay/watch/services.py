@@ -12,6 +12,8 @@ from infra.kuberay.watch.verdict import Problem, Sight, Verdict, conditions, war
 _UNSEEN_S = 60.0
 # Ray tries a deployment that fails some times before it says so.
 _DEPLOY_FAILED_S = 60.0
+# While a head starts, the operator logs that it does not answer.
+_LOGGED_S = 300.0
 
 
 def judge_service(sight: Sight) -> Verdict:
@@ -31,7 +33,8 @@ def judge_service(sight: Sight) -> Verdict:
     if ready.get("status") == "True" and not changing and not failed:
         return Verdict(answer={})
     waiting = str(ready.get("message") or "its applications")
-    return Verdict(waiting=waiting, problems=[*failed, *problems_of(sight.pods)])
+    logged = [Problem(sight.logged, _LOGGED_S, "logged")] if sight.logged and not failed else []
+    return Verdict(waiting=waiting, problems=[*failed, *problems_of(sight.pods), *logged])
 
 
 def _failed(status: Mapping[str, Any]) -> Iterator[Problem]:

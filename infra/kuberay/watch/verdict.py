@@ -43,11 +43,13 @@ class Sight:
         live: The resource itself.
         pods: The pods of its clusters.
         warnings: What its events warn of, the newest last.
+        logged: The error that the operator has logged last of it.
     """
 
     live: Mapping[str, Any]
     pods: Sequence[Mapping[str, Any]] = ()
     warnings: Sequence[str] = ()
+    logged: str = ""
 
 
 def conditions(status: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -29,10 +29,10 @@ def program(
     preview: bool = False,
     token: str = RAY_TOKEN,
     said: Mapping[str, str] | None = None,
-    **config: str,
+    config: Mapping[str, str] | None = None,
 ) -> Program:
     """Run the program in KubeRay mode; `said` is what Commands print. The same is run once."""
-    return _program(json.dumps([ray or {}, said or {}, config]), preview, token)
+    return _program(json.dumps([ray or {}, said or {}, config or {}]), preview, token)
 
 
 @cache

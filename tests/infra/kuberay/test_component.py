@@ -104,7 +104,7 @@ def test_the_pods_of_the_other_mode_go_before_those_of_this_one_come(mode: str) 
     made = run_program(keys, stack="dev", preview=False, answer=command_answer)
     command = made.named("ray-mode")
     assert command.inputs["create"] == command.inputs["update"]
-    assert task(command)["mode"] == mode
+    assert command.inputs["create"].endswith(f"-m infra.kuberay room {mode}")
     pods = [one for one in made.resources if one.name in {"ray-head", "ray-worker", "ray-cluster"}]
     assert len(pods) == (2 if mode == "deployments" else 1)
     for one in pods:
@@ -138,7 +138,7 @@ def test_definitions_come_from_the_release_or_the_mirror_with_pinned_sums() -> N
         f"ray.io_{kind}.yaml" for kind in ("rayclusters", "raycronjobs", "rayjobs", "rayservices")
     ]
     k3s = json.dumps({"mirror": "http://198.51.100.1:8000"})
-    mirrored = task(program(**{"piray:k3s": k3s}).named("ray-definitions"))
+    mirrored = task(program(config={"piray:k3s": k3s}).named("ray-definitions"))
     assert mirrored["definitions_url"] == "http://198.51.100.1:8000/kuberay/v1.6.2"
     assert mirrored["definitions"] == release["definitions"]
 

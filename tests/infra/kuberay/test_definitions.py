@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from infra.api_server import ApiError
 from infra.kuberay import definitions
 from infra.kuberay.definitions import (
     DefinitionsError,
@@ -122,7 +123,7 @@ def test_a_cluster_that_does_not_take_them_up_is_not_waited_for_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(definitions, "_ESTABLISHED_S", 0.0)
-    with pytest.raises(definitions.ApiError, match="does not take them up"):
+    with pytest.raises(ApiError, match="does not take them up"):
         apply_definitions(ClusterDouble({}), {FILE: TEXT})  # type: ignore[arg-type]
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from infra.api_server import ApiError
 from infra.kuberay import removal
 from infra.kuberay.removal import Operator, make_room, remove, remove_all
 from tests.infra.kuberay.cluster_double import OPERATOR, ClusterDouble, custom
@@ -56,7 +57,7 @@ def test_finalizers_of_kubernetes_itself_stay(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(removal, "_OPERATOR_S", 0.0)
     path, job = custom("RayJob", "primes", FINALIZER, "foregroundDeletion")
     cluster = ClusterDouble({path: job})
-    with pytest.raises(removal.ApiError, match="RayJob primes does not go; `kubectl -n ray get pods`"):
+    with pytest.raises(ApiError, match="RayJob primes does not go; `kubectl -n ray get pods`"):
         remove(cluster, "RayJob", "ray", "primes", WHERE)  # type: ignore[arg-type]
     assert cluster.objects[path]["metadata"]["finalizers"] == ["foregroundDeletion"]
 

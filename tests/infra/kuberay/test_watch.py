@@ -181,6 +181,15 @@ def test_an_application_that_cannot_be_deployed_says_why() -> None:
     assert problem.text == "application hello: DEPLOY_FAILED: No module named 'hello'"
 
 
+def test_what_only_the_operator_s_log_says_is_said_after_a_while() -> None:
+    sight = service(condition("Ready", "False", message="RayService is initializing"))
+    said = "Serve dependencies are not installed"
+    (problem,) = judge_service(Sight(live=sight.live, logged=said)).problems
+    assert problem.text == said
+    assert problem.patience_s is not None
+    assert problem.patience_s > 0
+
+
 class Clock:
     """Time that passes only when somebody sleeps."""
 

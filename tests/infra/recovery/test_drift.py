@@ -62,9 +62,10 @@ def test_what_ray_s_autoscaler_sets_is_no_change_by_others(scaled: bool) -> None
 
 
 def test_what_the_operator_writes_back_is_no_change_by_others() -> None:
-    job = {**DECLARED, "kind": "RayJob", "spec": {"entrypoint": "a", "rayClusterSpec": {"rayVersion": "1"}}}
-    operator = {**KUBECTL, "manager": "manager"}
-    theirs = of(operator, rayClusterSpec={"f:rayVersion": {}}, entrypoint={})
+    spec = {"entrypoint": "a", "rayClusterSpec": {"rayVersion": "1"}, "submitterPodTemplate": {"spec": {}}}
+    job = {**DECLARED, "kind": "RayJob", "spec": spec}
+    written: dict[str, Any] = {"rayClusterSpec": {"f:rayVersion": {}}, "submitterPodTemplate": {"f:spec": {}}}
+    theirs = of({**KUBECTL, "manager": "kuberay-operator"}, entrypoint={}, **written)
     assert [line.partition(" ")[0] for line in changed_fields(job, live(theirs))] == ["spec.entrypoint"]
 
 
