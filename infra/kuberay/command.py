@@ -55,8 +55,10 @@ def step_command(
         kubeconfig, namespace, revision = (known[key] for key in ("kubeconfig", "namespace", "revision"))
         return replace(step.task, kubeconfig=kubeconfig, namespace=namespace, revision=revision).to_json()
 
-    known = pulumi.Output.all(kubeconfig=kubeconfig, namespace=namespace, revision=step.revision)
-    text: pulumi.Output[str] = pulumi.Output.secret(known).apply(render)
+    known: pulumi.Output[Mapping[str, str]] = pulumi.Output.all(
+        kubeconfig=kubeconfig, namespace=namespace, revision=step.revision
+    )
+    stdin: pulumi.Output[str] = pulumi.Output.secret(known.apply(render))
     limit = f"{step.limit_s + _MARGIN_S:.0f}s"
     # `:` does nothing, well.
     create = f"{RUN} {step.create}" if step.create else ":"
@@ -65,7 +67,7 @@ def step_command(
         create=create,
         update=create,
         delete=f"{RUN} {step.delete}" if step.delete else None,
-        stdin=text,
+        stdin=stdin,
         logging=local.Logging.NONE,
         add_previous_output_in_env=False,
         opts=pulumi.ResourceOptions.merge(
