@@ -21,6 +21,7 @@ class ClusterDouble:
     ) -> None:
         self.objects = objects
         self.tick = tick
+        self.texts: dict[str, str] = {}
         self.calls: list[tuple[str, str]] = []
 
     def get(self, path: str) -> dict[str, Any] | None:
@@ -28,9 +29,12 @@ class ClusterDouble:
         return self.objects.get(path)
 
     def items(self, path: str, **query: str) -> list[dict[str, Any]]:
-        self._note("LIST", path)
-        del query
+        asked = "&".join(f"{key}={value}" for key, value in query.items())
+        self._note("LIST", f"{path}?{asked}" if asked else path)
         return [one for key, one in self.objects.items() if key.rpartition("/")[0] == path]
+
+    def text(self, path: str) -> str:
+        return self.texts[path]
 
     def delete(self, path: str) -> bool:
         self._note("DELETE", path)
