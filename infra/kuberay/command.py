@@ -50,15 +50,6 @@ def step_command(
         namespace: Namespace of Ray.
         opts: Options of the resource.
     """
-
-    def render(known: Mapping[str, str]) -> str:
-        kubeconfig, namespace, revision = (known[key] for key in ("kubeconfig", "namespace", "revision"))
-        return replace(step.task, kubeconfig=kubeconfig, namespace=namespace, revision=revision).to_json()
-
-    known: pulumi.Output[Mapping[str, str]] = pulumi.Output.all(
-        kubeconfig=kubeconfig, namespace=namespace, revision=step.revision
-    )
-    stdin: pulumi.Output[str] = pulumi.Output.secret(known.apply(render))
     limit = f"{step.limit_s + _MARGIN_S:.0f}s"
     # `:` does nothing, well.
     create = f"{RUN} {step.create}" if step.create else ":"
@@ -67,7 +58,7 @@ def step_command(
         create=create,
         update=create,
         delete=f"{RUN} {step.delete}" if step.delete else None,
-        stdin=stdin,
+        stdin=_stdin(step, kubeconfig, namespace),
         logging=local.Logging.NONE,
         add_previous_output_in_env=False,
         opts=pulumi.ResourceOptions.merge(
@@ -79,3 +70,15 @@ def step_command(
             opts,
         ),
     )
+
+
+def _stdin(step: Step, kubeconfig: pulumi.Output[str], namespace: pulumi.Input[str]) -> pulumi.Output[str]:
+    def render(known: Mapping[str, str]) -> str:
+        kubeconfig, namespace, revision = (known[key] for key in ("kubeconfig", "namespace", "revision"))
+        return replace(step.task, kubeconfig=kubeconfig, namespace=namespace, revision=revision).to_json()
+
+    known: pulumi.Output[Mapping[str, str]] = pulumi.Output.all(
+        kubeconfig=kubeconfig, namespace=namespace, revision=step.revision
+    )
+    stdin: pulumi.Output[str] = pulumi.Output.secret(known.apply(render))
+    return stdin

@@ -89,17 +89,7 @@ def declare_kuberay(cluster: RayCluster, args: KubeRayArgs, provider: kubernetes
     """
     ray, name = cluster.args.ray, cluster.name
     definitions = _definitions(cluster, args)
-    operator_args = KubeRayOperatorArgs(
-        operator=ray.operator,
-        namespace=KUBERAY_NAMESPACE,
-        watched=cluster.namespace,
-        arch=cluster.args.arch,
-        servers=args.servers,
-        ports=asked_ports(ray),
-    )
-    operator = KubeRayOperator(
-        "kuberay", operator_args, provider, pulumi.ResourceOptions(depends_on=[definitions])
-    )
+    operator = _operator(cluster, args, provider, definitions)
     policies = kuberay_policies(ray, args.servers, cluster.namespace, operator.namespace)
     walls = [
         kubernetes.networking.v1.NetworkPolicy(f"{name}-{policy}", **manifest, opts=cluster.child)
@@ -129,6 +119,23 @@ def _definitions(cluster: RayCluster, args: KubeRayArgs) -> local.Command:
     step = Step(task=task, create="define", delete="undefine")
     opts = pulumi.ResourceOptions(parent=cluster)
     return step_command(f"{cluster.name}-definitions", step, args.kubeconfig, cluster.namespace, opts)
+
+
+def _operator(
+    cluster: RayCluster, args: KubeRayArgs, provider: kubernetes.Provider, definitions: pulumi.Resource
+) -> KubeRayOperator:
+    ray = cluster.args.ray
+    operator_args = KubeRayOperatorArgs(
+        operator=ray.operator,
+        namespace=KUBERAY_NAMESPACE,
+        watched=cluster.namespace,
+        arch=cluster.args.arch,
+        servers=args.servers,
+        ports=asked_ports(ray),
+    )
+    # It ends at once where its resources are not known.
+    after = pulumi.ResourceOptions(depends_on=[definitions])
+    return KubeRayOperator("kuberay", operator_args, provider, after)
 
 
 def _provider(name: str, kubeconfig: pulumi.Output[str], definitions: pulumi.Resource) -> kubernetes.Provider:

@@ -34,16 +34,7 @@ def declare(config: StackConfig) -> StackOutputs:
     k3s, ray = config.k3s, config.ray
     release = k3s_release(k3s.version, config.arch, k3s.mirror, k3s.install_script_sha256)
     hosts = PiHosts("hosts", config.hosts, config.ssh, _needs(config, release))
-    k3s_args = K3sClusterArgs(
-        servers=config.servers,
-        agents=config.agents,
-        ssh=config.ssh,
-        release=release,
-        # In either mode, so that another mode is nothing to the hosts.
-        images=[ray.image, ray.operator.image],
-        plain_http_registry=registry_of(ray.image) if ray.image_registry_plain_http else None,
-    )
-    k3s_cluster = K3sCluster("k3s", k3s_args, hosts)
+    k3s_cluster = K3sCluster("k3s", _k3s_args(config, release), hosts)
     provider = k3s_cluster.provider
     ray_args = RayClusterArgs(
         ray=ray,
@@ -74,6 +65,19 @@ def declare(config: StackConfig) -> StackOutputs:
         groups={group.name: _share(group) for group in ray.groups},
         jobs=kuberay.jobs if kuberay and kuberay.jobs else None,
         services=kuberay.services if kuberay and kuberay.services else None,
+    )
+
+
+def _k3s_args(config: StackConfig, release: K3sRelease) -> K3sClusterArgs:
+    ray = config.ray
+    return K3sClusterArgs(
+        servers=config.servers,
+        agents=config.agents,
+        ssh=config.ssh,
+        release=release,
+        # In either mode, so that another mode is nothing to the hosts.
+        images=[ray.image, ray.operator.image],
+        plain_http_registry=registry_of(ray.image) if ray.image_registry_plain_http else None,
     )
 
 

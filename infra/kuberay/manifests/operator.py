@@ -45,27 +45,8 @@ def operator_deployment(
         namespace_name: Its own Namespace; text or what will become text.
         arguments: Those of operator_arguments, or what will become them.
     """
-    container = {
-        "name": "operator",
-        "image": operator.image,
-        "command": ["/manager"],
-        "args": arguments,
-        "env": [
-            # It would give each worker an init container with a fixed limit of 256 MiB, which importing Ray
-            # exceeds on a Pi; our workers wait for the head themselves (infra/ray_cluster/container.py).
-            {"name": "ENABLE_INIT_CONTAINER_INJECTION", "value": "false"},
-            {"name": "GOMEMLIMIT", "value": f"{int(operator.memory_mib * _GO_SHARE)}MiB"},
-        ],
-        "ports": [{"name": "health", "containerPort": _HEALTH_PORT, "protocol": "TCP"}],
-        "resources": resources(
-            min(_CPU_REQUEST_MILLIS, operator.cpu_millis), operator.cpu_millis, operator.memory_mib
-        ),
-        "readinessProbe": _probe("/readyz", failures=3),
-        # On a busy card the API server stalls, and the operator with it; a restart would not help.
-        "livenessProbe": _probe("/healthz", failures=12),
-    }
     pod = {
-        **pod_spec(arch, container),
+        **pod_spec(arch, _container(operator, arguments)),
         "serviceAccountName": NAME,
         "automountServiceAccountToken": True,
         "terminationGracePeriodSeconds": _GRACE_S,
@@ -141,4 +122,26 @@ def _probe(path: str, *, failures: int) -> dict[str, Any]:
         "periodSeconds": 5,
         "timeoutSeconds": 5,
         "failureThreshold": failures,
+    }
+
+
+def _container(operator: OperatorConfig, arguments: Any) -> dict[str, Any]:
+    return {
+        "name": "operator",
+        "image": operator.image,
+        "command": ["/manager"],
+        "args": arguments,
+        "env": [
+            # It would give each worker an init container with a fixed limit of 256 MiB, which importing Ray
+            # exceeds on a Pi; our workers wait for the head themselves (infra/ray_cluster/container.py).
+            {"name": "ENABLE_INIT_CONTAINER_INJECTION", "value": "false"},
+            {"name": "GOMEMLIMIT", "value": f"{int(operator.memory_mib * _GO_SHARE)}MiB"},
+        ],
+        "ports": [{"name": "health", "containerPort": _HEALTH_PORT, "protocol": "TCP"}],
+        "resources": resources(
+            min(_CPU_REQUEST_MILLIS, operator.cpu_millis), operator.cpu_millis, operator.memory_mib
+        ),
+        "readinessProbe": _probe("/readyz", failures=3),
+        # On a busy card the API server stalls, and the operator with it; a restart would not help.
+        "livenessProbe": _probe("/healthz", failures=12),
     }
