@@ -144,17 +144,25 @@ def head_pod(ray: RayConfig, arch: str, container: Mapping[str, Any]) -> dict[st
 
 
 def worker_pod(group: WorkerGroup, arch: str, container: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the spec of a worker's pod, on an agent without another worker if there is room.
+    """Return the spec of a worker's pod: where its group says, and there on an agent without another worker.
 
     Args:
-        group: The worker's memory.
+        group: The worker's memory and place.
         arch: As for head_deployment.
         container: Its container.
     """
     pod = _pod(arch, container, group.memory_mib)
     # The scheduler gives the spread no more weight than the wish to spare the control plane: when an agent
     # left, its worker was seen to join the one on the other. The second wish for another host decides it.
-    pod["affinity"] = {**_prefer_control_plane("DoesNotExist"), **_avoid_each_other(WORKER_LABELS)}
+    affinity = {**_prefer_control_plane("DoesNotExist"), **_avoid_each_other(WORKER_LABELS)}
+    if group.hosts:
+        here = {"matchExpressions": [{"key": LABEL_HOSTNAME, "operator": "In", "values": list(group.hosts)}]}
+        required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [here]}}
+        affinity["nodeAffinity"] = {**affinity["nodeAffinity"], **required}
+    pod["affinity"] = affinity
+    pod["nodeSelector"] = {**group.node_selector, **pod["nodeSelector"]}
+    if group.tolerations:
+        pod["tolerations"] = [dict(one) for one in group.tolerations]
     return pod
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from infra.config.model import RayConfig, WorkerGroup
 from infra.kuberay.manifests.autoscaler import autoscaler_options, with_autoscaler
-from infra.names import ANNOTATION_REVISION, GCS_PORT, RAY_CLUSTER
+from infra.names import ANNOTATION_REVISION, GCS_PORT, LABEL_RAY_CLUSTER, RAY_CLUSTER
 from infra.objects.metadata import metadata, name_by_content
-from infra.objects.pods import labels
+from infra.objects.pods import labels, spread_over_hosts
 from infra.ray_cluster.container import HeadStart, head_container, worker_container
 from infra.ray_cluster.deployments import HEAD_LABELS, RAY_APP, WORKER_LABELS, head_pod, worker_pod
 
@@ -136,13 +136,15 @@ def _worker_group(
     ray: RayConfig, group: WorkerGroup, arch: str, kind: ClusterKind, revision: Any
 ) -> dict[str, Any]:
     container = worker_container(ray, group, None, head=_HEAD_OF_CLUSTER, serve_port=kind.serve_port)
+    pod = worker_pod(group, arch, container)
+    pod["topologySpreadConstraints"] = spread_over_hosts(kind.worker_labels, LABEL_RAY_CLUSTER)
     return {
         "groupName": group.name,
         "replicas": group.replicas,
         "minReplicas": group.min_replicas,
         "maxReplicas": group.max_replicas,
         "rayStartParams": {"num-cpus": str(group.cpus)},
-        "template": _template(worker_pod(group, arch, container), kind.worker_labels, revision),
+        "template": _template(pod, kind.worker_labels, revision),
     }
 
 

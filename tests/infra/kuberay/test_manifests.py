@@ -122,6 +122,19 @@ def test_another_token_makes_all_pods_anew_and_is_told_to_nobody() -> None:
     assert RAY_TOKEN not in revision(RAY_TOKEN)
 
 
+def test_a_group_is_where_the_stack_file_says() -> None:
+    toleration = {"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}
+    placed = {**FIXED, "hosts": ["pi2", "pi3"], "nodeSelector": {"disk": "ssd"}, "tolerations": [toleration]}
+    pod = pods_of(spec(program({"groups": [placed]}), "ray-cluster"))["worker"]["spec"]
+    wanted = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    (term,) = wanted["nodeSelectorTerms"]
+    assert term["matchExpressions"] == [
+        {"key": "kubernetes.io/hostname", "operator": "In", "values": ["pi2", "pi3"]}
+    ]
+    assert pod["nodeSelector"] == {"disk": "ssd", "kubernetes.io/arch": "arm64"}
+    assert pod["tolerations"] == [toleration]
+
+
 def test_without_room_between_least_and_most_no_autoscaler_runs() -> None:
     cluster = spec(program(), "ray-cluster")
     assert "enableInTreeAutoscaling" not in cluster
