@@ -26,6 +26,7 @@ class StackOutputs:
         ray_token: Bearer token of the dashboard, the Jobs API and every Ray process. Secret.
         workers: Number of Ray workers, the head not counted.
         runtime_packages: Requirements that the Ray image lacks and a job has to bring.
+        wheels_url: Where a mirror has the wheels of these packages, if it has them; None without a mirror.
         dashboard_url: Where the Jobs API listens on this machine; None where a port-forward is needed.
         kubeconfig: Contents of an admin kubeconfig; None without Kubernetes. Secret.
         namespace: Kubernetes namespace of the Ray pods.
@@ -49,6 +50,7 @@ class StackOutputs:
     ray_token: pulumi.Output[str]
     workers: int
     runtime_packages: tuple[str, ...] = ()
+    wheels_url: str | None = None
     dashboard_url: pulumi.Input[str] | None = None
     kubeconfig: pulumi.Output[str] | None = None
     namespace: pulumi.Input[str] | None = None

@@ -62,6 +62,7 @@ def stack_config(
     sources: Sources,
     *,
     workers: int = 2,
+    runtime_packages: Sequence[str] = (),
     proxy: StackHost | None = None,
 ) -> dict[str, Any]:
     """Return the configuration of the stack, every key with its namespace.
@@ -71,6 +72,7 @@ def stack_config(
         key_file: Private SSH key of user pi.
         sources: Where image and k3s come from.
         workers: Number of Ray workers.
+        runtime_packages: What each job installs.
         proxy: The jump host; None where the hosts are reached directly.
     """
     ssh: dict[str, Any] = {"user": "pi", "privateKeyFile": str(key_file)}
@@ -82,6 +84,7 @@ def stack_config(
         "installScriptSha256": sources.install_script_sha256,
     }
     plain = {"imageRegistryPlainHttp": True} if sources.plain_http else {}
+    packages = {"runtimePackages": list(runtime_packages)} if runtime_packages else {}
     values = {
         "platform": "pi",
         "arch": sources.arch,
@@ -89,7 +92,7 @@ def stack_config(
         "ssh": ssh,
         "k3s": {key: value for key, value in k3s.items() if value is not None},
         "workers": workers,
-        "ray": {"image": sources.image, **_RAY, **plain},
+        "ray": {"image": sources.image, **_RAY, **plain, **packages},
         "piJob": {"completions": 3, "parallelism": 3, "samples": _SAMPLES},
     }
     return {f"piray:{key}": value for key, value in values.items()}

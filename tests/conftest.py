@@ -10,7 +10,11 @@ from xdist.scheduler import LoadScopeScheduling
 
 HERE = Path(__file__).parent
 # Each process of xdist has a sandbox of its own; the modules that read the number are imported later.
-os.environ.setdefault("PIRAY_SANDBOX_NUMBER", os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+if "PYTEST_XDIST_WORKER" in os.environ:
+    _first = int(os.environ.get("PIRAY_SANDBOX_NUMBER", "0"))
+    os.environ["PIRAY_SANDBOX_NUMBER"] = str(
+        _first + int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+    )
 ON_SIMULATED_PIS = ("e2e/", "sandbox/")
 # These scenarios share a cluster; all others make hosts of their own.
 ON_ONE_CLUSTER = tuple(f"e2e/test_{number}_" for number in range(1, 8))

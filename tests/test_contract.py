@@ -22,6 +22,7 @@ VERSION_1 = [
     "ray_token",
     "workers",
     "runtime_packages",
+    "wheels_url",
     "dashboard_url",
     "kubeconfig",
     "namespace",
@@ -75,6 +76,25 @@ def test_the_runner_reads_what_a_stack_on_this_machine_exports() -> None:
     assert (found.platform, found.workers) == ("local", 2)
     assert found.dashboard_url == "http://127.0.0.1:8265"
     assert (found.kubeconfig, found.namespace, found.pi_job) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("mirror", "url"),
+    [
+        ("http://192.0.2.10:8000/class", "http://192.0.2.10:8000/class/wheels/"),
+        ("http://mirror.example:8000", None),
+    ],
+)
+def test_the_runner_is_told_where_a_mirror_that_pods_may_reach_has_wheels(
+    mirror: str, url: str | None
+) -> None:
+    config = stack_config("dev") | {"piray:k3s": json.dumps({"mirror": mirror})}
+    program = run_program(config, stack="dev", preview=False, answer=command_answer)
+    found = read.parse(json.loads(json.dumps(reveal(program.outputs))), "dev")
+    assert found.wheels_url == url
+    (internet,) = (one for one in program.of_type("NetworkPolicy") if one.name == "ray-internet")
+    blocks = [peer["ipBlock"]["cidr"] for rule in internet.inputs["spec"]["egress"] for peer in rule["to"]]
+    assert blocks == ["0.0.0.0/0", *(["192.0.2.10/32"] if url else [])]
 
 
 @pytest.mark.parametrize("stack", ["dev", "local"])

@@ -62,14 +62,16 @@ def read_section(
     if raw is ENCRYPTED:
         return {}
     if not isinstance(raw, Mapping):
-        problems.add(path, raw, "must hold keys with values", "Write one `key: value` per line below it.")
+        known = ", ".join(field.alias or name for name, field in section.model_fields.items())
+        remedy = f"Write one `key: value` per line below it; the keys here are {known}."
+        problems.add(path, raw, "must hold keys with values", remedy)
         return {}
     keys = {field.alias or name: name for name, field in section.model_fields.items()}
     for key in raw:
         if key not in keys:
             # The value is not shown: under a misspelt name it may be a secret.
             problems.add(
-                (*path, str(key)), ABSENT, "is not a key of this program", _suggest(str(key), list(keys))
+                (*path, str(key)), ABSENT, "is not a key of this program", _suggest(section, str(key), keys)
             )
     values: dict[str, Any] = {}
     for key, name in keys.items():
@@ -77,9 +79,8 @@ def read_section(
         if key in raw:
             _read_field(section, name, raw[key], (*path, key), problems=problems, values=values)
         elif field.is_required():
-            problems.add(
-                (*path, key), ABSENT, "is missing", f"Add a line `{key}: …`. {_ABOUT.get(key, '')}".rstrip()
-            )
+            about = _ABOUT[".".join(step for step in (*path, key) if isinstance(step, str))]
+            problems.add((*path, key), ABSENT, "is missing", f"Add a line `{key}: …`. {about}")
         else:
             values[name] = field.get_default()
             if isinstance(values[name], BaseModel):
@@ -87,12 +88,14 @@ def read_section(
     return values
 
 
-# What to write where a required key is missing.
+# What to write where a required key is missing; without the indices of lists.
 _ABOUT = {
     "platform": "It is pi for Raspberry Pis, or local for this machine alone.",
-    "name": "It is the Pi's own hostname.",
-    "address": "It is the fixed address of the Pi in your network.",
-    "role": "It is server for the Pi that runs Kubernetes itself, agent for the others.",
+    "hosts.name": "It is the Pi's own hostname.",
+    "hosts.address": "It is the fixed address of the Pi in your network.",
+    "hosts.role": "It is server for the Pi that runs Kubernetes itself, agent for the others.",
+    "ssh.proxy.address": "It is the address or the name of the jump host, not that of a Pi; delete "
+    "ssh.proxy if this machine reaches the Pis directly.",
 }
 
 
@@ -108,7 +111,10 @@ def _read_field(
     """Read one field that is given, and store it in `values` if it is good."""
     if raw is ENCRYPTED or (isinstance(raw, list) and ENCRYPTED in raw and not _entry_of(section, name)):
         return
-    if raw is None:
+    if raw is None and (keys := _keys_in(section, name)):
+        remedy = f"Write its keys ({', '.join(keys)}) below it, two blanks further in, or delete the line."
+        problems.add(path, raw, "is empty", remedy)
+    elif raw is None:
         problems.add(path, raw, "is empty", "Write a value, or delete the line to get the default.")
     elif inner := _section_of(section, name):
         values[name] = read_section(inner, raw, path, problems)
@@ -116,7 +122,11 @@ def _read_field(
         if isinstance(raw, list | tuple):
             values[name] = [read_section(entry, item, (*path, i), problems) for i, item in enumerate(raw)]
         else:
-            problems.add(path, raw, "must be a list", "Write one entry per line, each after `- `.")
+            first = next(iter(_keys_in(section, name)))
+            remedy = (
+                f"Begin each entry with a hyphen and a blank: `- {first}: …`, and its other keys below it."
+            )
+            problems.add(path, raw, "must be a list", remedy)
     else:
         try:
             values[name] = _adapter(section, name).validate_python(raw)
@@ -164,10 +174,27 @@ def _entry_of(section: type[BaseModel], name: str) -> type[BaseModel] | None:
     return entry if isinstance(entry, type) and issubclass(entry, BaseModel) else None
 
 
-def _suggest(key: str, known: list[str]) -> str:
+def _suggest(section: type[BaseModel], key: str, keys: Mapping[str, str]) -> str:
+    """Return what to do with a key that a section does not have.
+
+    Args:
+        section: Model of the section.
+        key: The key.
+        keys: Its keys, and the fields that they are.
+    """
+    known = list(keys)
     outer, dot, inner = key.partition(".")
     if dot and outer in known:
         # As the documentation writes a key inside another one, and as no YAML file does.
         return f"Write `{inner}: …` on a line of its own below `{outer}:`, two blanks further in."
+    below = [other for other, name in keys.items() if key in _keys_in(section, name)]
+    if len(below) == 1:
+        return f"It is a key of `{below[0]}`: write it below `{below[0]}:`, two blanks further in."
     near = difflib.get_close_matches(camel_case(key[:64].replace("-", "_")), known, n=1)
     return f"Did you mean {near[0]}?" if near else f"Delete it; the keys here are {', '.join(known)}."
+
+
+def _keys_in(section: type[BaseModel], name: str) -> list[str]:
+    """Return the keys of a field that is an object or a list of objects."""
+    inner = _section_of(section, name) or _entry_of(section, name)
+    return [field.alias or name for name, field in inner.model_fields.items()] if inner else []

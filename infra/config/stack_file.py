@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from infra.config.parse import check
 from infra.config.problems import ConfigError
 from infra.config.reader import ENCRYPTED
+from infra.config.yaml_text import YamlError, read_yaml
 from infra.names import PROJECT
 
 
@@ -26,6 +25,9 @@ def check_stack_file(path: Path) -> None:
     Raises:
         StackFileError: If it is no YAML, or with every problem of the configuration.
     """
+    contents = read_stack_file(path)
+    if "environment" not in contents and not contents.get("config"):
+        raise StackFileError(f"{path.name}: {_no_config(contents)}")
     values = _read(path)
     if values is None:
         return
@@ -61,6 +63,28 @@ def check_cores(path: Path, outputs: Mapping[str, Any]) -> None:
         ) from None
 
 
+def read_stack_file(path: Path) -> dict[str, Any]:
+    """Return what a stack file says, in the shape that Pulumi asks for; empty if it says nothing.
+
+    Raises:
+        StackFileError: If it is no YAML, or of another shape.
+    """
+    try:
+        contents = read_yaml(path.read_text(encoding="utf-8")) or {}
+    except YamlError as error:
+        said = str(error).replace("\n", "\n  ")
+        raise StackFileError(f"{path.name}: {said}") from None
+    except UnicodeDecodeError:
+        raise StackFileError(f"{path.name}: this is no text in UTF-8; save it in that encoding") from None
+    except OSError as error:
+        raise StackFileError(f"{path.name} cannot be read ({error.strerror})") from None
+    if not isinstance(contents, dict) or not isinstance(contents.get("config") or {}, dict):
+        raise StackFileError(
+            f"{path.name}: it must hold `config:` with one `piray:KEY: value` per line below it"
+        )
+    return contents
+
+
 def host_addresses(path: Path) -> list[str]:
     """Return the addresses of a stack file's hosts, as far as they can be read without Pulumi.
 
@@ -84,19 +108,7 @@ def _with_cores(host: object, facts: Mapping[str, Any]) -> object:
 
 def _read(path: Path) -> dict[str, Any] | None:
     """Return the values of a stack file by un-namespaced key; None where an environment adds to them."""
-    try:
-        contents = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where else ""
-        what = getattr(error, "problem", None) or "not readable"
-        raise StackFileError(
-            f"{path.name}{line}: this is not YAML ({what}); indent with spaces only"
-        ) from None
-    if not isinstance(contents, dict) or not isinstance(contents.get("config") or {}, dict):
-        raise StackFileError(
-            f"{path.name}: it must hold `config:` with one `piray:KEY: value` per line below it"
-        )
+    contents = read_stack_file(path)
     if "environment" in contents:
         return None
     config: Mapping[str, Any] = {str(key): value for key, value in (contents.get("config") or {}).items()}
@@ -109,12 +121,37 @@ def _read(path: Path) -> dict[str, Any] | None:
     }
 
 
+def _no_config(contents: Mapping[str, Any]) -> str:
+    said = "`config:` is empty" if "config" in contents else "`config:` is missing"
+    by_name = {str(key).lower(): str(key) for key in contents}
+    near = difflib.get_close_matches("config", by_name, n=1, cutoff=0.7)
+    if near and "config" not in contents:
+        return f"{said}; write it in the place of `{by_name[near[0]]}:`"
+    ours = [str(key) for key in contents if _prefix(str(key)) == PROJECT or _is_like_ours(_prefix(str(key)))]
+    if ours:
+        return (
+            f"{said}, and {', '.join(ours)} must stand below it; write a line `config:` above them, and "
+            "indent each of them by two blanks"
+        )
+    return (
+        f"{said}; it holds all that a stack says, one `piray:KEY: value` per line below it, as in "
+        "Pulumi.dev.yaml (`piray init NAME` writes such a file)"
+    )
+
+
 def _check_prefixes(file: str, config: Mapping[str, Any]) -> None:
     """Refuse a prefix that is a slip: Pulumi takes it for another program's, and nobody would read it."""
     slips = [key for key in config if _prefix(key) != PROJECT and _is_like_ours(_prefix(key))]
     if slips:
         listed = ", ".join(f"{key} (write {PROJECT}:{key.partition(':')[2]})" for key in slips)
         raise StackFileError(f"{file}: the prefix of a key must be {PROJECT}: {listed}")
+    twice = [key for key in config if not _prefix(key) and f"{PROJECT}:{key}" in config]
+    if twice:
+        listed = ", ".join(f"{key} is {PROJECT}:{key}" for key in twice)
+        raise StackFileError(
+            f"{file}: {listed}: a key without {PROJECT}: is the same one, so it is there twice; "
+            "delete one of them"
+        )
 
 
 def _is_like_ours(prefix: str) -> bool:

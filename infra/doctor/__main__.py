@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +15,7 @@ from rich.console import Console
 from infra.config.model import HostConfig, SshConfig, StackConfig
 from infra.doctor.channel import check_version, newest_by_channel
 from infra.doctor.compare import check_room, compare_hosts
-from infra.doctor.finding import Finding, error, warning
+from infra.doctor.finding import Finding, Severity, error, warning
 from infra.doctor.report import Report, as_json, as_tables
 from infra.doctor.stack import DoctorError, Stack, read_stack
 from infra.doctor.visit import visit_all
@@ -38,17 +39,25 @@ def examine(stack: Stack, *, write_test: bool) -> Report:
     variables = {host.name: _variables(config, host, write_test=write_test) for host in config.hosts}
     with tempfile.TemporaryDirectory(prefix="piray-doctor-") as folder:
         visits = visit_all(config.hosts, config.ssh, variables, Path(folder))
+    agents = _agent(config.ssh)
+    if config.ssh.private_key is None and any(one.severity is Severity.ERROR for one in agents):
+        # No login can succeed then: the one reason is told once, and not again of each host.
+        visits = [replace(one, findings=_without_login(one.findings)) for one in visits]
     between = compare_hosts(config.hosts, visits)
     return Report(
         stack=stack.name,
         visits=visits,
         by_host={visit.host.name: [*visit.findings, *between[visit.host.name]] for visit in visits},
         of_stack=[
-            *_agent(config.ssh),
+            *agents,
             *check_room(stack, visits),
             *check_version(config.k3s.version, newest_by_channel()),
         ],
     )
+
+
+def _without_login(findings: Sequence[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.id != "login"]
 
 
 def _agent(ssh: SshConfig) -> list[Finding]:
@@ -66,6 +75,7 @@ def _variables(config: StackConfig, host: HostConfig, *, write_test: bool) -> di
     needs = HostNeeds(
         arch=config.arch,
         servers=len(config.servers),
+        server=str(config.servers[0].address),
         sources=(release.sums_url, release.install_script_url),
         room_mib=room_mib(image),
     )
@@ -74,6 +84,16 @@ def _variables(config: StackConfig, host: HostConfig, *, write_test: bool) -> di
         "REGISTRY": registry_url(image, plain_http=config.ray.image_registry_plain_http),
         "WRITE_TEST": "1" if write_test else "0",
     }
+
+
+def _tell_nothing_to_look_at(name: str, *, as_object: bool) -> None:
+    print(
+        f"piray: there is nothing to look at: stack {name} is of platform local, which uses this machine "
+        "alone and no Pis. Nothing was checked.",
+        file=sys.stderr,
+    )
+    if as_object:
+        print(json.dumps(as_json(Report(stack=name, visits=[], by_host={}, of_stack=[])), indent=2))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -90,7 +110,7 @@ def main(arguments: Sequence[str]) -> int:
             )
         stack = read_stack(given.stack)
         if stack.config.platform != "pi":
-            print(f"stack {stack.name} is of platform {stack.config.platform}: it has no hosts to look at")
+            _tell_nothing_to_look_at(stack.name, as_object=given.json)
             return 0
         count = len(stack.config.hosts)
         print(f"looking at {count} host{'s' * (count != 1)} …", file=sys.stderr)

@@ -4,17 +4,6 @@
 # WRITE_TEST is 1 it writes a file and removes it again.
 # Variables: those of the checks (findings.sh). Not only root may run it: then some checks see less.
 
-# findings_json: as a list of objects.
-findings_json() {
-  local line severity id what rule remedy all=''
-  for line in "${findings[@]}"; do
-    IFS=$SEPARATOR read -r severity id what rule remedy <<<"${line//$'\n'/ }"
-    all+=${all:+,}$(printf '{"severity":"%s","id":"%s","what":%s,"rule":%s,"remedy":%s}' "$severity" "$id" \
-      "$(json_string "$what")" "$(json_string "$rule")" "$(json_string "$remedy")")
-  done
-  printf '[%s]' "$all"
-}
-
 # fact <name> <text>: a fact that is text; null where it is empty.
 fact() {
   if [ -n "$2" ]; then printf '"%s":%s,' "$1" "$(json_string "$2")"; else printf '"%s":null,' "$1"; fi

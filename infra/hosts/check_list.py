@@ -7,20 +7,23 @@ from infra.config.model import HostConfig
 from infra.config.rules import OFFICIAL_IMAGE, registry_of
 from infra.config.values.fields import image_name_and_tag
 
-# The first one has what the others call; a file may ask what an earlier one has found.
-CHECKS = tuple(
-    f"hosts/checks/{name}.sh"
-    for name in (
-        "findings",
-        "system",
-        "hardware",
-        "kernel_options",
-        "storage",
-        "network",
-        "firewall",
-        "software",
-        "sources",
-    )
+# The first two have what the others call; a file may ask what an earlier one has found.
+CHECKS = (
+    "remote/clock.sh",
+    *(
+        f"hosts/checks/{name}.sh"
+        for name in (
+            "findings",
+            "system",
+            "hardware",
+            "kernel_options",
+            "storage",
+            "network",
+            "firewall",
+            "software",
+            "sources",
+        )
+    ),
 )
 PREPARE = ("remote/remove_k3s.sh", *CHECKS, "hosts/prepare.sh")
 
@@ -39,12 +42,14 @@ class HostNeeds:
     Attributes:
         arch: "arm64" or "amd64".
         servers: Number of servers; more than one keep etcd, which has ports of its own.
+        server: Address of the first one, by whose clock the others are set; empty to leave that unchecked.
         sources: URLs that every host must be able to download.
         room_mib: Disk that k3s and the Ray image take; None to leave that unchecked.
     """
 
     arch: str
     servers: int = 1
+    server: str = ""
     sources: Sequence[str] = ()
     room_mib: int | None = None
 
@@ -59,6 +64,7 @@ class HostNeeds:
             "ADDRESS": str(host.address),
             "ROLE": host.role,
             "SERVERS": str(self.servers),
+            "SERVER": self.server if self.server != str(host.address) else "",
             "SOURCES": " ".join(self.sources),
             "ROOM_MIB": "" if self.room_mib is None else str(self.room_mib),
         }

@@ -1,5 +1,6 @@
 """Hosts made ready for Kubernetes: checked, kernel options set, rebooted where needed, verified."""
 
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -9,7 +10,7 @@ from pulumi_command import remote
 
 from infra.config.model import HostConfig, SshConfig
 from infra.hosts.check_list import PREPARE, HostNeeds
-from infra.hosts.prepared import TakenNames, parse_prepared, verify_variables
+from infra.hosts.prepared import PreparedHost, TakenNames, new_warnings, parse_prepared, verify_variables
 from infra.names import HOSTS_TYPE
 from infra.remote.command import Script, answer, remote_script
 
@@ -52,6 +53,7 @@ class PiHosts(pulumi.ComponentResource):
         for host in hosts:
             prepare = self._prepare(host, ssh, needs)
             prepared = answer(host, prepare).apply(partial(parse_prepared, host))
+            prepared.apply(partial(_warn, prepare, time.time()))
             # Only the hosts before this one: a host added at the end of the config leaves the others' inputs
             # known in the preview.
             variables = pulumi.Output.all(prepared, earlier).apply(
@@ -89,6 +91,11 @@ class PiHosts(pulumi.ComponentResource):
             Script(files=["hosts/verify.sh"], variables=variables, across_reboot=True),
             pulumi.ResourceOptions(parent=self, depends_on=[prepare]),
         )
+
+
+def _warn(prepare: remote.Command, began: float, host: PreparedHost) -> None:
+    for text in new_warnings(host, began):
+        pulumi.warn(text, prepare)
 
 
 def facts_of(host: HostConfig, verify: remote.Command) -> pulumi.Output[Mapping[str, Any]]:

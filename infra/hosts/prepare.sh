@@ -131,8 +131,9 @@ apply() {
     if [ -n "$LASTING" ]; then keep_options; fi
   fi
   local answer
-  answer=$(printf '{"hostname":%s,"boot_id":%s,"machine_id":%s,"rebooting":%s}' "$(json_string "$(hostname)")" \
-    "$(json_string "$(boot_id)")" "$(json_string "$(machine_id)")" "$rebooting")
+  answer=$(printf '{"hostname":%s,"boot_id":%s,"machine_id":%s,"rebooting":%s,"checked":%d,"warnings":%s}' \
+    "$(json_string "$(hostname)")" "$(json_string "$(boot_id)")" "$(json_string "$(machine_id)")" "$rebooting" \
+    "$(right_time)" "$(findings_json warning)")
   if [ "$rebooting" = true ]; then reboot_soon; fi
   printf '%s\n' "$answer"
 }

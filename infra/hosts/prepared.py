@@ -1,10 +1,14 @@
 """What prepare.sh says about each host, and whether two of them share a name. Pure; no Pulumi."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from infra.config.model import HostConfig
+
+# Seconds by which the clocks of this machine and of the server with the releases may differ. A run that comes
+# sooner after another one tells its warnings again.
+_LATE_S = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +22,9 @@ class PreparedHost:
         machine_id: Contents of its /etc/machine-id.
         boot_id: Boot in which it was prepared.
         rebooting: Whether it was rebooted to put kernel options into effect.
+        checked: When it was checked, in seconds since 1970, by the clock of the server with the releases; 0
+            where nobody knows.
+        warnings: What was found that is no reason to refuse it, a sentence each.
     """
 
     name: str
@@ -26,6 +33,8 @@ class PreparedHost:
     machine_id: str
     boot_id: str
     rebooting: bool
+    checked: float = 0.0
+    warnings: Sequence[str] = ()
 
     @property
     def label(self) -> str:
@@ -93,6 +102,20 @@ def verify_variables(host: PreparedHost, conflict: Conflict) -> dict[str, str]:
     }
 
 
+def new_warnings(host: PreparedHost, began: float) -> Sequence[str]:
+    """Return the warnings of a host that was checked in this run; later runs read the same answer again.
+
+    Args:
+        host: What was said about it.
+        began: When this run began, in seconds since 1970.
+    """
+    return [f"{host.label}: {text}" for text in host.warnings] if host.checked > began - _LATE_S else []
+
+
+def _sentence(finding: Mapping[str, str]) -> str:
+    return "; ".join(part for part in (finding["what"], finding["rule"], finding["remedy"]) if part)
+
+
 def parse_prepared(host: HostConfig, said: Mapping[str, Any]) -> PreparedHost:
     """Return the answer of prepare.sh as an object."""
     return PreparedHost(
@@ -102,4 +125,7 @@ def parse_prepared(host: HostConfig, said: Mapping[str, Any]) -> PreparedHost:
         machine_id=said["machine_id"],
         boot_id=said["boot_id"],
         rebooting=said["rebooting"],
+        # A stack that an older piray has made has none.
+        checked=said.get("checked", 0.0),
+        warnings=[_sentence(finding) for finding in said.get("warnings", ())],
     )

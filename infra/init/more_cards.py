@@ -36,19 +36,25 @@ def make_cards(options: Options, questions: Questions, path: Path) -> None:
         InitError: With what is missing or wrong.
     """
     assert options.cards is not None
-    stack = read_existing(path)
+    try:
+        stack = read_existing(path)
+    except InitError as error:
+        questions.problems.append(str(error))
+        questions.refuse_problems()
+        raise
     hosts = _chosen(options, questions, stack, path)
     addresses = [host.address for host in hosts]
     sudo = questions.choose(
         "Is sudo on these Pis to ask for a password",
         ("ask", "none"),
+        yes="ask",
         option="--sudo-password",
-        given=options.sudo_password or ("ask" if options.password_hash else None),
+        given=options.sudo_wanted,
         default="none",
     )
     asked = ask_cards(questions, options, addresses, stack.key_file, sudo_asks=sudo == "ask")
+    folders = find_folders(options.cards, [host.name for host in hosts], questions.problems) if hosts else []
     questions.refuse_problems()
-    folders = find_folders(options.cards, [host.name for host in hosts])
     pairs = [_key_pair(options, folder, host) for folder, host in zip(folders, hosts, strict=True)]
     cards = cards_of(folders, addresses, pairs, [stack.user_on(host) for host in hosts], asked)
     changes = plan_changes(zip(folders, cards, strict=True))
@@ -108,6 +114,13 @@ def _chosen(options: Options, questions: Questions, stack: ExistingStack, path: 
             questions.problems.append(
                 f"--card {name} is no Pi of {path.name}.\n    Its Pis are {', '.join(names)}."
             )
+    chosen = [host for host in stack.hosts if host.name in (options.card or names)]
+    unpinned = [host.name for host in chosen if host.host_key is None]
+    if options.host_keys == "generate" and unpinned:
+        questions.problems.append(
+            f"--host-keys generate: {path.name} pins no host key of {', '.join(unpinned)}, so that none made "
+            "here would be compared.\n    Leave it out, or give the host its hostKey in the file."
+        )
     if questions.interactive:
         questions.refuse_problems()
-    return [host for host in stack.hosts if host.name in (options.card or names)]
+    return chosen

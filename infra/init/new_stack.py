@@ -17,7 +17,7 @@ from infra.init.cards.layout import (
     plan_changes,
     write_changes,
 )
-from infra.init.cards.questions import ask_cards
+from infra.init.cards.questions import CardAnswers, ask_cards
 from infra.init.closing import run_doctor, tell_cards, tell_stack
 from infra.init.dialogue.files import kept_as, read_bytes, write_whole
 from infra.init.dialogue.options import Options
@@ -25,7 +25,7 @@ from infra.init.dialogue.questions import Questions
 from infra.init.dialogue.values import InitError
 from infra.init.network.host_keys import generate
 from infra.init.stack.existing import secrets_keys
-from infra.init.stack.interview import ask_stack
+from infra.init.stack.interview import Draft, ask_stack
 from infra.init.stack.sudo_password import store_sudo_password
 from infra.init.stack.text import StackAnswers, stack_text
 from infra.names import PROJECT
@@ -42,12 +42,17 @@ def make_stack(options: Options, questions: Questions, path: Path) -> int:
     Raises:
         InitError: With what is missing or wrong.
     """
-    answers = ask_stack(questions, options, scan=not options.generates)
+    draft = ask_stack(questions, options, scan=not options.generates)
     folders: list[CardFolder] = []
     changes: list[Change] = []
-    if options.cards is not None:
-        folders = find_folders(options.cards, [host["name"] for host in answers.hosts])
-        answers, changes = _with_cards(options, questions, answers, folders)
+    if options.cards is None:
+        questions.refuse_problems()
+        answers = draft.finished()
+    else:
+        asked = _ask_cards(options, questions, draft)
+        folders = find_folders(options.cards, [host["name"] for host in draft.hosts], questions.problems)
+        questions.refuse_problems()
+        answers, changes = _with_cards(options, draft.finished(), folders, asked)
         may_replace(questions, changes, told=options.replace_cards)
     text = stack_text(options.name, answers, secrets_keys(path))
     _check_text(text)
@@ -67,13 +72,25 @@ def make_stack(options: Options, questions: Questions, path: Path) -> int:
     return run_doctor(options.name, path.parent) if options.doctor and stored else 0
 
 
+def _ask_cards(options: Options, questions: Questions, draft: Draft) -> CardAnswers:
+    if questions.interactive:
+        # No further question for what cannot be written. Without a terminal all is told at once.
+        questions.refuse_problems()
+    return ask_cards(
+        questions,
+        options,
+        [host["address"] for host in draft.hosts],
+        draft.key_file,
+        key_known=draft.key_known,
+        sudo_asks=draft.sudo_asks,
+    )
+
+
 def _with_cards(
-    options: Options, questions: Questions, answers: StackAnswers, folders: list[CardFolder]
+    options: Options, answers: StackAnswers, folders: list[CardFolder], asked: CardAnswers
 ) -> tuple[StackAnswers, list[Change]]:
     """Return the answers with the host keys of the cards, and the files of the cards."""
     addresses = [host["address"] for host in answers.hosts]
-    asked = ask_cards(questions, options, addresses, answers.key_file, sudo_asks=answers.sudo_asks)
-    questions.refuse_problems()
     pairs = [generate() if options.generates else None for _ in folders]
     cards = cards_of(folders, addresses, pairs, [answers.user] * len(folders), asked)
     hosts = [

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.config.problems import InvalidValueError
+from infra.config.values.ssh_keys import SSH_PORT
 from infra.init.cards.layout import check_place
 from infra.init.dialogue.files import kept_as
 from infra.init.dialogue.options import Options
@@ -17,7 +18,9 @@ PROJECT_DIR = Path(__file__).resolve().parent.parent.parent
 # What a stack file that exists says already.
 _OF_THE_STACK = ("host", "discover", "server", "user", "key_file", "agent", "port", "workers", "arch")
 _OF_SCANS = ("accept_host_key", "trust_scanned_keys")
-_OF_CARDS = ("card", "host_keys", "network", "prefix", "gateway", "dns", "public_key", "password_hash")
+_OF_CARDS = ("card", "host_keys", "network", "prefix", "gateway", "dns") + (
+    "public_key", "password_hash", "replace_cards"
+)  # fmt: skip
 
 
 def run(options: Options, questions: Questions) -> int:
@@ -28,9 +31,12 @@ def run(options: Options, questions: Questions) -> int:
     """
     path = PROJECT_DIR / f"Pulumi.{options.name}.yaml"
     if options.host_keys not in (None, "generate", "scan"):
-        questions.problems.append(f"--host-keys {options.host_keys} must be one of generate, scan.")
+        questions.problems.append(
+            f"--host-keys {options.host_keys} must be one of generate, scan.\n    Write one of these words."
+        )
     if options.cards is not None:
         _check_place(questions, options.cards)
+        _refuse_contradiction(questions, options)
     more = options.cards is not None and path.exists() and not options.replace_stack
     if options.cards is None:
         _refuse(questions, options, _OF_CARDS, "only with --cards DIR")
@@ -38,6 +44,7 @@ def run(options: Options, questions: Questions) -> int:
         _refuse(questions, options, (*_OF_THE_STACK, *_OF_SCANS), f"{path.name} says this already")
     else:
         _refuse_card(questions, options, path)
+        _refuse_port(questions, options.port)
         if options.generates:
             _refuse(questions, options, _OF_SCANS, "the host keys are made for the cards")
     check_fingerprints(questions, options.accept_host_key)
@@ -55,6 +62,22 @@ def _refuse(questions: Questions, options: Options, names: Sequence[str], rule: 
     given = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name)]
     if given:
         questions.problems.append(f"{', '.join(given)}: {rule}.\n    Leave out what has no meaning here.")
+
+
+def _refuse_contradiction(questions: Questions, options: Options) -> None:
+    said = (options.sudo_password or "").lower()
+    if options.password_hash is not None and said and "none".startswith(said):
+        questions.problems.append(
+            "--password-hash and --sudo-password none say different things.\n    Delete one of the two."
+        )
+
+
+def _refuse_port(questions: Questions, port: str | None) -> None:
+    if port not in (None, str(SSH_PORT)):
+        questions.problems.append(
+            f"--port {port}: the SSH server of a new card listens on {SSH_PORT}, and its files do not change "
+            "that.\n    Leave it out."
+        )
 
 
 def _check_place(questions: Questions, directory: Path) -> None:
@@ -82,10 +105,11 @@ def _may_replace(options: Options, questions: Questions, path: Path) -> None:
     if not path.exists() or options.replace_stack:
         return
     if not questions.interactive:
-        raise InitError(
+        questions.problems.append(
             f"{path.name} is there already, and is left as it is.\n"
             "    Choose another name, replace it by --replace-stack, or write its cards by --cards DIR."
         )
+        return
     questions.tell(f"{path.name} is there already.")
     if not questions.confirm(f"Replace it? The old one is kept as {kept_as(path).name}"):
         raise InitError(f"{path.name} is left as it is.\n    Choose another name, or use --cards DIR.")

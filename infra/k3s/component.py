@@ -21,7 +21,7 @@ from infra.k3s.release import K3sRelease, image_archive_name
 from infra.names import K3S_TYPE
 from infra.remote.command import Script, answer, remote_script
 
-INSTALL_FILES = ("remote/remove_k3s.sh", "k3s/images.sh", "k3s/service.sh", "k3s/k3s.sh")
+INSTALL_FILES = ("remote/remove_k3s.sh", "remote/clock.sh", "k3s/images.sh", "k3s/service.sh", "k3s/k3s.sh")
 
 # Seconds. A first start on a slow SD card unpacks 70 MB and makes every certificate.
 _WAIT_S = 600

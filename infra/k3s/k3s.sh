@@ -25,6 +25,7 @@ check_host() {
       fi
     done
     check_data_directory
+    check_join_clock
   else
     owner=$(state_get k3s role)
     if [ "$owner" != "$ROLE" ]; then
@@ -39,6 +40,17 @@ check_host() {
       "add $REGISTRY with the endpoint http://$REGISTRY to its mirrors, or remove the file; then run make up again"
   fi
   has curl || problem "curl is missing" "the k3s download needs it" "run: sudo apt-get install --yes curl"
+}
+
+# check_join_clock: before a host joins. It may have restarted since its other checks, and a Pi without a clock chip then
+# starts with the time of its last shutdown.
+check_join_clock() {
+  local server
+  server=$(sed -n "s|^server: [\"']\{0,1\}https://\(.*\):6443[\"']\{0,1\}\$|\1|p" <<<"$CONFIG")
+  [ -n "$server" ] && has curl || return 0
+  if clock_differs "$(time_of_server "$server")" "the server $server"; then
+    problem "$CLOCK_WHAT" "$CLOCK_RULE" "$CLOCK_REMEDY; then run make up again"
+  fi
 }
 
 # check_data_directory: before the first install. It may be a link, or a mount of its own: an SSD.

@@ -14,6 +14,7 @@ RELEASES_URL = "https://github.com/k3s-io/k3s/releases/download"
 INSTALL_SCRIPT_URL = f"https://raw.githubusercontent.com/k3s-io/k3s/{K3S_INSTALL_SCRIPT_COMMIT}/install.sh"
 # Of a mirror; beside the releases.
 IMAGES_FOLDER = "images"
+WHEELS_FOLDER = "wheels"
 
 _BINARY_NAMES = {"amd64": "k3s", "arm64": "k3s-arm64"}
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from infra.mirror.contents import WHEELS_FOLDER, Wanted, image_names, images_folder, read_sums
+from infra.k3s.release import WHEELS_FOLDER
+from infra.mirror.contents import Wanted, image_names, images_folder, read_sums
 from infra.mirror.download import sha256_of
 from infra.mirror.image import wrong_image
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from infra.config.parse import parse
+from infra.config.stack_file import StackFileError, read_stack_file
 from infra.k3s.release import (
     IMAGES_FOLDER,
     K3sRelease,
@@ -24,7 +23,6 @@ from infra.mirror.problems import MirrorError
 from infra.names import PROJECT
 from infra.versions import KUBERAY, KUBERAY_CRD_SHA256
 
-WHEELS_FOLDER = "wheels"
 # Best first: k3s and containerd read all of them.
 COMPRESSIONS = (".zst", ".gz", "")
 _SUM = re.compile(r"([0-9a-f]{64})  ?\*?(\S+)")
@@ -122,12 +120,10 @@ def wanted_by(stack_file: Path | None, **overrides: str | None) -> Wanted:
 def _sections(stack_file: Path) -> dict[str, Any]:
     """Return what concerns a mirror as it stands in a stack file; other keys may be wrong or encrypted."""
     try:
-        contents = yaml.safe_load(stack_file.read_text(encoding="utf-8"))
-        values = {str(key).removeprefix(f"{PROJECT}:"): value for key, value in contents["config"].items()}
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
-        raise MirrorError(
-            f"{stack_file} is no stack file; it must be YAML with `config:`; see docs/stack-file.md"
-        ) from None
+        config = read_stack_file(stack_file).get("config") or {}
+    except StackFileError as error:
+        raise MirrorError(str(error)) from None
+    values = {str(key).removeprefix(f"{PROJECT}:"): value for key, value in config.items()}
     return {key: values[key] for key in ("arch", "k3s", "ray") if key in values}
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from infra.k3s.release import WHEELS_FOLDER
 from infra.kuberay.definitions import definitions_url
-from infra.mirror.contents import WHEELS_FOLDER, Wanted, image_names, images_folder, read_sums
+from infra.mirror.contents import Wanted, image_names, images_folder, read_sums
 from infra.mirror.download import fetch, fetch_text, sha256_of
 from infra.mirror.image import save_image
 from infra.mirror.problems import MirrorError, NotThereError

@@ -9,12 +9,13 @@ from infra.config.rules import registry_of
 from infra.hosts.check_list import HostNeeds, room_mib
 from infra.hosts.component import PiHosts
 from infra.k3s.component import K3sCluster, K3sClusterArgs
-from infra.k3s.release import K3sRelease, k3s_release
+from infra.k3s.release import WHEELS_FOLDER, K3sRelease, k3s_release
 from infra.kuberay.component import KubeRayArgs, KubeRayOutputs, declare_kuberay, declare_mode
 from infra.names import DASHBOARD_PORT, KUBERNETES_API_PORT, RAY_CLUSTER
 from infra.outputs import StackOutputs
 from infra.pi_job.component import PiJob, PiJobArgs
 from infra.ray_cluster.component import RayCluster, RayClusterArgs, declare_deployments
+from infra.ray_cluster.network_policies import ipv4_endpoint
 from infra.remote import agent
 
 
@@ -36,8 +37,10 @@ def declare(config: StackConfig) -> StackOutputs:
     hosts = PiHosts("hosts", config.hosts, config.ssh, _needs(config, release))
     k3s_cluster = K3sCluster("k3s", _k3s_args(config, release), hosts)
     provider = k3s_cluster.provider
+    wheels = _wheels_url(config)
     ray_args = RayClusterArgs(
         ray=ray,
+        wheels_url=wheels,
         workers=config.workers,
         namespace=config.namespace,
         arch=config.arch,
@@ -54,6 +57,7 @@ def declare(config: StackConfig) -> StackOutputs:
         ray_token=ray_cluster.token,
         workers=config.workers,
         runtime_packages=ray.runtime_packages,
+        wheels_url=wheels,
         kubeconfig=k3s_cluster.kubeconfig,
         namespace=ray_cluster.namespace,
         head_service=ray_cluster.head_service,
@@ -107,10 +111,21 @@ def _share(group: WorkerGroup) -> dict[str, int]:
     }
 
 
+def _wheels_url(config: StackConfig) -> str | None:
+    """Return where a mirror would have the wheels that jobs install; None where no pod may go there.
+
+    A NetworkPolicy knows addresses alone: a mirror that is given by a name stays closed to jobs.
+    """
+    if config.k3s.mirror is None or not config.ray.runtime_packages:
+        return None
+    return f"{config.k3s.mirror}/{WHEELS_FOLDER}/" if ipv4_endpoint(config.k3s.mirror) else None
+
+
 def _needs(config: StackConfig, release: K3sRelease) -> HostNeeds:
     return HostNeeds(
         arch=config.arch,
         servers=len(config.servers),
+        server=str(config.servers[0].address),
         # The same for every release: another one shall touch k3s alone.
         sources=(release.install_script_url,),
         room_mib=room_mib(config.ray.image),

@@ -9,13 +9,15 @@ Source: PreviewDigest in pkg/backend/display/json.go of pulumi/pulumi.
 import json
 import re
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from infra.names import camel_case
 
+# The Command that reads what others need to join.
+CREDENTIALS = "k3s-credentials"
 OPERATIONS = ("create", "update", "replace", "delete")
 # What a change of these replaces instead of updating: by type, the beginning of the input's path.
 _REPLACES = {
@@ -77,12 +79,14 @@ class Change:
         name: Name of the resource.
         type: Its type token.
         inputs: Paths of the inputs that change, dotted; empty for what is created or deleted.
+        starts_cluster: Whether it begins a cluster, which all other hosts join, in the place of another one.
     """
 
     operation: str
     name: str
     type: str
     inputs: tuple[str, ...] = ()
+    starts_cluster: bool = False
 
 
 def changes_of(preview: bytes | str, base: bytes | str | None = None) -> list[Change]:
@@ -95,9 +99,23 @@ def changes_of(preview: bytes | str, base: bytes | str | None = None) -> list[Ch
     Raises:
         PreviewError: If a text is none.
     """
+    head = _read(preview)
     if base is None:
-        return [_known(step) for step in _read(preview).values()]
-    return list(_compared(_read(base), _read(preview)))
+        found = [_known(step) for step in head.values()]
+        there = any(_name(urn) == CREDENTIALS and step.op != "create" for urn, step in head.items())
+    else:
+        before = _read(base)
+        found = list(_compared(before, head))
+        there = any(_name(urn) == CREDENTIALS for urn in before)
+    begun = _starting(head) if there else set()
+    new = {"create", "replace"}
+    return [replace(one, starts_cluster=one.name in begun and one.operation in new) for one in found]
+
+
+def _starting(steps: Mapping[str, _Step]) -> set[str]:
+    """Return the names of the Commands from whose cluster the others get their credentials."""
+    read = [step.state.property_dependencies for urn, step in steps.items() if _name(urn) == CREDENTIALS]
+    return {_name(urn) for dependencies in read for urn in dependencies.get("stdin") or ()}
 
 
 def hidden_in(preview: bytes | str) -> list[str]:

@@ -25,6 +25,8 @@ class Effect:
 
 def effect_of(change: Change) -> Effect:
     """Return what a change does; a resource that is created restarts nothing."""
+    if change.starts_cluster:
+        return _rebuilt(change.name.removesuffix("-install"))
     if change.operation == "create":
         return Effect("is new")
     if change.operation == "delete":
@@ -38,6 +40,14 @@ def _deleted(change: Change) -> Effect:
     if change.type.startswith("command:remote") and step == "install":
         return Effect(f"is removed: k3s is uninstalled from {host}", f"the pods on {host}, on other hosts")
     return Effect("is removed")
+
+
+def _rebuilt(host: str) -> Effect:
+    return Effect(
+        f"begins a new cluster on {host}, **and the old one is lost** with all that is stored in it. Its "
+        "other servers cannot join before k3s is uninstalled from them, too (`make down`, then `make up`)",
+        "the whole cluster, which is built anew",
+    )
 
 
 def _deployment(change: Change) -> Effect:

@@ -26,6 +26,7 @@ class RayClusterArgs:
         workers: Number of workers, the head not counted.
         namespace: Name of the Namespace that is made for it.
         arch: "arm64" or "amd64", which the nodes must have.
+        wheels_url: Where a mirror has what jobs install; None where they take it from the internet.
         nodes: What the workers wait for, so that they spread over all nodes and not over the first ones.
     """
 
@@ -33,6 +34,7 @@ class RayClusterArgs:
     workers: int
     namespace: str
     arch: str
+    wheels_url: str | None = None
     nodes: Sequence[pulumi.Resource] = ()
 
 
@@ -88,7 +90,7 @@ class RayCluster(pulumi.ComponentResource):
         )
         # Policies come first, though k3s enforces them only a moment after a pod has started
         # (https://github.com/k3s-io/k3s/issues/13432).
-        policies = network_policies(args.ray.runtime_packages, self.namespace)
+        policies = network_policies(args.ray.runtime_packages, self.namespace, args.wheels_url)
         self.walls = [
             kubernetes.networking.v1.NetworkPolicy(f"{name}-{policy}", **manifest, opts=self.child)
             for policy, manifest in policies.items()

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sandbox.engine.stack.encrypted import EncryptedError, set_secret
+from sandbox.engine.arguments import parse
+from sandbox.engine.stack.encrypted import EncryptedError, read_config, remove_value, set_secret
 from sandbox.engine.stack.files import project_file, stack_file
 from sandbox.engine.stack.locks import cancel, locked
 from sandbox.engine.stack.resource import STACK_TYPE
@@ -29,7 +30,7 @@ class UsageError(Exception):
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code."""
-    options = _parse(arguments)
+    options = parse(arguments)
     if options.command == "version":
         print(f"v{VERSION}")
         return 0
@@ -38,65 +39,6 @@ def main(arguments: Sequence[str]) -> int:
     except (UsageError, StateError, EncryptedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return _FAILED
-
-
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="pulumi", description=__doc__, allow_abbrev=False)
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("version")
-    for name in ("up", "preview", "destroy"):
-        command = commands.add_parser(name)
-        _flags(
-            command,
-            "--yes",
-            "--skip-preview",
-            "--non-interactive",
-            "--json",
-            "--expect-no-changes",
-            "--refresh",
-        )
-        command.add_argument("--stack", "-s")
-        command.add_argument("--replace", action="append", default=[])
-        command.add_argument("--event-log", type=Path)
-    _add_stack_actions(commands.add_parser("stack").add_subparsers(dest="action", required=True))
-    unlock = commands.add_parser("cancel")
-    unlock.add_argument("--stack", "-s")
-    _flags(unlock, "--yes")
-    forget = commands.add_parser("state").add_subparsers(dest="action", required=True).add_parser("delete")
-    forget.add_argument("urn")
-    forget.add_argument("--stack", "-s")
-    _flags(forget, "--yes")
-    config = commands.add_parser("config").add_subparsers(dest="action", required=True).add_parser("set")
-    config.add_argument("key")
-    config.add_argument("value", nargs="?")
-    config.add_argument("--stack", "-s")
-    _flags(config, "--secret", "--path")
-    return parser.parse_args(arguments)
-
-
-def _add_stack_actions(stack: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    for name, flags in {
-        "init": ["--no-select"],
-        "select": ["--create"],
-        "rm": ["--yes", "--force", "--preserve-config"],
-    }.items():
-        action = stack.add_parser(name)
-        action.add_argument("stack")
-        _flags(action, *flags)
-    for name in ("export", "import"):
-        action = stack.add_parser(name)
-        action.add_argument("--stack", "-s")
-        action.add_argument("--file", type=Path)
-        _flags(action, *(["--show-secrets"] if name == "export" else []))
-    output = stack.add_parser("output")
-    output.add_argument("--stack", "-s")
-    _flags(output, "--json", "--show-secrets")
-
-
-def _flags(parser: argparse.ArgumentParser, *names: str) -> None:
-    short = {"--yes": ["-y"], "--create": ["-c"], "--force": ["-f"], "--json": ["-j"]}
-    for name in names:
-        parser.add_argument(name, *short.get(name, []), action="store_true")
 
 
 def _init(options: argparse.Namespace) -> None:
@@ -158,7 +100,21 @@ def _import(options: argparse.Namespace) -> None:
         state.save()
 
 
+def _show(options: argparse.Namespace) -> None:
+    """Print what is there, and where in it each resource belongs."""
+    resources = _load(options).resources
+    print(f"Current stack is {options.stack or _selected().read_text()}:")
+    print(f"Current stack resources ({len(resources)}):\n    TYPE{' ' * 40}NAME")
+    depth = {"": -1}
+    for one in resources:
+        depth[one.urn] = depth.get(one.parent, -1) + 1
+        print(f"    {'  ' * depth[one.urn]}{one.type}  {one.name}")
+        if options.show_urns:
+            print(f"    {'  ' * depth[one.urn]}  URN: {one.urn}")
+
+
 _STACK_ACTIONS = {
+    None: _show,
     "init": _init,
     "select": _select,
     "output": _output,
@@ -191,22 +147,43 @@ def _forget(options: argparse.Namespace) -> int:
     return 0
 
 
-def _set_config(options: argparse.Namespace) -> int:
-    if not options.secret:
-        raise UsageError("the test engine stores encrypted values only: add --secret")
-    value = options.value if options.value is not None else sys.stdin.read().removesuffix("\n")
+def _config(options: argparse.Namespace) -> int:
     name = options.stack or _selected().read_text()
-    set_secret(Path.cwd(), name, options.key, value, os.environ)
+    _existing(name)
+    if options.action == "rm":
+        remove_value(Path.cwd(), name, options.key)
+    elif options.action == "set":
+        if not options.secret:
+            raise UsageError("the test engine stores encrypted values only: add --secret")
+        value = options.value if options.value is not None else sys.stdin.read().removesuffix("\n")
+        set_secret(Path.cwd(), name, options.key, value, os.environ)
+    else:
+        _show_config(name, as_json=options.json, show_secrets=options.show_secrets)
     return 0
 
 
-_COMMANDS = {"stack": _stack, "state": _forget, "config": _set_config, "cancel": _cancel}
+def _show_config(name: str, *, as_json: bool, show_secrets: bool) -> None:
+    texts, encrypted = read_config(name, Path.cwd(), os.environ)
+    shown: dict[str, dict[str, object]] = {}
+    for key, text in sorted(texts.items()):
+        shown[key] = {"secret": key in encrypted}
+        if show_secrets or key not in encrypted:
+            shown[key]["value"] = text
+            if text.startswith(("{", "[")):
+                shown[key]["objectValue"] = json.loads(text)
+    if as_json:
+        print(json.dumps(shown, indent=2))
+    else:
+        print("\n".join(f"{key}  {one.get('value', '[secret]')}" for key, one in shown.items()))
+
+
+_COMMANDS = {"stack": _stack, "state": _forget, "config": _config, "cancel": _cancel}
 
 
 def _deploy(options: argparse.Namespace) -> int:
     print("This is piray's test engine (sandbox/engine), not Pulumi.", file=sys.stderr, flush=True)
     if options.command != "preview" and not options.yes:
-        if not sys.stdin.isatty():
+        if options.non_interactive or not sys.stdin.isatty():
             raise UsageError("--yes must be passed in to proceed when running in non-interactive mode")
         if input(f"Do you want to perform this {options.command}? [yes/no] ").strip() != "yes":
             return _FAILED

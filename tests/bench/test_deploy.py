@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +25,7 @@ def test_without_a_pulumi_the_simulated_pis_are_left_out_and_that_is_said(
     assert "`up` on simulated Pis is left out: no pulumi on PATH" in capsys.readouterr().err
 
 
-def test_a_command_that_fails_is_a_wrong_answer() -> None:
+def test_a_command_that_fails_is_a_wrong_answer(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "raise SystemExit('no such stack')"]
     with pytest.raises(WrongAnswer, match="no such stack"):
-        deploy._run(command, deploy.ROOT, {})
+        deploy._run(command, tmp_path, {})

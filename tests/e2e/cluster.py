@@ -27,6 +27,7 @@ class Cluster:
         hosts: The stack's hosts, in the order of its file.
         workers: Ray workers.
         servers: How many of the hosts, from the first on, are servers; the others are agents.
+        runtime_packages: What each job installs.
         version: k3s release; None for the program's default.
         sources: Where the software comes from; None for the site's own.
         host_keys: By host name, a key in the stack file that is not the host's own.
@@ -44,6 +45,7 @@ class Cluster:
     hosts: list[Host]
     workers: int = 2
     servers: int = 1
+    runtime_packages: tuple[str, ...] = ()
     version: str | None = None
     sources: Sources | None = None
     host_keys: dict[str, str] = field(default_factory=dict)
@@ -70,7 +72,14 @@ class Cluster:
         ]
         sources = replace(self.sources or self.site.sources(), version=self.version)
         proxy = self._described(self.proxy, "agent") if self.proxy else None
-        config = stack_config(described, self.site.key_file, sources, workers=self.workers, proxy=proxy)
+        config = stack_config(
+            described,
+            self.site.key_file,
+            sources,
+            workers=self.workers,
+            runtime_packages=self.runtime_packages,
+            proxy=proxy,
+        )
         (self.program.folder / f"Pulumi.{STACK}.yaml").write_text(stack_text(config))
         if self.sudo_passwords:
             self.program.pulumi("stack", "init", STACK, "--no-select")

@@ -1,14 +1,14 @@
 """Who gets in, and where secrets are not."""
 
 import socket
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import pytest
 import yaml
 
 from infra import names
-from tests.connections import ALWAYS_CLOSED, ALWAYS_OPEN, Place, may_connect
+from sandbox.machine.docker import GATEWAY
+from sandbox.site import MIRROR_PORT
 from tests.e2e.cluster import Cluster
 from tests.e2e.ray_state import ask, dashboard
 
@@ -24,6 +24,20 @@ RAY_PORTS = [
     names.CLIENT_SERVER_PORT,
     names.MIN_WORKER_PORT,
 ]
+
+# Addresses that k3s gives by default. https://docs.k3s.io/cli/server
+KUBERNETES_SERVICE, DNS_SERVICE = "10.43.0.1", "10.43.0.10"
+SSH_PORT = 22
+CONNECT = """
+import socket, sys
+for place in sys.argv[1:]:
+    address, _, port = place.rpartition(":")
+    try:
+        socket.create_connection((address, int(port)), timeout=3).close()
+        print(place)
+    except OSError:
+        pass
+"""
 
 # What a reader without rights can see; /proc and /sys are the kernel's, not files of ours.
 PLACES = "/boot /etc /home /opt /root /run /srv /tmp /usr/local /var"
@@ -52,28 +66,62 @@ def test_services_open_no_port_of_a_host(cluster: Cluster) -> None:
     assert {item["spec"]["type"] for item in services} == {"ClusterIP"}
 
 
-@pytest.mark.parametrize("connection", ALWAYS_OPEN.values(), ids=ALWAYS_OPEN)
-def test_the_policies_on_the_cluster_let_ray_work(
-    policies: list[Mapping[str, Any]], connection: tuple[Place, Place, int]
-) -> None:
-    assert may_connect(policies, *connection)
-
-
-@pytest.mark.parametrize("connection", ALWAYS_CLOSED.values(), ids=ALWAYS_CLOSED)
-def test_the_policies_on_the_cluster_close_all_else(
-    policies: list[Mapping[str, Any]], connection: tuple[Place, Place, int]
-) -> None:
-    assert not may_connect(policies, *connection)
-
-
 @pytest.fixture(scope="module")
-def policies(cluster: Cluster) -> list[Mapping[str, Any]]:
-    """Return the policies that the API server has.
+def addresses(cluster: Cluster) -> dict[str, str]:
+    """Return the addresses of the pods of Ray by their names."""
+    pods = [*cluster.items("pods", "--selector=app.kubernetes.io/name=ray")]
+    return {pod["metadata"]["name"]: pod["status"]["podIP"] for pod in pods}
 
-    Nothing here enforces them: the controllers for that come from no registry that this project can build
-    from. They are evaluated by the rules of Kubernetes instead.
-    """
-    return [item["spec"] for item in cluster.items("networkpolicies")]
+
+@pytest.fixture
+def stranger(cluster: Cluster) -> Iterator[str]:
+    """Yield a pod of another namespace, which nothing keeps from connecting."""
+    image = cluster.site.sources().image
+    run = ["run", "stranger", "--namespace=default", f"--image={image}", "--restart=Never"]
+    cluster.kubectl(*run, "--command", "--", "sleep", "600")
+    try:
+        cluster.kubectl(
+            "wait", "--namespace=default", "--for=condition=Ready", "pod/stranger", "--timeout=120s"
+        )
+        yield "stranger"
+    finally:
+        cluster.kubectl("delete", "pod", "stranger", "--namespace=default", "--grace-period=0", "--force")
+
+
+def reached(
+    cluster: Cluster, pod: str, places: Iterable[tuple[str, int]], namespace: str = "ray"
+) -> set[str]:
+    """Connect from inside a pod; return the places, as ADDRESS:PORT, that took the connection."""
+    words = [f"{address}:{port}" for address, port in places]
+    options = [f"--namespace={namespace}", pod, "--", "python3", "-c", CONNECT]
+    return set(cluster.kubectl("exec", *options, *words).split())
+
+
+def test_pods_of_ray_reach_each_other_on_its_ports(cluster: Cluster, addresses: dict[str, str]) -> None:
+    (head,) = [pod.name for pod in cluster.pods("head")]
+    agent = names.DASHBOARD_AGENT_PORT
+    for name in addresses:
+        wanted = [(addresses[head], names.GCS_PORT), *((address, agent) for address in addresses.values())]
+        assert reached(cluster, name, wanted) == {f"{address}:{port}" for address, port in wanted}
+
+
+def test_no_other_namespace_reaches_a_port_of_ray(
+    cluster: Cluster, addresses: dict[str, str], stranger: str
+) -> None:
+    dns = (DNS_SERVICE, 53)
+    ports = [(address, port) for address in addresses.values() for port in RAY_PORTS]
+    assert reached(cluster, stranger, [dns, *ports], "default") == {f"{DNS_SERVICE}:53"}
+
+
+def test_pods_of_ray_reach_neither_the_hosts_nor_the_network_around_them_nor_kubernetes(
+    cluster: Cluster, addresses: dict[str, str], stranger: str
+) -> None:
+    hosts = [(host.address, SSH_PORT) for host in cluster.hosts]
+    places = [*hosts, (GATEWAY, MIRROR_PORT), (KUBERNETES_SERVICE, 443)]
+    everybody = {f"{address}:{port}" for address, port in places}
+    assert reached(cluster, stranger, places, "default") == everybody, "nothing else keeps a pod from it"
+    for name in addresses:
+        assert reached(cluster, name, places) == set(), name
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,16 @@ from tests.e2e.process_list import ProcessWatch
 PASSWORD = 'pi\'s "pass" $HOME ü'  # noqa: S105 — of a simulated Pi
 PORT = 2222
 
+# The clock of a container is that of its machine.
+AHEAD = """
+cat >/usr/local/bin/date <<'X'
+#!/bin/sh
+case "$*" in +%s*) set -- -d "1 hour" "$@" ;; esac
+exec /usr/bin/date "$@"
+X
+chmod 755 /usr/local/bin/date
+"""
+
 HARDWARE = {
     "pi5": PLAIN,
     "pi6": Hardware(card=("no-sudo",)),
@@ -97,3 +107,26 @@ def test_a_password_for_sudo_and_a_jump_host_lead_to_a_host_and_nobody_is_told_t
     assert "pi10-prepare" in state
     for where in (up.said, state, *watch.seen):
         assert PASSWORD not in where
+
+
+def test_a_host_whose_clock_is_not_that_of_the_server_is_refused_before_it_joins(
+    cluster: Cluster, site: Site
+) -> None:
+    server, services = cluster.server, cluster.services()
+    late = site.start("pi4")
+    try:
+        late.wait_until_up()
+        late.as_root(AHEAD)
+        before = late.files()
+        cluster.hosts.append(late)
+        up = cluster.up()
+        assert up.code != 0
+        assert "piray: pi4: the clock says" in up.said
+        assert f"the server {server.address} says" in up.said
+        assert late.files() == before
+    finally:
+        cluster.hosts.remove(late)
+        late.remove()
+    up = cluster.up()
+    assert up.code == 0, up.said
+    assert cluster.services() == services

@@ -20,7 +20,8 @@ from tests.e2e.cutting import Step, run_cut_off
 MOMENTS = ("before", "during", "after")
 # A run that is killed "during" a step is killed so many seconds after its begin, in turn.
 SECONDS = (0.2, 1.0, 2.5)
-REAL_STEPS = {"pi21-prepare", "pi21-install", "ray-namespace", "ray-auth", "ray-head", "pi-job"}
+# Each a while after the one before: what is made beside another step may be done when that one is cut off.
+REAL_STEPS = {"pi21-prepare", "pi21-install", "ray-namespace", "ray-head", "pi-job"}
 
 
 @pytest.fixture(scope="module")

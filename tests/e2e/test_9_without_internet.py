@@ -1,4 +1,8 @@
-"""A class without internet: `piray mirror` fills a directory, and one host reaches nothing else."""
+"""A class without internet: `piray mirror` fills a directory, and one host reaches nothing else.
+
+The host has Wi-Fi besides, and its default route leaves by that: where k3s is left to itself, flannel takes
+the interface of the default route. https://docs.k3s.io/networking/basic-network-options
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -6,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sandbox.images.registry import IMAGE, PORT
 from sandbox.machine.docker import GATEWAY
@@ -14,7 +19,26 @@ from sandbox.site import Site
 from sandbox.stack import STACK
 from tests.checkout import Checkout
 from tests.e2e.cluster import Cluster, cluster_on
+from tests.wheel import PACKAGE, write_wheel
 from workloads.runner import pi_job, stack_outputs
+
+# At each boot. Nobody is at the other end of the air.
+WIFI = """
+set -eu
+cat >/etc/systemd/system/wifi.service <<'X'
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=ip link add wlan0 type veth peer name air
+ExecStart=ip link set air up
+ExecStart=ip link set wlan0 up
+ExecStart=ip address add 192.168.77.7/24 dev wlan0
+ExecStart=ip route replace default via 192.168.77.1 dev wlan0
+[Install]
+WantedBy=multi-user.target
+X
+systemctl --quiet enable --now wifi
+"""
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +66,7 @@ def lonely(
 ) -> Iterator[Cluster]:
     """Yield a stack of one host that reaches the mirror and nothing else; nothing has been done to it yet."""
     (host,) = site.start_all(["pi21"])
+    host.as_root(WIFI)
     program = Checkout(tmp_path_factory.mktemp("lonely"), engine)
     with site.classroom(mirror, host) as url, cluster_on(site, program, [host]) as cluster:
         cluster.workers = 1
@@ -90,8 +115,30 @@ def test_from_a_bare_host_to_the_pi_job(lonely: Cluster) -> None:
     assert {pod.ready for pod in [*lonely.pods("head"), *lonely.pods("worker")]} == {True}
 
 
+def test_pods_talk_over_the_interface_with_the_address_though_the_default_route_leaves_by_another(
+    lonely: Cluster,
+) -> None:
+    host = lonely.server
+    assert "dev wlan0" in host.ssh("ip route show default")
+    config = yaml.safe_load(host.ssh("sudo cat /etc/rancher/k3s/config.yaml"))
+    assert (config["node-ip"], config["flannel-iface"]) == (host.address, "eth0")
+
+
 def test_a_job_runs_on_it(lonely: Cluster, tmp_path: Path) -> None:
     ended = lonely.piray("pi", "--output", str(tmp_path))
+    assert ended.code == 0, ended.said
+
+
+def test_a_job_installs_from_the_mirror_what_the_image_lacks(
+    lonely: Cluster, mirror: Path, tmp_path: Path
+) -> None:
+    (mirror / "wheels").mkdir(exist_ok=True)
+    write_wheel(mirror / "wheels")
+    lonely.runtime_packages = (PACKAGE,)
+    up = lonely.up()
+    assert up.code == 0, up.said
+    assert up.names("create") == {"ray-internet"}
+    ended = lonely.piray("connectivity", "--output", str(tmp_path))
     assert ended.code == 0, ended.said
 
 

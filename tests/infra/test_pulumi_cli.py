@@ -277,7 +277,7 @@ def test_a_tab_in_a_stack_file_is_named_with_its_line(
     (project / "Pulumi.dev.yaml").write_text("config:\n  piray:platform: local\n\tpiray:workers: 1\n")
     assert pulumi_cli.main(["preview", "dev"]) == 2
     (line,) = capfd.readouterr().err.splitlines()
-    assert "Pulumi.dev.yaml, line 3" in line
+    assert "Pulumi.dev.yaml: line 3" in line
 
 
 def test_values_that_only_pulumi_can_read_are_left_to_the_program(project: Path, pulumi: Path) -> None:

@@ -115,6 +115,7 @@ class StackOutputs(_Outputs):
         ray_token: Bearer token of the Jobs API. Secret.
         workers: Number of Ray workers, the head not counted.
         runtime_packages: Requirements that the Ray image lacks and a job has to bring.
+        wheels_url: Where a mirror has the wheels of these packages, if it has them; None without a mirror.
         dashboard_url: Where the Jobs API listens; None where a port-forward is needed.
         kubeconfig: Contents of a kubeconfig; None without Kubernetes. Secret.
         namespace: Kubernetes namespace of the Ray pods.
@@ -136,6 +137,7 @@ class StackOutputs(_Outputs):
     ray_token: str = Field(repr=False, pattern=r"^[!-~]+$")
     workers: Whole
     runtime_packages: tuple[str, ...] = ()
+    wheels_url: str | None = None
     dashboard_url: str | None = None
     kubeconfig: str | None = Field(default=None, repr=False)
     namespace: str | None = None

@@ -13,6 +13,7 @@ from workloads.runner.embedded import EmbeddedTarget
 from workloads.runner.follow import DriverReport
 from workloads.runner.jobs_api.dashboard import ClusterError
 from workloads.runner.jobs_api.jobs import Jobs, new_id
+from workloads.runner.jobs_api.packages import has_wheels
 from workloads.runner.port_forward import forward
 from workloads.runner.signals import uninterrupted
 from workloads.runner.stack_outputs import StackOutputs
@@ -52,7 +53,8 @@ class StackTarget:
             job = new_id(spec.workload)
             ended = False
             try:
-                jobs.submit(job, request.to_dict(), self.outputs.runtime_packages, python)
+                packages = self.outputs.runtime_packages
+                jobs.submit(job, request.to_dict(), packages, python, self._wheels_url())
                 yield from jobs.follow(job)
                 status, message = jobs.end(job)
                 ended = True
@@ -62,6 +64,11 @@ class StackTarget:
                         self._stop(jobs, job)
         if status != "SUCCEEDED":
             yield f"\n{encode(Event('ended', {'status': status, 'message': message}))}\n"
+
+    def _wheels_url(self) -> str | None:
+        """Return the stack's mirror of wheels, if it has any."""
+        url = self.outputs.wheels_url
+        return url if self.outputs.runtime_packages and url and has_wheels(url) else None
 
     def _stop(self, jobs: Jobs, job: str) -> None:
         self.tell(f"stopping job {job} on the cluster …")

@@ -12,6 +12,7 @@ LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 # Of the pods and of the Services: k3s's defaults. https://docs.k3s.io/cli/server#networking
 CLUSTER_NETWORKS = (ipaddress.ip_network("10.42.0.0/16"), ipaddress.ip_network("10.43.0.0/16"))
+_NEAR_ADDRESS = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,5}){3})(?:/[0-9.]{1,15})?")
 # "This network", and everything from 240 on, 255.255.255.255 included. RFC 6890.
 _NOBODYS = (ipaddress.ip_network("0.0.0.0/8"), ipaddress.ip_network("240.0.0.0/4"))
 _ENDS = {0: "the network itself", 255: "all its machines (broadcast)"}
@@ -62,7 +63,9 @@ def parse_address(value: str) -> str:
     try:
         address = ipaddress.ip_address(value)
     except ValueError:
-        raise InvalidValueError("is not an IP address: four numbers with dots", remedy) from None
+        raise InvalidValueError(
+            "is not an IP address: four numbers with dots", _meant(value) or remedy
+        ) from None
     if address.is_loopback or address.is_unspecified or address.is_multicast:
         raise InvalidValueError(
             "is a loopback, multicast or empty address, which no other Pi can reach", remedy
@@ -70,6 +73,19 @@ def parse_address(value: str) -> str:
     if isinstance(address, ipaddress.IPv6Address) and (address.scope_id or address.ipv4_mapped):
         raise InvalidValueError("is an IPv6 address bound to one machine's view (%zone or ::ffff:…)", remedy)
     return str(address)
+
+
+def _meant(value: str) -> str:
+    """Return what to write in the place of what is nearly an IPv4 address; empty for anything else."""
+    near = _NEAR_ADDRESS.fullmatch(value.strip())
+    try:
+        meant = (
+            ipaddress.ip_address(".".join(str(int(part)) for part in near[1].split("."))) if near else None
+        )
+    except ValueError:
+        return ""
+    why = "with neither the length of the network's prefix nor zeros before a number"
+    return f"Write {meant}, {why}." if meant else ""
 
 
 def parse_jump_host(value: str) -> str:

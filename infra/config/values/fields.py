@@ -13,6 +13,7 @@ from pydantic import BeforeValidator
 
 from infra.config.problems import InvalidValueError
 from infra.config.values.addresses import LABEL, parse_address, parse_jump_host
+from infra.config.values.numbers import whole_number
 from infra.config.values.ssh_keys import Secret, parse_host_key
 from infra.config.values.sudo_password import parse_sudo_password
 from infra.versions import K3S, NUMBA, RAY
@@ -35,7 +36,6 @@ MIN_WORKER_MEMORY_MIB = 768
 MIN_HOST_MEMORY_MIB = 256
 MAX_HOST_MEMORY_MIB = 1024 * 1024
 
-_DIGITS = re.compile(r"[+-]?[0-9]{1,30}")
 _LABEL_RULE = (
     "must be a name of at most 63 small letters, digits and hyphens, without a hyphen at its start or end "
     "(RFC 1123)"
@@ -97,17 +97,13 @@ def _k3s_version(value: str) -> str:
     return value
 
 
-def _number(low: int, high: int, remedy: str) -> BeforeValidator:
-    def check(value: object) -> int:
-        if isinstance(value, str) and _DIGITS.fullmatch(value):
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise InvalidValueError("must be a whole number", "Write digits only, as in 3.")
-        if not low <= value <= high:
-            raise InvalidValueError(f"must be a whole number from {low} to {high}", remedy)
-        return value
-
-    return BeforeValidator(check)
+def _ray_version(value: object) -> str:
+    # YAML takes two numbers with a point for one number, and 2.60 for 2.6.
+    if not isinstance(value, str) or not _RAY_VERSION.fullmatch(value):
+        raise InvalidValueError(
+            f"must be a Ray release such as {RAY}", "Give all three numbers, without v and without quotes."
+        )
+    return value
 
 
 def _switch(value: object) -> bool:
@@ -230,10 +226,7 @@ User = Annotated[
 ]
 SudoPassword = Annotated[Secret, BeforeValidator(parse_sudo_password)]
 K3sVersion = Annotated[str, _string(_k3s_version)]
-RayVersion = Annotated[
-    str,
-    _pattern(_RAY_VERSION, f"must be a Ray release such as {RAY}", "Give all three numbers, without v."),
-]
+RayVersion = Annotated[str, BeforeValidator(_ray_version)]
 Sha256 = Annotated[
     str,
     _pattern(
@@ -253,34 +246,41 @@ Requirement = Annotated[
     ),
 ]
 Requirements = Annotated[tuple[Requirement, ...], BeforeValidator(_list)]
-Port = Annotated[int, _number(1, 65535, "SSH listens on 22 unless you changed it.")]
+Port = Annotated[int, whole_number(1, 65535, "SSH listens on 22 unless you changed it.")]
 HostMemory = Annotated[
-    int, _number(MIN_HOST_MEMORY_MIB, MAX_HOST_MEMORY_MIB, "Give MiB: a Pi with 4 GB has 4096.")
+    int,
+    whole_number(MIN_HOST_MEMORY_MIB, MAX_HOST_MEMORY_MIB, "Give MiB: a Pi with 4 GB has 4096.", mib=True),
 ]
-HostCpus = Annotated[int, _number(1, 1024, "Give the number that `nproc` prints on the Pi: most have 4.")]
+HostCpus = Annotated[
+    int, whole_number(1, 1024, "Give the number that `nproc` prints on the Pi: most have 4.")
+]
 HeadMemory = Annotated[
     int,
-    _number(
-        MIN_HEAD_MEMORY_MIB, MAX_HOST_MEMORY_MIB, "With less than 1 GiB the head is killed while it starts."
+    whole_number(
+        MIN_HEAD_MEMORY_MIB,
+        MAX_HOST_MEMORY_MIB,
+        "With less than 1 GiB the head is killed while it starts.",
+        mib=True,
     ),
 ]
 WorkerMemory = Annotated[
     int,
-    _number(
+    whole_number(
         MIN_WORKER_MEMORY_MIB,
         MAX_HOST_MEMORY_MIB,
         "Ray's own processes take about 500 MiB, and one with numba up to 300 MiB more.",
+        mib=True,
     ),
 ]
-Cpus = Annotated[int, _number(1, 1024, "A Pi has 4 CPUs; leave one to the system.")]
-Workers = Annotated[int, _number(0, MAX_INT32, "Give the number of workers, 0 for a head alone.")]
+Cpus = Annotated[int, whole_number(1, 1024, "A Pi has 4 CPUs; leave one to the system.")]
+Workers = Annotated[int, whole_number(0, MAX_INT32, "Give the number of workers, 0 for a head alone.")]
 Completions = Annotated[
-    int, _number(1, MAX_COMPLETIONS, "Give the number of pods the π Job has to complete.")
+    int, whole_number(1, MAX_COMPLETIONS, "Give the number of pods the π Job has to complete.")
 ]
 Parallelism = Annotated[
-    int, _number(1, MAX_COMPLETIONS, "Give the number of pods that may run at the same time.")
+    int, whole_number(1, MAX_COMPLETIONS, "Give the number of pods that may run at the same time.")
 ]
-Samples = Annotated[int, _number(1, MAX_SAMPLES, "Give the samples of each completion, as in 10000000.")]
+Samples = Annotated[int, whole_number(1, MAX_SAMPLES, "Give the samples of each completion, as in 10000000.")]
 Seed = Annotated[
-    int, _number(0, MAX_EXACT_INT, "Give a smaller seed: beyond 2^53 numbers are rounded on their way.")
+    int, whole_number(0, MAX_EXACT_INT, "Give a smaller seed: beyond 2^53 numbers are rounded on their way.")
 ]

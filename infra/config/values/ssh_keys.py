@@ -174,13 +174,19 @@ def _passphrase() -> InvalidValueError:
     )
 
 
-def read_key_file(path: str) -> str:
+_FILE_REMEDY = f"Give the path of the private key's file, as in ~/.ssh/id_ed25519, {_AGENT_REMEDY}"
+
+
+def read_key_file(path: str, remedy: str = _FILE_REMEDY) -> str:
     """Return the text of a key file; `~` is the user's home.
+
+    Args:
+        path: Of the file.
+        remedy: What to do where it cannot be read.
 
     Raises:
         InvalidValueError: If there is no such file, or it cannot be read as text.
     """
-    remedy = f"Give the path of the private key's file, as in ~/.ssh/id_ed25519, {_AGENT_REMEDY}"
     try:
         file = Path(path).expanduser()
         status = file.stat()

@@ -2,11 +2,11 @@
 # The one list of checks, for `up` (prepare.sh refuses what is an error) and for the doctor (which tells everything).
 # Each file of checks puts its functions into CHECKS; a check reads, and never changes the host.
 # Variables: HOST, ARCH (arm64 or amd64) and, each of them empty where it is not known: ADDRESS (of the config), ROLE
-# (server or agent), SERVERS (how many), SOURCES (URLs that the host downloads from), ROOM_MIB (disk that k3s and the
+# (server or agent), SERVERS (how many), SERVER (address of the first one, empty there), SOURCES (URLs that the host downloads from), ROOM_MIB (disk that k3s and the
 # Ray image take), REGISTRY (URL of the Ray image's registry), WRITE_TEST (1 to measure the disk). The last two are for
 # the doctor alone: what they find is no reason to refuse.
 
-: "${ADDRESS:=}" "${ROLE:=}" "${SERVERS:=1}" "${SOURCES:=}" "${ROOM_MIB:=}" "${REGISTRY:=}" "${WRITE_TEST:=0}"
+: "${ADDRESS:=}" "${ROLE:=}" "${SERVERS:=1}" "${SERVER:=}" "${SOURCES:=}" "${ROOM_MIB:=}" "${REGISTRY:=}" "${WRITE_TEST:=0}"
 
 CHECKS=()
 
@@ -50,6 +50,18 @@ refuse_errors() {
     if [ "$severity" = error ]; then problem "$what" "$rule" "$remedy"; fi
   done
   refuse_problems
+}
+
+# findings_json [severity]: as a list of objects; all of them, or those of one severity.
+findings_json() {
+  local line severity id what rule remedy all=''
+  for line in "${findings[@]}"; do
+    IFS=$SEPARATOR read -r severity id what rule remedy <<<"${line//$'\n'/ }"
+    if [ -n "${1:-}" ] && [ "$severity" != "$1" ]; then continue; fi
+    all+=${all:+,}$(printf '{"severity":"%s","id":"%s","what":%s,"rule":%s,"remedy":%s}' "$severity" "$id" \
+      "$(json_string "$what")" "$(json_string "$rule")" "$(json_string "$remedy")")
+  done
+  printf '[%s]' "$all"
 }
 
 # is_ours: has piray installed k3s here already? Then its ports, its files and its place on the disk are no surprise.

@@ -35,6 +35,7 @@ host_addresses() {
 }
 
 check_address() {
+  local there
   [ -n "$ADDRESS" ] || return 0
   if ! has ip; then
     error address "the program ip is missing" "addresses and routes are read with it" \
@@ -43,7 +44,8 @@ check_address() {
   fi
   read_addresses
   if [ -z "$INTERFACE" ]; then
-    error address "none of its interfaces has $ADDRESS ($(host_addresses | tr '\n' ' ' | sed 's/ $//'))" \
+    there=$(host_addresses | tr '\n' ' ' | sed 's/ $//')
+    error address "none of its interfaces has $ADDRESS (${there:-they have no IPv4 address at all})" \
       "Kubernetes tells the other nodes this address, so that the host must have it itself" \
       "correct the address in piray:hosts (hostname -I on the host shows it)"
     return

@@ -1,18 +1,11 @@
 # shellcheck shell=bash
 # Whether what is installed can be downloaded. The servers also say what time it is.
 
-CHECKS+=(check_sources check_registry)
+CHECKS+=(check_server_clock check_sources check_registry)
 
-# dated <headers>: the time of the last answer in seconds since 1970, empty where it has none. A copy in a cache has an
-# age besides.
-dated() {
-  local date age
-  date=$(tr -d '\r' <"$1" | sed -n 's/^[Dd][Aa][Tt][Ee]: *//p' | tail -n 1)
-  age=$(tr -d '\r' <"$1" | sed -n 's/^[Aa][Gg][Ee]: *\([0-9]*\)$/\1/p' | tail -n 1)
-  [ -n "$date" ] || return 0
-  date=$(date -d "$date" +%s 2>/dev/null) || return 0
-  printf '%d' $((date + ${age:-0}))
-}
+# Seconds since 1970 that the sources said, and what this host's clock said then; empty where none answered.
+SOURCE_TIME=''
+HOST_TIME=''
 
 check_sources() {
   local url headers said status name now=''
@@ -33,6 +26,7 @@ check_sources() {
     fi
     if [ -z "$now" ]; then
       now=$(dated "$headers")
+      if [ -n "$now" ]; then SOURCE_TIME=$now HOST_TIME=$(date +%s); fi
       compare_clock "$now" "$name"
     fi
     if ((status)); then
@@ -41,6 +35,17 @@ check_sources() {
     fi
   done
   rm -f "$headers"
+}
+
+# check_server_clock: the cluster's certificates are made by the clock of its first server.
+check_server_clock() {
+  [ -n "$SERVER" ] && has curl || return 0
+  compare_clock "$(time_of_server "$SERVER")" "the server $SERVER"
+}
+
+# right_time: seconds since 1970 by the clock of the sources, where they have said what it is.
+right_time() {
+  printf '%d' $(($(date +%s) + ${SOURCE_TIME:-0} - ${HOST_TIME:-0}))
 }
 
 # check_registry: an answer that asks for a login is one as well, and so is one without a certificate that we know.

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # findings are those of findings.sh
 # What the system is: processor, programs, systemd, name, identity, clock.
 
 CHECKS+=(check_architecture check_page_size check_systemd check_tools check_hostname check_machine_id check_clock)
 
 # The k3s that is installed is younger than this (1 January 2026): a clock that shows an earlier time is wrong.
 CLOCK_MIN=1767225600
-CLOCK_MAX_SKEW_S=300
 
 check_architecture() {
   local machine=aarch64 bits architecture
@@ -72,7 +72,7 @@ check_clock() {
   if ((now < CLOCK_MIN)); then
     error clock "the clock says $(date -u '+%Y-%m-%d %H:%M') UTC" \
       "certificates made on another host would not be valid yet" \
-      "give it a time server (sudo timedatectl set-ntp true), or set it: sudo date --utc --set='YYYY-MM-DD HH:MM'"
+      "$CLOCK_REMEDY"
     return
   fi
   synchronized=$(timeout 5 timedatectl show --property=NTPSynchronized --value 2>/dev/null || true)
@@ -83,15 +83,12 @@ check_clock() {
   fi
 }
 
-# compare_clock <seconds since 1970 that a server says> <who says so>
+# compare_clock <seconds since 1970 that a server says> <who says so>: tells a wrong clock once.
 compare_clock() {
-  local skew
-  [ -n "$1" ] || return 0
-  skew=$(($(date +%s) - $1))
-  if ((skew > CLOCK_MAX_SKEW_S || skew < -CLOCK_MAX_SKEW_S)); then
-    error clock \
-      "the clock says $(date -u '+%Y-%m-%d %H:%M:%S') UTC, and $2 says $(date -u -d "@$1" '+%Y-%m-%d %H:%M:%S')" \
-      "certificates go by the clock: it may differ by $CLOCK_MAX_SKEW_S s" \
-      "give it a time server (sudo timedatectl set-ntp true), or set it: sudo date --utc --set='YYYY-MM-DD HH:MM'"
-  fi
+  local line
+  clock_differs "$1" "$2" || return 0
+  for line in "${findings[@]}"; do
+    if [[ $line == error"$SEPARATOR"clock"$SEPARATOR"* ]]; then return 0; fi
+  done
+  error clock "$CLOCK_WHAT" "$CLOCK_RULE" "$CLOCK_REMEDY"
 }

@@ -79,24 +79,27 @@ def check_place(directory: Path) -> None:
         )
 
 
-def find_folders(directory: Path, hostnames: Sequence[str]) -> list[CardFolder]:
+def find_folders(directory: Path, hostnames: Sequence[str], problems: list[str]) -> list[CardFolder]:
     """Return where the card of each host is.
 
     A directory with a kernel command line is a boot partition: the directory itself, for one host, or the
     folder in it that has the host's name.
 
-    Raises:
-        InitError: If one card is meant for several hosts.
+    Args:
+        directory: Of the cards, or the one card.
+        hostnames: Of the Pis.
+        problems: Gets it if one card is meant for several hosts; the result is then empty.
     """
     own = _command_line(directory)
     if own is None:
         folders = [(name, directory / name) for name in hostnames]
         return [CardFolder(name, folder, _command_line(folder)) for name, folder in folders]
     if len(hostnames) != 1:
-        raise InitError(
-            f"{directory} is the boot partition of one card, and there are {len(hostnames)} Pis.\n"
+        problems.append(
+            f"--cards {directory} is the boot partition of one card, and there are {len(hostnames)} Pis.\n"
             f"    Say whose card it is: --card {' or --card '.join(hostnames)}"
         )
+        return []
     return [CardFolder(hostnames[0], directory, own)]
 
 

@@ -1,6 +1,5 @@
 """What a card says beside the stack file: who may log in, sudo, and the address of the Pi."""
 
-import ipaddress
 import re
 import subprocess
 from collections.abc import Sequence
@@ -8,18 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.config.problems import InvalidValueError
-from infra.config.values import fields
 from infra.config.values.ssh_keys import Secret, parse_private_key, read_key_file
 from infra.init.cards.cloud_init import FixedAddress
+from infra.init.cards.network import ask_networks
 from infra.init.dialogue.options import Options
 from infra.init.dialogue.questions import Questions
-from infra.init.dialogue.values import check_value
 from infra.init.network.host_keys import public_half
 
 # crypt(5): SHA-256, SHA-512, yescrypt.
 _HASH = re.compile(r"\$(5|6|y)\$[!-9;-~]{20,}")
 _PUBLIC_KEY = re.compile(r"(ssh-|ecdsa-|sk-)\S+ [A-Za-z0-9+/]{40,}=*( .*)?")
-ADDRESS_BITS = 32
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,13 @@ class CardAnswers:
 
 
 def ask_cards(
-    questions: Questions, options: Options, addresses: Sequence[str], key_file: str | None, *, sudo_asks: bool
+    questions: Questions,
+    options: Options,
+    addresses: Sequence[str],
+    key_file: str | None,
+    *,
+    key_known: bool = True,
+    sudo_asks: bool,
 ) -> CardAnswers:
     """Return the answers that cards need beside the stack file; what is missing is among the problems.
 
@@ -47,9 +50,10 @@ def ask_cards(
         options: What was said beforehand.
         addresses: Of the hosts.
         key_file: File of the private key that logs in; None for the SSH agent.
+        key_known: Whether it is known which of the two it is.
         sudo_asks: Whether sudo is to ask for a password.
     """
-    keys = _public_keys(questions, options, key_file)
+    keys = _public_keys(questions, options, key_file) if key_known or options.public_key else ()
     password = None
     if sudo_asks or options.password_hash is not None:
         password = questions.ask(
@@ -59,7 +63,7 @@ def ask_cards(
             given=options.password_hash,
             secret=True,
         )
-    return CardAnswers(keys, password, _ask_networks(questions, options, addresses))
+    return CardAnswers(keys, password, ask_networks(questions, options, addresses))
 
 
 def _check_hash(text: str) -> Secret:
@@ -98,7 +102,8 @@ def _public_keys(questions: Questions, options: Options, key_file: str | None) -
 
 
 def _read_public(file: str) -> list[str]:
-    lines = [line.strip() for line in read_key_file(file).splitlines()]
+    text = read_key_file(file, "Give the file of a public key, as in ~/.ssh/id_ed25519.pub.")
+    lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     if any("PRIVATE KEY" in line for line in lines):
         raise InvalidValueError(
@@ -119,79 +124,3 @@ def _agent_keys() -> tuple[str, ...]:
     except FileNotFoundError:
         return ()
     return tuple(line for line in answer.splitlines() if _PUBLIC_KEY.fullmatch(line))
-
-
-def _ask_networks(
-    questions: Questions, options: Options, addresses: Sequence[str]
-) -> dict[str, FixedAddress | None]:
-    way = questions.choose(
-        "How does a Pi get its address? fixed: it gives it to itself; dhcp: your router has it reserved",
-        ("fixed", "dhcp"),
-        option="--network",
-        given=options.network,
-        default="fixed",
-    )
-    if way != "fixed" or not addresses:
-        return dict.fromkeys(addresses)
-    prefix = questions.ask(
-        "Length of the network's prefix",
-        _check_prefix,
-        option="--prefix",
-        given=options.prefix,
-        default="24",
-    )
-    if prefix is None:
-        return {}
-    first = next(ipaddress.IPv4Interface(f"{addresses[0]}/{prefix}").network.hosts())
-    gateway = questions.ask(
-        "Address of your router",
-        lambda text: _check_gateway(text, prefix, addresses),
-        option="--gateway",
-        given=options.gateway,
-        default=str(first) if questions.interactive else None,
-    )
-    dns = _ask_dns(questions, options, gateway)
-    if gateway is None or dns is None:
-        return {}
-    return {
-        address: FixedAddress(ipaddress.IPv4Interface(f"{address}/{prefix}"), gateway, dns)
-        for address in addresses
-    }
-
-
-def _ask_dns(
-    questions: Questions, options: Options, gateway: ipaddress.IPv4Address | None
-) -> tuple[ipaddress.IPv4Address, ...] | None:
-    dns = questions.ask(
-        "Addresses of the name servers",
-        lambda text: tuple(ipaddress.IPv4Address(check_value(fields.Address, one)) for one in text.split()),
-        option="--dns",
-        given=" ".join(options.dns) or None,
-        default=str(gateway) if gateway else None,
-        remember=False,
-    )
-    questions.said += [word for one in dns or () for word in ("--dns", str(one))]
-    return dns
-
-
-def _check_prefix(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= ADDRESS_BITS:
-        raise InvalidValueError(
-            f"must be a whole number from 1 to {ADDRESS_BITS}",
-            "Most networks at home have 24 (255.255.255.0).",
-        )
-    return int(text)
-
-
-def _check_gateway(text: str, prefix: int, addresses: Sequence[str]) -> ipaddress.IPv4Address:
-    gateway = ipaddress.IPv4Address(check_value(fields.Address, text))
-    for address in addresses:
-        network = ipaddress.IPv4Interface(f"{address}/{prefix}").network
-        if gateway not in network:
-            raise InvalidValueError(
-                f"is not in the network {network} of the Pi at {address}, which could not reach it",
-                "Give the router's address in that network, or another prefix.",
-            )
-        if str(gateway) == address:
-            raise InvalidValueError("is the address of a Pi", "Give the address of your router.")
-    return gateway

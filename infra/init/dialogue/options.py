@@ -73,6 +73,11 @@ class Options:
         """Whether host keys are made for the cards, so that nobody has to compare any."""
         return self.cards is not None and self.host_keys != "scan"
 
+    @property
+    def sudo_wanted(self) -> str | None:
+        """Whether sudo is to ask: as said, or as the hash of a password says it."""
+        return self.sudo_password or ("ask" if self.password_hash is not None else None)
+
 
 # First those of the stack file, then those of cards. A value is text here and is checked by the rules of the
 # stack file, so that all mistakes are told at once.

@@ -78,15 +78,39 @@ class Questions:
             self.problems.append(f"{option} {_wrong(error, text, secret=secret)}")
             return None
 
-    def choose(self, question: str, choices: tuple[str, ...], **others: Any) -> str | None:
-        """Ask for one of a few words; the other arguments are those of `ask`."""
+    def choose(
+        self,
+        question: str,
+        choices: tuple[str, ...],
+        *,
+        yes: str | None = None,
+        option: str = "",
+        **others: Any,
+    ) -> str | None:
+        """Ask for one of a few words, or the first letters of one.
+
+        Args:
+            question: As it stands before the words.
+            choices: The words.
+            yes: The word that "yes" stands for; None where the question cannot be answered by it.
+            option: The option that answers it.
+            **others: As for `ask`.
+        """
 
         def check(text: str) -> str:
-            if text not in choices:
+            word = text.lower()
+            if yes is not None and word in ("y", "yes"):
+                return yes
+            fits = [choice for choice in choices if word and choice.startswith(word)]
+            if len(fits) != 1 and word not in choices:
                 raise InvalidValueError(f"must be one of {', '.join(choices)}", "Write one of these words.")
-            return text
+            return word if word in choices else fits[0]
 
-        return self.ask(f"{question} ({', '.join(choices)})", check, **others)
+        shown = f"{question} ({', '.join(choices)})"
+        answer: str | None = self.ask(shown, check, option=option, remember=False, **others)
+        if self.interactive and option and answer is not None:
+            self.said += [option, answer]
+        return answer
 
     def confirm(self, question: str) -> bool:
         """Ask a question of yes or no that only a person can answer; there is no default."""

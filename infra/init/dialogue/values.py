@@ -41,7 +41,7 @@ def check_hosts(hosts: Sequence[Mapping[str, object]], *, servers: bool = True) 
         servers: Whether their roles are decided.
 
     Raises:
-        InvalidValueError: With the first rule that is broken.
+        InvalidValueError: With every rule that is broken.
     """
     # While roles are open, the first host stands for the one server that there has to be.
     entries = (
@@ -51,8 +51,9 @@ def check_hosts(hosts: Sequence[Mapping[str, object]], *, servers: bool = True) 
     try:
         parse({**settings, "hosts": entries})
     except ConfigError as error:
-        problem = error.problems[0]
-        raise InvalidValueError(problem.rule, problem.remedy) from None
+        rules = dict.fromkeys(problem.rule for problem in error.problems)
+        remedies = dict.fromkeys(problem.remedy for problem in error.problems)
+        raise InvalidValueError("; it ".join(rules), " ".join(remedies)) from None
 
 
 def check_stack_name(name: str) -> str:

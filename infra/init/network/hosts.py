@@ -16,6 +16,7 @@ Host = dict[str, str]
 def ask_hosts(questions: Questions, options: Options) -> list[Host]:
     """Return the Pis with name and address; empty if nobody can be asked and none was given."""
     hosts: list[Host] = []
+    count = len(questions.problems)
     for given in options.host:
         try:
             _add(hosts, questions, *_split(given))
@@ -26,7 +27,7 @@ def ask_hosts(questions: Questions, options: Options) -> list[Host]:
     # Not every Pi announces itself.
     if questions.interactive and (options.discover or not hosts or len(hosts) < len(options.host)):
         _ask_one_by_one(hosts, questions)
-    if not hosts and not questions.problems:
+    if not hosts and len(questions.problems) == count:
         questions.problems.append(
             "--host is missing. It names a Pi, as in --host pi1=192.0.2.11; repeat it for each."
         )
@@ -35,9 +36,9 @@ def ask_hosts(questions: Questions, options: Options) -> list[Host]:
 
 def _split(given: str) -> tuple[str, str]:
     name, _, address = given.partition("=")
-    check_value(fields.HostName, name)
     if address:
         return name, address
+    check_value(fields.HostName, name)
     found = lookup(name)
     if found is None:
         raise InvalidValueError(
@@ -48,11 +49,23 @@ def _split(given: str) -> tuple[str, str]:
 
 
 def _add(hosts: list[Host], questions: Questions, name: str, address: str) -> None:
-    host = {
-        "name": check_value(fields.HostName, name),
-        "address": check_value(fields.Address, address),
-    }
-    check_hosts([*hosts, host], servers=False)
+    found: list[InvalidValueError] = []
+    host: Host = {}
+    for key, kind, value in (("name", fields.HostName, name), ("address", fields.Address, address)):
+        try:
+            host[key] = check_value(kind, value)
+        except InvalidValueError as error:
+            found.append(error)
+    try:
+        # In the place of what is wrong stands what no host has.
+        check_hosts([*hosts, {"name": "unnamed-yet", "address": "203.0.113.254", **host}], servers=False)
+    except InvalidValueError as error:
+        found.append(error)
+    if found:
+        raise InvalidValueError(
+            "; it ".join(error.rule for error in found),
+            " ".join(dict.fromkeys(error.remedy for error in found)),
+        )
     hosts.append(host)
     questions.said += ["--host", f"{host['name']}={host['address']}"]
 
@@ -79,9 +92,11 @@ def _choose(questions: Questions, found: Sequence[Found]) -> list[Found]:
     numbers = {str(number): one for number, one in enumerate(found, start=1)}
 
     def check(text: str) -> list[Found]:
-        words = text.replace(",", " ").split()
-        if words == ["all"]:
+        words = text.lower().replace(",", " ").split()
+        if words in (["a"], ["all"]):
             return list(found)
+        if words in (["n"], ["no"], ["none"]):
+            return []
         if not set(words) <= set(numbers):
             raise InvalidValueError(
                 "holds a number that is not in the list", "Write numbers, as in 1 3, or all."
@@ -126,24 +141,29 @@ def _check_address(name: str, hosts: Sequence[Host], text: str) -> str:
     return address
 
 
-def ask_servers(questions: Questions, hosts: Sequence[Host], given: Sequence[str]) -> list[Host]:
-    """Return the hosts with their roles."""
+def ask_servers(questions: Questions, hosts: Sequence[Host], options: Options) -> list[Host]:
+    """Return the hosts with their roles; empty if it is among the problems which of them is a server."""
     names = [host["name"] for host in hosts]
+    # A host that has a problem of its own may be the server.
+    wrong = {given.partition("=")[0] for given in options.host} - set(names)
 
     def check(text: str) -> list[Host]:
         servers = text.replace(",", " ").split()
         for server in servers:
-            if server not in names:
-                raise InvalidValueError(f"is none of {', '.join(names)}", "Name one of your Pis.")
+            if server not in names and server not in wrong:
+                raise InvalidValueError(
+                    f"names {server}, which is none of {', '.join(names)}", "Name one of your Pis."
+                )
         roles = [{**host, "role": "server" if host["name"] in servers else "agent"} for host in hosts]
-        check_hosts(roles)
+        if wrong.isdisjoint(servers):
+            check_hosts(roles)
         return roles
 
     roles = questions.ask(
         "Which Pi runs Kubernetes itself (one, or three; the one with the most memory)",
         check,
         option="--server",
-        given=" ".join(given) or (names[0] if len(names) == 1 else None),
+        given=" ".join(options.server) or (names[0] if len(names) == 1 and not wrong else None),
         default=names[0],
         remember=False,
     )

@@ -125,7 +125,7 @@ def _confirm(
         "Compare each with what the Pi itself says, at its own screen or by a login that you trust:\n"
         f"  ssh-keygen -lf {files}"
     )
-    answer = questions.choose("Are they the same", ("all", "each", "no"))
+    answer = questions.choose("Are they the same", ("all", "each", "no"), yes="all")
     wrong = [
         host["name"]
         for host in hosts

@@ -1,5 +1,7 @@
 """All questions of a new stack file, in their order."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,43 @@ SSH_PORT = 22
 ARM64 = "arm64"
 
 
-def ask_stack(questions: Questions, options: Options, *, scan: bool) -> StackAnswers:
-    """Return the answers that make a stack file.
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """The answers so far; None where one is missing or wrong, which is then among the problems.
+
+    Attributes:
+        hosts: The Pis, as in `StackAnswers`.
+        user: Who logs in.
+        port: Of the SSH servers.
+        key_file: File of the private key; None for the SSH agent.
+        key_known: Whether it is known which of the two it is.
+        workers: Number of Ray workers.
+        arch: Processor of the Pis.
+        sudo_asks: Whether sudo asks the user for a password.
+    """
+
+    hosts: Sequence[Mapping[str, str]]
+    user: str | None
+    port: int | None
+    key_file: str | None
+    key_known: bool
+    workers: int | None
+    arch: str | None
+    sudo_asks: bool
+
+    def finished(self) -> StackAnswers:
+        """Return the answers of a draft without problems."""
+        assert self.user is not None
+        assert self.port is not None
+        assert self.workers is not None
+        assert self.arch is not None
+        return StackAnswers(
+            self.hosts, self.user, self.port, self.key_file, self.workers, self.arch, sudo_asks=self.sudo_asks
+        )
+
+
+def ask_stack(questions: Questions, options: Options, *, scan: bool) -> Draft:
+    """Return the answers that make a stack file; what is missing or wrong is among the problems.
 
     Args:
         questions: How they are asked.
@@ -25,35 +62,42 @@ def ask_stack(questions: Questions, options: Options, *, scan: bool) -> StackAns
         scan: Whether the Pis are asked for their host keys; otherwise the hosts have none yet.
 
     Raises:
-        InitError: With all that is missing or wrong; if a host key is not confirmed.
+        InitError: If a host key is not confirmed.
     """
     hosts = ask_hosts(questions, options)
-    roles = ask_servers(questions, hosts, options.server) if hosts else []
+    roles = ask_servers(questions, hosts, options) if hosts else []
     user = questions.ask(
         "User that your key logs in as on the Pis",
         lambda text: str(check_value(fields.User, text)),
         option="--user",
         given=options.user,
     )
+    count = len(questions.problems)
     key_file = _ask_key(questions, options)
+    key_known = len(questions.problems) == count
     port = _check_option(questions, fields.Port, "--port", options.port, SSH_PORT)
     workers = _ask_workers(questions, options, roles)
     arch = _check_option(questions, fields.Arch, "--arch", options.arch, ARM64)
     sudo = questions.choose(
         "Does sudo ask that user for a password? Raspberry Pi OS does since April 2026",
         ("ask", "none"),
+        yes="ask",
         option="--sudo-password",
-        given=options.sudo_password,
+        given=options.sudo_wanted,
         default="none",
     )
     if scan and roles and port is not None:
         roles = ask_host_keys(questions, roles, port, options)
-    questions.refuse_problems()
-    assert user is not None
-    assert port is not None
-    assert workers is not None
-    assert arch is not None
-    return StackAnswers(roles, user, port, key_file, workers, arch, sudo_asks=sudo == "ask")
+    return Draft(
+        hosts=roles or hosts,
+        user=user,
+        port=port,
+        key_file=key_file,
+        key_known=key_known,
+        workers=workers,
+        arch=arch,
+        sudo_asks=sudo == "ask",
+    )
 
 
 def _check_option(questions: Questions, kind: Any, option: str, given: str | None, default: Any) -> Any:

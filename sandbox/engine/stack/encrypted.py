@@ -33,13 +33,31 @@ def set_secret(folder: Path, stack: str, path: str, value: str, env: Mapping[str
     file = stack_file(folder, stack)
     contents: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     salt = contents.setdefault(_SALT, secrets.token_hex(16))
+    place, last = _place(contents, path)
+    place[last] = {"secure": _cipher(env, salt).encrypt(value.encode()).decode()}
+    file.write_text(yaml.safe_dump(contents, sort_keys=False), encoding="utf-8")
+
+
+def remove_value(folder: Path, stack: str, path: str) -> None:
+    """Take a value out of a stack file; one that is not there is no mistake.
+
+    Args: as for set_secret.
+    """
+    file = stack_file(folder, stack)
+    contents: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    place, last = _place(contents, path)
+    if isinstance(place, list) or last in place:
+        del place[last]
+    file.write_text(yaml.safe_dump(contents, sort_keys=False), encoding="utf-8")
+
+
+def _place(contents: dict[str, Any], path: str) -> tuple[Any, Any]:
+    """Return the mapping or list of a stack file in which a value stands, and its key or index there."""
     *above, last = re.findall(r"[^.\[\]]+", path)
     place: Any = contents.setdefault("config", {})
     for step in above:
         place = place[int(step)] if isinstance(place, list) else place.setdefault(step, {})
-    ciphertext = _cipher(env, salt).encrypt(value.encode()).decode()
-    place[int(last) if isinstance(place, list) else last] = {"secure": ciphertext}
-    file.write_text(yaml.safe_dump(contents, sort_keys=False), encoding="utf-8")
+    return place, int(last) if isinstance(place, list) else last
 
 
 def read_config(name: str, folder: Path, env: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

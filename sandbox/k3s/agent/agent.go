@@ -45,7 +45,10 @@ func Run(ctx context.Context, group *process.Group, config *config.Config, serve
 		return err
 	}
 	go watchImages(ctx)
-	return runNetwork(ctx, config)
+	if err := runNetwork(ctx, config); err != nil {
+		return err
+	}
+	return group.StartSelf("kube-router", []string{layout.Agent + "/k3scontroller.kubeconfig", config.NodeName})
 }
 
 // enroll asks the server for certificates until it gives them; as in k3s, an agent that is refused keeps asking.
@@ -73,7 +76,9 @@ func enroll(ctx context.Context, config *config.Config, server, password string)
 }
 
 func writeKubeconfigs(server string) error {
-	for file, base := range map[string]string{"kubelet": "client-kubelet", "kubeproxy": "client-kube-proxy"} {
+	for file, base := range map[string]string{
+		"kubelet": "client-kubelet", "kubeproxy": "client-kube-proxy", "k3scontroller": "client-k3s-controller",
+	} {
 		path := fmt.Sprintf("%s/%s.kubeconfig", layout.Agent, file)
 		if err := kubeconfig.Write(path, 0o600, server, layout.Agent+"/server-ca.crt", layout.Agent+"/"+base); err != nil {
 			return err

@@ -22,7 +22,7 @@ const routeProtocol = "153"
 
 const networkEvery = 2 * time.Second
 
-// cniConfig stands in for flannel: a bridge per host and plain routes between the hosts. It enforces no NetworkPolicy.
+// cniConfig stands in for flannel: a bridge per host and plain routes between the hosts.
 const cniConfig = `{"cniVersion": "0.4.0", "name": "cbr0", "plugins": [
   {"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": false, "hairpinMode": true, "forceAddress": true,
    "ipam": {"type": "host-local", "ranges": [[{"subnet": %q}]], "routes": [{"dst": "0.0.0.0/0"}]}},

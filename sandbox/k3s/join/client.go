@@ -72,7 +72,7 @@ func (c *Client) FetchCredentials(node Node) error {
 		}
 	}
 	header := http.Header{nodeNameHeader: {node.Name}, passwordHeader: {node.Password}, addressHeader: {node.Address}}
-	for _, name := range []string{"client-kubelet", "serving-kubelet", "client-kube-proxy"} {
+	for _, name := range []string{"client-kubelet", "serving-kubelet", "client-kube-proxy", "client-k3s-controller"} {
 		request, err := pki.Request(layout.Agent + "/" + name + ".key")
 		if err != nil {
 			return err

@@ -30,6 +30,7 @@ const (
 	kubeletUser     = "system:node:"
 	kubeletGroup    = "system:nodes"
 	kubeProxyUser   = "system:kube-proxy"
+	controllerUser  = "system:k3s-controller"
 	clientAuthority = layout.TLS + "/client-ca"
 	serverAuthority = layout.TLS + "/server-ca"
 )
@@ -51,7 +52,8 @@ func Wrap(api http.Handler, client kubernetes.Interface) http.Handler {
 	mux.HandleFunc("GET "+prefix+"server-bootstrap", authorized(token.Server, sendBootstrap))
 	mux.HandleFunc("POST "+prefix+"client-kubelet.crt", authorized(token.Node, knownNode(client, signKubelet)))
 	mux.HandleFunc("POST "+prefix+"serving-kubelet.crt", authorized(token.Node, knownNode(client, signKubeletServing)))
-	mux.HandleFunc("POST "+prefix+"client-kube-proxy.crt", authorized(token.Node, knownNode(client, signKubeProxy)))
+	mux.HandleFunc("POST "+prefix+"client-kube-proxy.crt", authorized(token.Node, knownNode(client, sign(kubeProxyUser))))
+	mux.HandleFunc("POST "+prefix+"client-k3s-controller.crt", authorized(token.Node, knownNode(client, sign(controllerUser))))
 	return http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
 		if request.URL.Path == authorityPath || strings.HasPrefix(request.URL.Path, prefix) {
 			mux.ServeHTTP(writer, request)
@@ -114,20 +116,22 @@ func knownNode(client kubernetes.Interface, next http.HandlerFunc) http.HandlerF
 
 func signKubelet(writer http.ResponseWriter, request *http.Request) {
 	name := request.Header.Get(nodeNameHeader)
-	sign(writer, request, clientAuthority, pki.Subject{Name: kubeletUser + name, Groups: []string{kubeletGroup}, Client: true})
+	answer(writer, request, clientAuthority, pki.Subject{Name: kubeletUser + name, Groups: []string{kubeletGroup}, Client: true})
 }
 
 func signKubeletServing(writer http.ResponseWriter, request *http.Request) {
 	name := request.Header.Get(nodeNameHeader)
 	sans := []string{name, "localhost", "127.0.0.1", request.Header.Get(addressHeader)}
-	sign(writer, request, serverAuthority, pki.Subject{Name: name, SANs: sans, Server: true})
+	answer(writer, request, serverAuthority, pki.Subject{Name: name, SANs: sans, Server: true})
 }
 
-func signKubeProxy(writer http.ResponseWriter, request *http.Request) {
-	sign(writer, request, clientAuthority, pki.Subject{Name: kubeProxyUser, Client: true})
+func sign(user string) http.HandlerFunc {
+	return func(writer http.ResponseWriter, request *http.Request) {
+		answer(writer, request, clientAuthority, pki.Subject{Name: user, Client: true})
+	}
 }
 
-func sign(writer http.ResponseWriter, request *http.Request, authority string, subject pki.Subject) {
+func answer(writer http.ResponseWriter, request *http.Request, authority string, subject pki.Subject) {
 	certificate, err := signed(request.Body, authority, subject)
 	if err != nil {
 		http.Error(writer, err.Error(), http.StatusBadRequest)

@@ -21,10 +21,16 @@ import (
 //go:embed coredns.yaml
 var coreDNS []byte
 
+//go:embed rolebindings.yaml
+var roleBindings []byte
+
 const manifestsEvery = 5 * time.Second
 
 // writeManifests puts the packaged components where a user finds, and k3s looks for, what is deployed.
 func writeManifests(config *config.Config) error {
+	if err := os.WriteFile(layout.Manifests+"/rolebindings.yaml", roleBindings, 0o600); err != nil {
+		return err
+	}
 	if slices.Contains(config.Disable, "coredns") {
 		return nil
 	}

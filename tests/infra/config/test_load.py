@@ -62,7 +62,7 @@ def hosts(*entries: dict[str, Any]) -> dict[str, Any]:
     return stack(hosts=list(entries))
 
 
-def with_memory(server_mib: int | None, *agents_mib: int | None, **changes: Any) -> dict[str, Any]:
+def with_memory(server_mib: int | str | None, *agents_mib: int | None, **changes: Any) -> dict[str, Any]:
     entries = [host(1, "server", memoryMib=server_mib)]
     entries += [host(2 + index, memoryMib=mib) for index, mib in enumerate(agents_mib)]
     return stack(hosts=entries, **changes)
@@ -237,8 +237,7 @@ BAD: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("workers true as the engine says it", stack(workers="true"), "workers", ["whole number"]),
     ("workers in words", stack(workers="three"), "workers", ['"three"', "whole number"]),
     ("workers as a fraction", stack(workers="2.5"), "workers", ["whole number"]),
-    ("Ray version as a number", stack(ray={"version": 2.6}), "ray.version", ["must be text", "quotes"]),
-    ("Ray version of two numbers", stack(ray={"version": "2.60"}), "ray.version", ["2.60.0"]),
+    ("Ray version as a number", stack(ray={"version": 2.6}), "ray.version", ["2.60.0", "all three numbers"]),
     ("image without tag", stack(ray={"image": "registry.example/ray"}), "ray.image", ["no fixed tag"]),
     (
         "image with a port and no tag",
@@ -313,12 +312,58 @@ BAD: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ),
     ("port of a host", hosts(host(1, "server", port=70000)), "hosts[0].port", ["from 1 to 65535"]),
     ("user of a host", hosts(host(1, "server", user="A B")), "hosts[0].user", ["Linux user"]),
-    ("jump host as text", stack(ssh={"proxy": "192.0.2.1"}), "ssh.proxy", ["keys with values"]),
+    (
+        "jump host as text",
+        stack(ssh={"proxy": "192.0.2.1"}),
+        "ssh.proxy",
+        ["keys with values", "the keys here are address, port, user, hostKey"],
+    ),
+    (
+        "key of a section at the top",
+        stack(port=22, ssh={"user": "a"}),
+        "port",
+        ["not a key", "the keys here are"],
+    ),
+    (
+        "key of one section at the top",
+        stack(completions=3),
+        "completions",
+        ["It is a key of `piJob`: write it below `piJob:`, two blanks further in"],
+    ),
+    (
+        "section without keys",
+        stack(k3s=None),
+        "k3s",
+        ["is empty", "its keys (version, mirror,", "two blanks"],
+    ),
+    (
+        "address with a prefix",
+        hosts(host(1, "server", address="192.0.2.7/24")),
+        "hosts[0].address",
+        ["Write 192.0.2.7,"],
+    ),
+    (
+        "address with zeros",
+        hosts(host(1, "server", address="192.0.02.007")),
+        "hosts[0].address",
+        ["Write 192.0.2.7,"],
+    ),
+    ("hosts without hyphens", stack(hosts={"pi1": {}}), "hosts", ["must be a list", "`- name: …`"]),
+    ("memory with a unit", with_memory("8GB"), "hosts[0].memoryMib", ["Write 8192; it counts MiB"]),
+    ("memory with a unit and a blank", with_memory("3.5 GiB"), "hosts[0].memoryMib", ["Write 3584;"]),
+    ("memory in MB", with_memory("4096 MB"), "hosts[0].memoryMib", ["Write 4096;"]),
+    ("memory in words", with_memory("plenty"), "hosts[0].memoryMib", ["digits only, as in 2048;"]),
+    ("memory in GiB", with_memory(8), "hosts[0].memoryMib", ["from 256", "8 GiB are 8192"]),
+    ("head's memory in GB", stack(ray={"headMemoryMib": "2G"}), "ray.headMemoryMib", ["Write 2048;"]),
+    ("worker's memory in GiB", stack(ray={"workerMemoryMib": 2}), "ray.workerMemoryMib", ["are 2048"]),
+    ("samples with commas", stack(piJob={"samples": "10,000,000"}), "piJob.samples", ["Write 10000000."]),
+    ("samples as a power", stack(piJob={"samples": "1e7"}), "piJob.samples", ["Write 10000000."]),
+    ("workers with a unit", stack(workers="3 Pis"), "workers", ["Write digits only, as in 3."]),
     (
         "jump host without address",
         stack(ssh={"proxy": {"hostKey": ED25519}}),
         "ssh.proxy.address",
-        ["missing"],
+        ["missing", "Add a line `address: …`", "of the jump host, not that of a Pi", "delete ssh.proxy"],
     ),
     (
         "jump host with a user in its address",

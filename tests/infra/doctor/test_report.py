@@ -111,3 +111,38 @@ def test_a_k3s_behind_its_channel_is_a_warning(version: str, expected: Sequence[
     found: list[Finding] = check_version(version, NEWEST)
     assert [one.severity for one in found] == expected
     assert check_version(version, {}) == []
+
+
+LOGIN = error("login", "user ada may not log in with any key of your SSH agent", "the key", "ssh-copy-id")
+
+
+def test_a_missing_agent_is_told_once_and_not_again_of_each_host(
+    visits: list[Visit], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdict = agent.Verdict(problem="there is no SSH agent; load your key")
+    monkeypatch.setattr(agent, "judge", lambda *_, **__: verdict)
+    visits[:] = [not_seen(1, LOGIN), not_seen(2, OFF)]
+    assert doctor.main(["home", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert [one["what"] for one in told["findings"]] == ["there is no SSH agent"]
+    # What has nothing to do with keys is told of its host.
+    assert [[one["id"] for one in host["findings"]] for host in told["hosts"]] == [[], ["reachable"]]
+    assert told["counts"]["error"] == 2
+
+
+def test_a_refused_login_is_told_where_the_agent_is_fine(
+    visits: list[Visit], capsys: pytest.CaptureFixture[str]
+) -> None:
+    visits[:] = [visit(1), not_seen(2, LOGIN)]
+    assert doctor.main(["home"]) == 1
+    assert "may not log in" in capsys.readouterr().out
+
+
+def test_a_stack_without_pis_is_said_to_give_nothing_to_look_at(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.main(["local"]) == 0
+    said = capsys.readouterr()
+    assert "there is nothing to look at: stack local is of platform local" in said.err
+    assert "Nothing was checked" in said.err
+    assert doctor.main(["local", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["version"], told["stack"], told["hosts"], told["findings"]) == (1, "local", [], [])

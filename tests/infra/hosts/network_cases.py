@@ -22,6 +22,12 @@ CASES = {
         "address",
         (f"has {ADDRESS}", "eth0 198.51.100.77/24"),
     ),
+    "no address at all": Case(
+        addresses("1: lo    inet 127.0.0.1/8 scope host lo\n"),
+        "error",
+        "address",
+        (f"has {ADDRESS} (they have no IPv4 address at all)",),
+    ),
     "broadcast address": Case(
         addresses(f"2: eth0    inet {ADDRESS}/30 brd {ADDRESS} scope global eth0\n"),
         "error",
@@ -145,6 +151,29 @@ CASES = {
         "clock",
         ("mirror.example says 2020-11-05 08:49:37", "set-ntp true"),
         (("SOURCES", "http://mirror.example/sums"),),
+    ),
+    "clock compared with the first server of the cluster": Case(
+        says(
+            "curl",
+            'case "$*" in *https://198.51.100.1:6443/*) ;; *) exit 7 ;; esac\n'
+            'while [ "$1" != --dump-header ]; do shift; done\n'
+            'printf "HTTP/1.1 401 Unauthorized\\r\\nDate: Thu, 05 Nov 2020 08:49:37 GMT\\r\\n" >"$2"',
+        ),
+        "error",
+        "clock",
+        ("the server 198.51.100.1 says 2020-11-05 08:49:37", "certificates", "set-ntp true"),
+        (("SERVER", "198.51.100.1"),),
+    ),
+    "clock that differs from all others": Case(
+        says(
+            "curl",
+            'while [ "$1" != --dump-header ]; do shift; done\n'
+            'printf "HTTP/1.1 200 OK\\r\\nDate: Thu, 05 Nov 2020 08:49:37 GMT\\r\\n" >"$2"',
+        ),
+        "error",
+        "clock",
+        ("the server 198.51.100.1 says 2020-11-05",),
+        (("SERVER", "198.51.100.1"), ("SOURCES", "http://mirror.example/sums")),
     ),
     "no way to the registry": Case(
         says("curl", "printf 000; exit 7"),

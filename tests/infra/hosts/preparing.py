@@ -7,13 +7,15 @@ from infra.hosts.check_list import PREPARE
 from tests.infra.fake_host import FakeHost
 
 
-def prepare(host: FakeHost, action: str = "apply") -> subprocess.CompletedProcess[bytes]:
-    return host.run(PREPARE, action, ARCH="arm64")
+def prepare(host: FakeHost, action: str = "apply", **variables: str) -> subprocess.CompletedProcess[bytes]:
+    return host.run(PREPARE, action, ARCH="arm64", **variables)
 
 
 def said(result: subprocess.CompletedProcess[bytes]) -> dict[str, object]:
+    """Return the answer of a host, without the time at which it was checked."""
     assert result.returncode == 0, result.stderr.decode()
     answer: dict[str, object] = json.loads(result.stdout)
+    assert isinstance(answer.pop("checked"), int)
     return answer
 
 

@@ -1,12 +1,15 @@
 """Hosts: whose name is taken, and what is declared for each of them."""
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
+import pulumi
 import pytest
 from pulumi.runtime import MockResourceArgs
 
+from infra.hosts.check_list import HostNeeds
 from infra.hosts.prepared import Conflict, PreparedHost, TakenNames
 from sandbox.engine.program.answers import command_answer
 from sandbox.engine.stack.files import stack_config
@@ -123,6 +126,44 @@ def test_a_host_is_verified_after_the_preparation_of_those_before_it_and_depends
     order = [resource.name for resource in program.resources]
     assert order.index("pi3-verify") > max(order.index(f"pi{number}-prepare") for number in (1, 2, 3))
     assert program.named("pi3-verify").dependencies == {program.named("pi3-prepare").urn}
+
+
+WARNING = {"severity": "warning", "id": "swap", "what": "swap is on", "rule": "times vary", "remedy": "off"}
+
+
+def told(monkeypatch: pytest.MonkeyPatch, **said: object) -> list[str]:
+    """Return what the user is warned of when every host answers this besides."""
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi, "warn", lambda text, _: warnings.append(text))
+
+    def answer(args: MockResourceArgs) -> Mapping[str, Any]:
+        found = dict(command_answer(args))
+        if args.name.endswith("-prepare"):
+            found["stdout"] = json.dumps({**json.loads(found["stdout"]), **said})
+        return found
+
+    declare(lambda: pi_hosts(CONFIG), answer=answer)
+    return sorted(warnings)
+
+
+def test_what_the_checks_warn_of_is_told_once_of_each_host_that_was_checked_in_this_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = told(monkeypatch, checked=time.time() + 5, warnings=[WARNING])
+    assert said == [f"{host.name} ({host.address}): swap is on; times vary; off" for host in CONFIG.hosts]
+
+
+def test_the_warnings_of_an_earlier_run_are_not_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert told(monkeypatch, checked=time.time() - 600, warnings=[WARNING]) == []
+
+
+def test_a_host_that_an_older_piray_has_prepared_has_no_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert told(monkeypatch) == []
+
+
+def test_every_host_but_the_first_server_is_compared_with_its_clock() -> None:
+    needs = HostNeeds(arch="arm64", server="198.51.100.1")
+    assert [needs.variables(host)["SERVER"] for host in CONFIG.hosts[:3]] == ["", *["198.51.100.1"] * 2]
 
 
 FACTS = {

@@ -1,7 +1,9 @@
 """prepare.sh on fake hosts: which file it edits and how, when it reboots, what it refuses, and its undo."""
 
+import json
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -38,7 +40,7 @@ def test_a_fresh_host_is_edited_once_rebooted_once_and_restored(
     assert second == {**first, "boot_id": boot_id, "rebooting": False}
     assert contents(host.root, times=True) == edited
     assert not [call for call in host.calls()[calls:] if "systemd-run" in call or "stop" in call]
-    assert prepare(host).stdout == prepare(host).stdout
+    assert said(prepare(host)) == second
 
     assert prepare(host, "undo").returncode == 0
     assert contents(host.root) == fresh
@@ -53,7 +55,27 @@ def test_the_answer_names_host_boot_and_machine(tmp_path: Path) -> None:
         "boot_id": host.read("proc/sys/kernel/random/boot_id").strip(),
         "machine_id": "0123456789abcdef0123456789abcdef",
         "rebooting": True,
+        "warnings": [],
     }
+
+
+def test_the_answer_has_the_warnings_of_the_checks_and_the_right_time_of_a_clock_that_is_off(
+    tmp_path: Path,
+) -> None:
+    host = make_host(tmp_path)
+    host.program("timedatectl", "echo no")
+    host.program("df", 'printf "h\\nx 30000000 1 29999999 1%% /\\n"')
+    ahead = 'case "$*" in +%s) echo $(($(/usr/bin/date +%s) + 200)) ;; *) exec /usr/bin/date "$@" ;; esac'
+    host.program("date", ahead)
+    host.program(
+        "curl",
+        'while [ "$1" != --dump-header ]; do shift; done\n'
+        'printf "HTTP/1.1 200 OK\\r\\nDate: $(/usr/bin/date -u -R)\\r\\n" >"$2"',
+    )
+    before = time.time()
+    answer = json.loads(prepare(host, SOURCES="http://mirror.example/sums").stdout)
+    assert int(before) - 1 <= answer["checked"] <= time.time() + 1
+    assert [(one["severity"], one["id"]) for one in answer["warnings"]] == [("warning", "clock-server")]
 
 
 def test_the_door_is_closed_before_the_reboot_and_opens_by_itself_if_it_does_not_come(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_all_that_is_missing_or_wrong_for_cards_is_named_at_once(stack: Project)
         (["--gateway", "192.0.2.12"], "is the address of a Pi"),
         (["--prefix", "0"], "must be a whole number from 1 to 32"),
         ([], "--gateway is missing"),
-        (["--gateway", "192.0.2.1", "--dns", "dns.example"], "is not an IP address"),
+        (["--gateway", "192.0.2.1", "--dns", "dns.example"], "is not an IPv4 address"),
         (["--network", "wifi"], "must be one of fixed, dhcp"),
     ],
 )
@@ -251,3 +251,108 @@ def test_the_command_to_go_on_with_still_names_the_card_that_was_meant(stack: Pr
     assert "--no-doctor" in said
     assert "by --card" not in said
     assert "Say yes when the cards of pi2 are to be new" in said
+
+
+def test_all_that_is_wrong_for_the_cards_of_a_new_stack_is_named_at_once_and_rightly(
+    project: Project,
+) -> None:
+    wrong = {
+        ("--host", "pi1=192.0.2.300"): 'pi1=192.0.2.300" is not an IP address',
+        ("--host", "pi2=192.0.2.12"): "is also the name of hosts[0]; it is also the address of hosts[0]",
+        ("--server", "pi9"): "names pi9, which is none of pi2",
+        ("--user", "Anna Lee"): "is not the name of a Linux user",
+        ("--card", "pi2"): "--card: only for a stack that exists",
+        ("--network", "fix us"): "must be one of fixed, dhcp",
+        ("--public-key", "ssh/none.pub"): "does not exist.\n    Give the file of a public key, as in",
+        ("--port", "2222"): "--port 2222: the SSH server of a new card listens on 22",
+        ("--sudo-password", "none"): "--password-hash and --sudo-password none say different things",
+        ("--password-hash", HASH): "say different things",
+    }
+    options = [word for pair in wrong for word in pair]
+    result = project.init("home", "--host", "pi2=192.0.2.12", *options, "--cards", "cards")
+    assert result.returncode == 2
+    for said in wrong.values():
+        assert said in result.stderr, said
+    assert "private key" not in result.stderr
+    assert project.contents() == set()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--gateway", "router"], '--gateway "router" is not an IPv4 address: four numbers with dots'),
+        (["--gateway", "2001:db8::1"], '--gateway "2001:db8::1" is not an IPv4 address'),
+        (["--gateway", "198.51.100.1"], "is not in the network 192.0.2.0/24 of the Pi at 192.0.2.11"),
+        (["--gateway", "127.0.0.1"], "is an address that no other machine has"),
+    ],
+)
+def test_a_wrong_router_is_told_what_a_router_is(project: Project, options: list[str], said: str) -> None:
+    result = project.init(*NEW, "--cards", "cards", *options)
+    assert result.returncode == 2
+    assert said in result.stderr
+    assert "address of your router" in result.stderr or "router's address" in result.stderr
+    assert "hostname -I" not in result.stderr
+
+
+def test_a_wrong_name_server_is_told_what_a_name_server_is(project: Project) -> None:
+    options = ["--gateway", "192.0.2.1", "--dns", "192.0.2.1", "--dns", "fe80::1"]
+    result = project.init(*NEW, "--cards", "cards", *options)
+    assert result.returncode == 2
+    assert '--dns "192.0.2.1 fe80::1" is not an IPv4 address' in result.stderr
+    assert "address of a name server" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--network", "dhcp", "--gateway", "192.0.2.1"], "--gateway: only with --network fixed"),
+        (["--network", "d", "--prefix", "24", "--dns", "192.0.2.1"], "--prefix, --dns: only with"),
+    ],
+)
+def test_what_dhcp_decides_is_refused_and_not_passed_over(
+    project: Project, stack: Project, options: list[str], said: str
+) -> None:
+    for name in ("home", "new"):
+        hosts = [] if name == "home" else NEW[1:]
+        result = project.init(name, *hosts, "--cards", "cards", *options)
+        assert result.returncode == 2
+        assert said in result.stderr
+        assert not (project.folder / "cards").exists()
+
+
+def test_the_hash_of_a_password_makes_sudo_ask_on_the_cards_and_in_the_stack(project: Project) -> None:
+    options = ["--cards", "cards", "--network", "dhcp", "--password-hash", HASH]
+    assert project.init(*NEW, *options).returncode == 0
+    assert user_data(project.folder / "cards/pi1")["user"]["passwd"] == HASH  # type: ignore[index]
+    assert "sudo asks for a password" in project.stack().read_text()
+
+
+def test_options_of_cards_are_refused_without_cards(project: Project) -> None:
+    result = project.init(*NEW, "--replace-cards", "--password-hash", HASH)
+    assert result.returncode == 2
+    assert "--password-hash, --replace-cards: only with --cards DIR" in result.stderr
+
+
+def test_a_host_key_cannot_be_made_for_a_pi_whose_key_is_not_pinned(project: Project) -> None:
+    project.stack().write_text(
+        "config:\n"
+        "  piray:platform: pi\n"
+        "  piray:insecureHostKeys: true\n"
+        "  piray:hosts: [{name: pi1, address: 192.0.2.11, role: server}]\n"
+        "  piray:ssh: {user: anna, privateKeyFile: ssh/key}\n"
+        "  piray:workers: 1\n"
+    )
+    options = ["--cards", "cards", "--network", "dhcp"]
+    result = project.init("home", *options, "--host-keys", "generate")
+    assert result.returncode == 2
+    assert "--host-keys generate: Pulumi.home.yaml pins no host key of pi1" in result.stderr
+    assert project.init("home", *options).returncode == 0
+
+
+def test_mistakes_in_options_are_told_beside_those_of_the_stack_file(project: Project) -> None:
+    project.stack().write_text("config: {piray:platform: pi, piray:workers: many}\n")
+    result = project.init("home", "--cards", "cards", "--user", "anna", "--host-keys", "none")
+    assert result.returncode == 2
+    assert "--user: Pulumi.home.yaml says this already" in result.stderr
+    assert "--host-keys none must be one of generate, scan" in result.stderr
+    assert "piray:workers" in result.stderr

@@ -1,6 +1,7 @@
 """A mirror on loopback, and a host that k3s.sh installs from it."""
 
 import hashlib
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -135,6 +136,11 @@ def k3s_host(folder: Path, *, v2: bool = True) -> FakeHost:
     host = make_host(folder, v2=v2)
     host.program("journalctl", 'cat "$FAKE/journal" 2>/dev/null')
     host.program("sleep", "exec /bin/sleep 0.1")
+    # The server that a host joins is nowhere; what it would answer is in a file.
+    answer = 'while [ "$1" != --dump-header ]; do shift; done; cat "$FAKE/server-answer" >"$2" 2>/dev/null'
+    curl = f'case "$*" in *:6443/*) {answer}; exit 7 ;; esac; exec {shutil.which("curl")} "$@"'
+    (host.fake / "bin/curl").write_text(f"#!/bin/bash\n{curl}\n")
+    (host.fake / "bin/curl").chmod(0o755)
     return host
 
 

@@ -84,6 +84,30 @@ def test_pods_talk_over_the_interface_that_has_the_address_whatever_the_default_
     assert yaml.safe_load(host.read("etc/rancher/k3s/config.yaml"))["flannel-iface"] == "eth0"
 
 
+@pytest.mark.parametrize("date", ["Thu, 05 Nov 2020 08:49:37 GMT", "Sat, 05 Nov 2050 08:49:37 GMT"])
+def test_a_host_whose_clock_is_not_that_of_the_server_is_refused_before_anything_is_installed(
+    tmp_path: Path, mirror: Mirror, date: str
+) -> None:
+    host = k3s_host(tmp_path)
+    fresh = contents(host.root)
+    (host.fake / "server-answer").write_text(f"HTTP/1.1 401 Unauthorized\r\nDate: {date}\r\n\r\n")
+    text = refusal(install(host, mirror, role="agent"))
+    assert f"the server 198.51.100.1 says {date[12:16]}-11-05 08:49:37" in text
+    assert "certificates go by the clock" in text
+    assert "set-ntp true" in text
+    assert contents(host.root) == fresh
+    assert mirror.requests == []
+
+
+def test_a_host_that_is_part_of_the_cluster_already_is_not_asked_for_the_time_again(
+    tmp_path: Path, mirror: Mirror
+) -> None:
+    host = k3s_host(tmp_path)
+    assert install(host, mirror, role="agent").returncode == 0
+    (host.fake / "server-answer").write_text("Date: Thu, 05 Nov 2020 08:49:37 GMT\r\n")
+    assert install(host, mirror, role="agent").returncode == 0
+
+
 def test_k3s_uses_its_own_iptables_where_the_host_has_a_broken_one(tmp_path: Path, mirror: Mirror) -> None:
     configs = {}
     for version in ("1.8.2", "1.8.9"):

@@ -11,7 +11,7 @@ from infra.preview.__main__ import main
 from infra.preview.comment import MARK, StackChanges, render_comment
 from infra.preview.digest import Change, PreviewError, changes_of, hidden_in
 from sandbox.engine.stack.files import stack_config
-from tests.program import reveal, run_program
+from tests.program import Registered, reveal, run_program
 
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 JOB = "kubernetes:batch/v1:Job"
@@ -56,9 +56,20 @@ def of_program(**changed: Any) -> str:
     """Return a preview of the example stack, some of whose keys are changed."""
     config = stack_config("dev") | {f"piray:{key}": json.dumps(value) for key, value in changed.items()}
     program = run_program(config, stack="dev", preview=True)
-    return preview(
-        *(step(resource.name, resource.type, reveal(resource.inputs)) for resource in program.resources)
-    )
+    return preview(*map(as_step, program.resources))
+
+
+def as_step(resource: Registered) -> dict[str, Any]:
+    """Return a resource of the program as a preview tells of it."""
+    urns = {
+        other: f"urn:pulumi:dev::piray::{other.rsplit('::', 2)[1]}::{other.rsplit('::', 1)[1]}"
+        for other in resource.dependencies
+    }
+    result = step(resource.name, resource.type, reveal(resource.inputs))
+    result["newState"]["propertyDependencies"] = {
+        key: [urns[urn] for urn in found.urns] for key, found in resource.request.propertyDependencies.items()
+    }
+    return result
 
 
 def test_what_a_change_of_the_example_stack_does_is_said_as_it_is() -> None:
@@ -78,6 +89,39 @@ def test_what_a_change_of_the_example_stack_does_is_said_as_it_is() -> None:
     assert "1 resource is replaced. **Restarts** the π Job." in said["samples"]
     assert "**Restarts** k3s on pi1 (its pods run on)" in said["k3s"]
     assert "4 resources are deleted. **Restarts** the pods on pi4, on other hosts." in said["host"]
+
+
+def test_another_host_as_the_only_server_begins_a_new_cluster() -> None:
+    hosts = json.loads(stack_config("dev")["piray:hosts"])
+    new = {**hosts[0], "name": "pi9", "address": "198.51.100.99"}
+    base = of_program(workers=1)
+    said = render_comment(
+        {"dev": StackChanges(changes_of(of_program(hosts=[new, *hosts[1:]], workers=1), base=base))}
+    )
+    assert "the whole cluster, which is built anew" in said
+    assert "| `pi9-install` | created | begins a new cluster on pi9, **and the old one is lost**" in said
+    added = [*hosts, {**new, "role": "agent"}]
+    more = render_comment({"dev": StackChanges(changes_of(of_program(hosts=added, workers=1), base=base))})
+    assert "| `pi9-install` | created | is new |" in more
+    assert "built anew" not in more
+
+
+def test_a_new_install_of_the_first_of_several_servers_alone_is_said_to_build_the_cluster_anew() -> None:
+    def known(op: str, credentials: str) -> str:
+        install = step("pi1-install", COMMAND, {}, op=op, detailedDiff={"triggers[0]": {}})
+        reading = depending("k3s-credentials", COMMAND, {"stdin": "x"}, "stdin", install)
+        other = step("pi2-install", COMMAND, {}, op=op, detailedDiff={"triggers[0]": {}})
+        return preview(install, {**reading, "op": credentials}, other)
+
+    changes = changes_of(known("replace", "update"))
+    assert [change.name for change in changes if change.starts_cluster] == ["pi1-install"]
+    said = render_comment({"dev": StackChanges(changes)})
+    assert "**Restarts** the whole cluster, which is built anew" in said
+    assert "other servers cannot join before k3s is uninstalled from them" in said
+    assert "all pods on pi2" in said
+    # A stack that is new has nothing to lose, and an update makes no new cluster.
+    assert not any(change.starts_cluster for change in changes_of(known("create", "create")))
+    assert not any(change.starts_cluster for change in changes_of(known("update", "update")))
 
 
 def test_a_job_whose_spec_changes_is_replaced() -> None:

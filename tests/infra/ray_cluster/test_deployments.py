@@ -16,7 +16,7 @@ from infra.config.model import StackConfig
 from infra.config.parse import parse
 from infra.pi_job import manifest
 from infra.ray_cluster import deployments
-from infra.ray_cluster.network_policies import network_policies
+from infra.ray_cluster.network_policies import ipv4_endpoint, network_policies
 from tests.connections import (
     ALWAYS_CLOSED,
     ALWAYS_OPEN,
@@ -67,9 +67,9 @@ def container(pod: Mapping[str, Any]) -> dict[str, Any]:
     return only
 
 
-def policies(packages: list[str]) -> list[dict[str, Any]]:
+def policies(packages: list[str], wheels_url: str | None = None) -> list[dict[str, Any]]:
     """Return the spec of every policy of a stack whose jobs install these packages."""
-    found = network_policies(stack({"runtimePackages": packages}).ray.runtime_packages, "ray")
+    found = network_policies(stack({"runtimePackages": packages}).ray.runtime_packages, "ray", wheels_url)
     return [policy["spec"] for policy in found.values()]
 
 
@@ -97,6 +97,38 @@ def test_names_are_resolved_over_udp() -> None:
 def test_jobs_reach_the_internet_only_where_they_install_packages(pod: Place) -> None:
     assert may_connect(policies(["numba==0.68.1"]), pod, INTERNET, 443)
     assert not may_connect(policies([]), pod, INTERNET, 443)
+
+
+@pytest.mark.parametrize("pod", [HEAD, WORKER])
+def test_jobs_reach_a_mirror_of_wheels_at_its_own_port_and_no_neighbour_of_it(pod: Place) -> None:
+    walls = policies(["numba==0.68.1"], "http://192.168.1.10:8000/wheels/")
+    mirror, neighbour = Place(address="192.168.1.10"), Place(address="192.168.1.11")
+    assert may_connect(walls, pod, mirror, 8000)
+    assert not may_connect(walls, pod, mirror, 22)
+    assert not may_connect(walls, pod, neighbour, 8000)
+    assert not may_connect(policies(["numba==0.68.1"]), pod, mirror, 8000)
+    assert not may_connect(policies([], "http://192.168.1.10:8000/wheels/"), pod, mirror, 8000)
+
+
+@pytest.mark.parametrize("connection", ALWAYS_CLOSED.values(), ids=ALWAYS_CLOSED)
+def test_a_mirror_opens_nothing_else(connection: tuple[Place, Place, int]) -> None:
+    assert not may_connect(policies(["numba==0.68.1"], "http://192.168.1.10:8000/wheels/"), *connection)
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        ("http://192.0.2.10/k3s", ("192.0.2.10", 80)),
+        ("https://192.0.2.10/k3s", ("192.0.2.10", 443)),
+        ("http://mirror.example:8000", None),
+        ("http://[2001:db8::1]:8000", None),
+        ("", None),
+    ],
+)
+def test_a_policy_can_open_the_way_to_an_ipv4_address_only(
+    url: str, endpoint: tuple[str, int] | None
+) -> None:
+    assert ipv4_endpoint(url) == endpoint
 
 
 @pytest.mark.parametrize("name", POD_NAMES)

@@ -85,3 +85,34 @@ def test_the_launcher_finds_a_python_by_itself(tmp_path: Path) -> None:
         check=False,
     )
     assert done.stdout.startswith("v3."), done.stderr
+
+
+def test_the_resources_of_a_stack_are_listed_with_their_urns_as_the_documents_say(scenario: Scenario) -> None:
+    scenario.program('command("one", "x")')
+    scenario.up()
+    shown = scenario.pulumi("stack", "--stack", "test", "--show-urns")
+    assert shown.returncode == 0, shown.stderr
+    assert f"URN: {ONE}" in shown.stdout
+    plain = scenario.pulumi("stack", "--stack", "test").stdout
+    assert "command:local:Command" in plain
+    assert ONE not in plain
+
+
+def test_without_a_terminal_every_command_may_be_told_so(scenario: Scenario) -> None:
+    assert scenario.pulumi("stack", "init", "other", "--no-select", "--non-interactive").returncode == 0
+    scenario.program('command("one", "x")')
+    refused = scenario.pulumi("up", "--stack", "test", "--non-interactive")
+    assert refused.returncode != 0
+    assert "--yes" in refused.stderr
+    done = scenario.pulumi("up", "--stack", "test", "--non-interactive", "--yes", "--skip-preview")
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_the_program_warns_of_is_shown_with_the_resource_that_it_is_about(scenario: Scenario) -> None:
+    """As the warnings of the checks on a host are."""
+    scenario.program(
+        'one = command("one", "x")\none.stdout.apply(lambda _: pulumi.warn("look at this", one))'
+    )
+    up = scenario.up()
+    assert up.code == 0, up.said
+    assert "look at this" in up.said

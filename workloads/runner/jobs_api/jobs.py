@@ -12,6 +12,7 @@ from typing import Any
 from ray.job_submission import JobStatus
 
 from workloads.runner.jobs_api.dashboard import ClusterError, check_version, connect, one_line
+from workloads.runner.jobs_api.packages import pip_of
 from workloads.runner.jobs_api.shipment import working_dir
 
 # How long the cluster may be silent while a job runs before it counts as down.
@@ -45,7 +46,12 @@ class Jobs:
         self._url = url
 
     def submit(
-        self, job: str, request: Mapping[str, Any], packages: Sequence[str] = (), python: str = "python"
+        self,
+        job: str,
+        request: Mapping[str, Any],
+        packages: Sequence[str] = (),
+        python: str = "python",
+        wheels_url: str | None = None,
     ) -> None:
         """Start `python -m workloads.driver REQUEST` on the head.
 
@@ -54,6 +60,7 @@ class Jobs:
             request: What to compute and where, JSON types only.
             packages: Requirements that the cluster's image lacks.
             python: The interpreter on the head.
+            wheels_url: Where the cluster gets these from; None for the internet.
 
         Raises:
             ClusterError: If the cluster refuses the job.
@@ -62,7 +69,7 @@ class Jobs:
         with working_dir() as folder, one_line(self._url):
             environment: dict[str, Any] = {"working_dir": str(folder)}
             if packages:
-                environment["pip"] = list(packages)
+                environment["pip"] = pip_of(packages, wheels_url)
                 environment["config"] = {"setup_timeout_seconds": SETUP_TIMEOUT_S}
             self._client.submit_job(entrypoint=entrypoint, submission_id=job, runtime_env=environment)
 
