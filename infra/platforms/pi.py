@@ -55,7 +55,7 @@ def declare(config: StackConfig) -> StackOutputs:
         platform=config.platform,
         ray_version=ray.version,
         ray_token=ray_cluster.token,
-        workers=config.workers,
+        workers=sum(group.replicas for group in ray.groups),
         runtime_packages=ray.runtime_packages,
         wheels_url=wheels,
         kubeconfig=k3s_cluster.kubeconfig,
