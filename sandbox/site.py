@@ -98,6 +98,11 @@ class Site:
         return self._docker.runs
 
     @property
+    def mirror_folder(self) -> Path:
+        """Directory of what the mirror serves, where there is one."""
+        return self._mirror
+
+    @property
     def key_file(self) -> Path:
         """Private SSH key of user pi on every host."""
         return ssh_key(self._runtime / "ssh")
