@@ -8,10 +8,20 @@ K3S_TYPE = "piray:infra:K3sCluster"
 RAY_CLUSTER_TYPE = "piray:infra:RayCluster"
 PI_JOB_TYPE = "piray:infra:PiJob"
 LOCAL_RAY_TYPE = "piray:infra:LocalRay"
+KUBERAY_TYPE = "piray:infra:KubeRayOperator"
+
+# Pulumi runs Commands of this machine in the project's directory. No path of this machine is in it: on
+# another one the same inputs must mean the same. The Python is that of the program (Pulumi.yaml), or where
+# .venv is gone the one on PATH.
+PYTHON = 'PATH="$PWD/.venv/bin:$PATH" python3'
 
 HEAD_SERVICE = "ray-head"
 HEAD_DEPLOYMENT = "ray-head"
 WORKER_DEPLOYMENT = "ray-worker"
+
+# KubeRay mode: the RayCluster, whose token is in a Secret of the same name; and the operator's own Namespace.
+RAY_CLUSTER = "ray"
+KUBERAY_NAMESPACE = "kuberay-system"
 
 # Labels recommended by https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/
 LABEL_APP = "app.kubernetes.io/name"
@@ -20,6 +30,12 @@ LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_ARCH = "kubernetes.io/arch"
 LABEL_HOSTNAME = "kubernetes.io/hostname"
 LABEL_CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+# Set by the KubeRay operator on every pod that it makes.
+LABEL_RAY_CLUSTER = "ray.io/cluster"
+LABEL_RAY_GROUP = "ray.io/group"
+LABEL_RAY_NODE_TYPE = "ray.io/node-type"
+# What tells pods as they are declared from those of before.
+ANNOTATION_REVISION = "piray/revision"
 
 KUBERNETES_API_PORT = 6443
 
@@ -36,6 +52,8 @@ METRICS_PORT = 8080
 CLIENT_SERVER_PORT = 10001
 MIN_WORKER_PORT = 10002
 MAX_WORKER_PORT = 10999
+# Of Ray Serve's proxies, unless a service has another one.
+SERVE_PORT = 8000
 
 # Environment of every Ray process and π pod; read by the workloads to name nodes by host and pod.
 ENV_NODE_NAME = "PIRAY_NODE_NAME"

@@ -36,6 +36,13 @@ class StackOutputs:
         hosts: By the name of a host, which its Node has as well, its facts as they were when it was last
             verified: arch, kernel, model, cores, memoryMib, cgroupVersion, throttled. None where the program
             set up no hosts.
+        ray_mode: "deployments" or "kuberay"; None without Kubernetes.
+        ray_cluster: Name of the RayCluster; None without KubeRay.
+        groups: By the name of a group of workers: replicas, minReplicas, maxReplicas, cpus, memoryMib.
+        jobs: By the name of a RayJob, what had become of it when it was last waited for: status ("SUCCEEDED",
+            "FAILED", "STOPPED", or how it goes on), reason, message, startTime, endTime.
+        services: By the name of a RayService, how it is reached: service (name of the Kubernetes Service),
+            port, route.
     """
 
     platform: str
@@ -51,6 +58,11 @@ class StackOutputs:
     dashboard_port: int | None = None
     pi_job: Mapping[str, pulumi.Input[Any]] | None = None
     hosts: Mapping[str, pulumi.Output[Mapping[str, Any]]] | None = None
+    ray_mode: str | None = None
+    ray_cluster: str | None = None
+    groups: Mapping[str, Mapping[str, int]] | None = None
+    jobs: Mapping[str, pulumi.Output[Mapping[str, Any]]] | None = None
+    services: Mapping[str, Mapping[str, Any]] | None = None
 
 
 def export(outputs: StackOutputs) -> None:

@@ -19,6 +19,18 @@ IMAGE_PYTHON = "3.11"
 # Requirements of the workloads that the official Ray image does not hold.
 OFFICIAL_IMAGE_LACKS = (f"numba=={NUMBA}",)
 
+# Newer ones: https://github.com/ray-project/kuberay/releases
+KUBERAY = "v1.6.2"
+KUBERAY_IMAGE = f"quay.io/kuberay/operator:{KUBERAY}"
+# Of the definitions of its custom resources, which no release has sums for. They move with the version.
+# https://github.com/ray-project/kuberay/tree/v1.6.2/ray-operator/config/crd/bases
+KUBERAY_CRD_SHA256 = {
+    "ray.io_rayclusters.yaml": "1d51d8c4ce065b22c2069af0ebd72ae25f4a6968e5c5f93a3106ba6fc35bcc1d",
+    "ray.io_raycronjobs.yaml": "6d0ae6c24a2b2a6c0796c6775cd72f3e894831ff3b89379613e93c4d55965cd5",
+    "ray.io_rayjobs.yaml": "ecae45d9a5dc1be68f1074ba784c495ef9d439d295253b61e1bd51f7b08522f5",
+    "ray.io_rayservices.yaml": "95c639acc20ecc3cfa425d5ad0f8a7c152a336bc16d2e0deec17b62005e67fda",
+}
+
 # The first CLI with what the program uses: require_pulumi_version (3.217), hide_diffs (3.202), and what
 # pulumi-command 1.2 needs (3.165). https://github.com/pulumi/pulumi/blob/master/CHANGELOG.md
 PULUMI_CLI_MIN = "3.217.0"

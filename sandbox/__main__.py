@@ -28,7 +28,14 @@ def main() -> None:
 @main.command()
 @click.option("--hosts", type=click.IntRange(1, 9), default=3, show_default=True, help="Simulated Pis.")
 @click.option("--workers", type=click.IntRange(0, 9), default=2, show_default=True, help="Ray workers.")
-def up(hosts: int, workers: int) -> None:
+@click.option(
+    "--mode",
+    type=click.Choice(["deployments", "kuberay"]),
+    default="deployments",
+    show_default=True,
+    help="Who makes Ray's pods.",
+)
+def up(hosts: int, workers: int, mode: str) -> None:
     """Bring up simulated Pis, apply the program to them, run the Mandelbrot benchmark on the cluster."""
     if reasons := missing():
         raise SandboxError("\n".join(reasons))
@@ -39,9 +46,11 @@ def up(hosts: int, workers: int) -> None:
         # What a stack knows of hosts that ended with the machine, say, is nothing to new ones.
         _forget(env)
     site.open(progress)
+    if mode == "kuberay":
+        site.add_kuberay(progress)
     with progress.phase(f"{hosts} simulated Pis"):
         pis = site.start_all([f"pi{number}" for number in range(1, hosts + 1)])
-    STACK_FILE.write_text(site.stack_text(pis, workers))
+    STACK_FILE.write_text(site.stack_text(pis, workers, kuberay={} if mode == "kuberay" else None))
     with progress.phase(f"`make up STACK={STACK}`"):
         _run("infra.pulumi_cli", "up", STACK, env=env)
     with progress.phase(f"`piray run mandelbrot --stack {STACK}`"):

@@ -7,7 +7,6 @@ second is the same code with another version stamped on it.
 
 import hashlib
 import os
-import re
 import shutil
 import tempfile
 import urllib.error
@@ -18,7 +17,8 @@ from infra.k3s.release import K3sRelease, images_name, k3s_release
 from sandbox.images.archive import __file__ as archive_recipe
 from sandbox.images.archive import write_image_archive
 from sandbox.machine.cache import cached
-from sandbox.machine.process import SandboxError, run
+from sandbox.machine.go import go_build, go_version
+from sandbox.machine.process import SandboxError
 
 VERSIONS = ("v1.36.5+k3s1", "v1.37.1+k3s1")
 
@@ -26,7 +26,6 @@ SOURCE = Path(__file__).parent / "k3s"
 _INSTALL_SCRIPT = SOURCE / "install.sh"
 
 _REACH_S = 5
-_BUILD_S = 3600
 
 
 def mirror() -> Path:
@@ -36,7 +35,7 @@ def mirror() -> Path:
         SandboxError: If there is no Go that can build it, or the build fails.
     """
     recipe = [Path(__file__), Path(archive_recipe)]
-    return cached("k3s-mirror", [SOURCE, *recipe, _go_version(), *VERSIONS], _build)
+    return cached("k3s-mirror", [SOURCE, *recipe, go_version(SOURCE), *VERSIONS], _build)
 
 
 def install_script_sha256() -> str:
@@ -62,8 +61,8 @@ def _answers(url: str) -> bool:
 def _build(directory: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="piray-k3s-") as scratch:
         pause, coredns = Path(scratch) / "pause", Path(scratch) / "coredns"
-        _go_build(SOURCE, "./pause", pause, "-s -w")
-        _go_build(SOURCE / "coredns", ".", coredns, "-s -w")
+        go_build(SOURCE, "./pause", pause)
+        go_build(SOURCE / "coredns", ".", coredns)
         # Of the three forms of the real releases the one that needs no further program to be made.
         images = Path(scratch) / f"{images_name(architecture())}.gz"
         write_image_archive(
@@ -76,44 +75,17 @@ def _build(directory: Path) -> None:
             folder = directory / version
             folder.mkdir()
             binary = folder / release.binary_name
-            _go_build(SOURCE, ".", binary, f"-s -w {_stamps(version)}")
+            go_build(SOURCE, ".", binary, f"-s -w {_stamps(version)}")
             shutil.copy(images, folder)
             sums = [f"{_sha256(file)}  {file.name}\n" for file in sorted(folder.iterdir())]
             (folder / _sums_name(release)).write_text("".join(sums))
     shutil.copy(_INSTALL_SCRIPT, directory / "install.sh")
 
 
-def _go_build(module: Path, package: str, output: Path, linker: str) -> None:
-    # Neither the directory nor the machine's C library is in the result: the Go cache serves every checkout.
-    run(
-        *("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", linker, "-o", output, package),
-        cwd=module,
-        env={**os.environ, "CGO_ENABLED": "0"},
-        timeout=_BUILD_S,
-    )
-
-
 def _stamps(version: str) -> str:
     major, minor, _ = version.removeprefix("v").split(".", 2)
     values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
     return " ".join(f"-X k8s.io/component-base/version.{key}={value}" for key, value in values.items())
-
-
-def _go_version() -> str:
-    """Return the Go on PATH, e.g. "go1.26.8 linux/amd64", refused if it is older than the sources need."""
-    wanted = _numbers(_first_match(r"^go (\S+)$", (SOURCE / "go.mod").read_text()))
-    if shutil.which("go") is None:
-        raise SandboxError(
-            f"go is not on PATH; the sandbox builds its k3s with Go {_dotted(wanted)} or newer; "
-            "install it as https://go.dev/doc/install says"
-        )
-    found = run("go", "env", "GOVERSION", "GOOS", "GOARCH").split()
-    if _numbers(found[0].removeprefix("go")) < wanted:
-        raise SandboxError(
-            f"go on PATH is {found[0]}; the sandbox builds its k3s with Go {_dotted(wanted)} or newer; "
-            "install it as https://go.dev/doc/install says"
-        )
-    return " ".join(found)
 
 
 def architecture() -> str:
@@ -134,18 +106,3 @@ def _sums_name(release: K3sRelease) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _first_match(pattern: str, text: str) -> str:
-    found = re.search(pattern, text, re.MULTILINE)
-    if found is None:
-        raise SandboxError(f"{SOURCE / 'go.mod'} has no line `go VERSION`; restore the file")
-    return found[1]
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
-
-
-def _dotted(numbers: tuple[int, ...]) -> str:
-    return ".".join(str(number) for number in numbers)

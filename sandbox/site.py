@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from sandbox import release
 from sandbox.images.ray_image import ray_store
 from sandbox.images.registry import IMAGE, PLAIN_IMAGE, Registry
+from sandbox.kuberay.release import MIRROR, STORE, kuberay_release, operator_image
 from sandbox.machine import internet
+from sandbox.machine.cache import link_tree
 from sandbox.machine.docker import GATEWAY, Docker
 from sandbox.machine.progress import Progress
 from sandbox.machine.runtime import Service, runtime_directory
@@ -56,7 +59,9 @@ class Site:
             self._docker.import_image(root, HOST_IMAGE)
         if self._stand_in:
             with progress.phase("Kubernetes, from its sources, as a stand-in for k3s (8 minutes, once)"):
-                self._lay_out_mirror(release.mirror())
+                shutil.rmtree(self._mirror, ignore_errors=True)
+                # Of links: a test may then put something else in its place.
+                link_tree(release.mirror(), self._mirror)
         else:
             internet.open_way()
         with progress.phase("the Ray image of images/ray (2 minutes, once)"):
@@ -64,6 +69,21 @@ class Site:
         with progress.phase("registry and mirror"):
             self._registry.start(store)
             self._serve_mirror()
+
+    def add_kuberay(self, progress: Progress) -> None:
+        """Have what a stack in KubeRay mode needs, where its release is not reached.
+
+        Args:
+            progress: Shows the phase.
+
+        Raises:
+            SandboxError: If the operator cannot be built.
+        """
+        if self._stand_in:
+            with progress.phase("the KubeRay operator, from its sources (3 minutes, once)"):
+                made = kuberay_release(self._docker)
+                self._registry.add(made / STORE)
+                link_tree(made / MIRROR, self._mirror)
 
     def close(self) -> None:
         """Remove every host and end all that runs; what is cached stays."""
@@ -77,6 +97,11 @@ class Site:
     def is_open(self) -> bool:
         """Whether it runs already, for whomever."""
         return self._docker.runs
+
+    @property
+    def mirror_folder(self) -> Path:
+        """Directory of what the mirror serves, where there is one."""
+        return self._mirror
 
     @property
     def key_file(self) -> Path:
@@ -112,10 +137,19 @@ class Site:
             image=IMAGE,
             mirror=f"http://{GATEWAY}:{MIRROR_PORT}",
             install_script_sha256=release.install_script_sha256(),
+            operator_image=operator_image(),
         )
 
-    def stack_text(self, hosts: Sequence[Host], workers: int) -> str:
-        """Return the text of the stack file for hosts that are up; the first is the server."""
+    def stack_text(
+        self, hosts: Sequence[Host], workers: int, kuberay: Mapping[str, Any] | None = None
+    ) -> str:
+        """Return the text of the stack file for hosts that are up; the first is the server.
+
+        Args:
+            hosts: All hosts.
+            workers: Number of Ray workers.
+            kuberay: Keys of `ray` where the KubeRay operator runs Ray; None where it does not.
+        """
         described = [
             StackHost(
                 name=host.name,
@@ -125,7 +159,8 @@ class Site:
             )
             for index, host in enumerate(hosts)
         ]
-        return stack_text(stack_config(described, self.key_file, self.sources(), workers=workers))
+        config = stack_config(described, self.key_file, self.sources(), workers=workers, kuberay=kuberay)
+        return stack_text(config)
 
     @contextmanager
     def registry_without_tls(self) -> Iterator[Sources]:
@@ -164,17 +199,6 @@ class Site:
         finally:
             sums.unlink()
             sums.symlink_to(right)
-
-    def _lay_out_mirror(self, cached: Path) -> None:
-        """Make a tree of links to a mirror in the cache: a test may then put something else in its place."""
-        shutil.rmtree(self._mirror, ignore_errors=True)
-        for source in sorted(cached.rglob("*")):
-            target = self._mirror / source.relative_to(cached)
-            if source.is_dir():
-                target.mkdir(parents=True)
-            else:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.symlink_to(source)
 
     def _serve_mirror(self) -> None:
         if self._stand_in:

@@ -1,6 +1,6 @@
 """The stack file for simulated Pis: pure text, the same keys that a user writes for real ones."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ class Sources:
         install_script_sha256: Sum of the mirror's install script; None for the pinned one.
         version: k3s release; None for the program's default.
         plain_http: Whether the image's registry speaks HTTP without TLS.
+        operator_image: Name of the KubeRay operator's image; None for that of its release.
     """
 
     arch: str
@@ -57,6 +58,7 @@ class Sources:
     install_script_sha256: str | None = None
     version: str | None = None
     plain_http: bool = False
+    operator_image: str | None = None
 
 
 def stack_config(
@@ -67,6 +69,7 @@ def stack_config(
     workers: int = 2,
     runtime_packages: Sequence[str] = (),
     proxy: StackHost | None = None,
+    kuberay: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the configuration of the stack, every key with its namespace.
 
@@ -74,9 +77,10 @@ def stack_config(
         hosts: The hosts, servers among them.
         key_file: Private SSH key of user pi.
         sources: Where image and k3s come from.
-        workers: Number of Ray workers.
+        workers: Number of Ray workers; nothing where `kuberay` has groups of them.
         runtime_packages: What each job installs.
         proxy: The jump host; None where the hosts are reached directly.
+        kuberay: Keys of `ray` besides the mode, where the KubeRay operator runs Ray; None where it does not.
     """
     ssh: dict[str, Any] = {"user": "pi", "privateKeyFile": str(key_file)}
     if proxy is not None:
@@ -94,11 +98,18 @@ def stack_config(
         "hosts": [_entry(host) for host in hosts],
         "ssh": ssh,
         "k3s": {key: value for key, value in k3s.items() if value is not None},
-        "workers": workers,
-        "ray": {"image": sources.image, **_RAY, **plain, **packages},
+        **({} if kuberay and "groups" in kuberay else {"workers": workers}),
+        "ray": {"image": sources.image, **_RAY, **plain, **packages, **_mode(sources, kuberay)},
         "piJob": {"completions": 3, "parallelism": 3, "samples": _SAMPLES},
     }
     return {f"piray:{key}": value for key, value in values.items()}
+
+
+def _mode(sources: Sources, kuberay: Mapping[str, Any] | None) -> dict[str, Any]:
+    if kuberay is None:
+        return {}
+    operator = {"operator": {"image": sources.operator_image}} if sources.operator_image else {}
+    return {"mode": "kuberay", **operator, **kuberay}
 
 
 def _entry(host: StackHost) -> dict[str, Any]:

@@ -30,6 +30,11 @@ VERSION_1 = [
     "dashboard_port",
     "pi_job",
     "hosts",
+    "ray_mode",
+    "ray_cluster",
+    "groups",
+    "jobs",
+    "services",
 ]
 
 

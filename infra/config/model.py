@@ -119,6 +119,59 @@ class K3sConfig(_Section):
     install_script_sha256: fields.Sha256 = K3S_INSTALL_SCRIPT_SHA256
 
 
+class WorkerGroup(_Section):
+    """TEMPORARY stand-in."""
+
+    name: str = "worker"
+    replicas: int = 3
+    min_replicas: int = 3
+    max_replicas: int = 3
+    cpus: int = 3
+    memory_mib: int = 1536
+    hosts: tuple[str, ...] = ()
+    node_selector: dict[str, str] = {}
+    tolerations: tuple[dict[str, object], ...] = ()
+
+
+class OperatorConfig(_Section):
+    """TEMPORARY stand-in."""
+
+    image: str = "quay.io/kuberay/operator:v1.6.2"
+    memory_mib: int = 256
+    cpu_millis: int = 200
+    feature_gates: dict[str, bool] = {}
+
+
+class RayJobConfig(_Section):
+    """TEMPORARY stand-in."""
+
+    name: str
+    entrypoint: str
+    runtime_env: dict[str, object] = {}
+    submission_mode: str = "HTTPMode"
+    deadline_s: int | None = None
+    ttl_s: int | None = None
+    backoff_limit: int = 0
+    cluster: str = "shared"
+
+
+class RayCronJobConfig(RayJobConfig):
+    """TEMPORARY stand-in."""
+
+    schedule: str
+
+
+class RayServiceConfig(_Section):
+    """TEMPORARY stand-in."""
+
+    name: str
+    import_path: str
+    runtime_env: dict[str, object] = {}
+    deployments: tuple[dict[str, object], ...] = ()
+    port: int = 8000
+    route: str = "/"
+
+
 class RayKeys(_Section):
     """What a stack file may say under `ray`; None stands for what depends on other keys."""
 
@@ -131,6 +184,13 @@ class RayKeys(_Section):
     head_memory_mib: fields.HeadMemory = 2560
     worker_cpus: fields.Cpus = 3
     worker_memory_mib: fields.WorkerMemory = 1536
+    mode: str = "deployments"
+    idle_timeout_s: int = 60
+    groups: tuple[WorkerGroup, ...] = ()
+    operator: OperatorConfig = OperatorConfig()
+    jobs: tuple[RayJobConfig, ...] = ()
+    services: tuple[RayServiceConfig, ...] = ()
+    cron_jobs: tuple[RayCronJobConfig, ...] = ()
 
 
 class RayConfig(RayKeys):

@@ -148,4 +148,13 @@ def _ray_defaults(tree: Mapping[str, Any]) -> dict[str, Any]:
         # On platform local the jobs run in this project's own environment, which lacks nothing.
         complete = own_image or tree["platform"] == "local"
         ray["runtime_packages"] = () if complete else OFFICIAL_IMAGE_LACKS
+    ray["groups"] = ray["groups"] or (
+        {
+            "replicas": tree["workers"],
+            "min_replicas": tree["workers"],
+            "max_replicas": tree["workers"],
+            "cpus": ray["worker_cpus"],
+            "memory_mib": ray["worker_memory_mib"],
+        },
+    )
     return ray

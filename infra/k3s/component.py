@@ -46,7 +46,7 @@ class K3sClusterArgs:
         agents: The hosts that only run pods.
         ssh: How to log in on each of them.
         release: The k3s to install.
-        image: The Ray image, which a mirror may have as an archive.
+        images: The images of pods, which a mirror may have as archives.
         plain_http_registry: A registry without TLS that the image comes from; None for any other one.
     """
 
@@ -54,7 +54,7 @@ class K3sClusterArgs:
     agents: Sequence[HostConfig]
     ssh: SshConfig
     release: K3sRelease
-    image: str
+    images: Sequence[str]
     plain_http_registry: str | None = None
 
 
@@ -95,7 +95,7 @@ class K3sCluster(pulumi.ComponentResource):
         super().__init__(K3S_TYPE, name, None, pulumi.ResourceOptions.merge(opts, after_hosts))
         self._ssh = args.ssh
         self._release = args.release
-        self._image = args.image
+        self._images = args.images
         self._registry = args.plain_http_registry
         self._verified = prepared.verified
         self._servers = args.servers
@@ -197,7 +197,9 @@ class K3sCluster(pulumi.ComponentResource):
             "IMAGES_URL": self._release.images_url or "",
             "IMAGE_SUMS_URL": self._release.image_sums_url or "",
             # Only a mirror has archives: another image is nothing to the hosts of a stack without one.
-            "IMAGE_ARCHIVE": image_archive_name(self._image) if self._release.image_sums_url else "",
+            "IMAGE_ARCHIVES": " ".join(map(image_archive_name, self._images))
+            if self._release.image_sums_url
+            else "",
             "HUB_URL": _HUB_URL,
             "REGISTRY": self._registry or "",
             "REGISTRIES": render_registries(self._registry) if self._registry else "",

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # install_images: archives of container images from the mirror, where k3s reads them when it starts. Part of k3s.sh.
 # Variables: IMAGES_URL (the release's archive on the mirror, without its compression; empty without a mirror),
-# IMAGE_SUMS_URL (the mirror's own archives: their list of sums; empty without a mirror), IMAGE_ARCHIVE (name of the
-# archive that the mirror may have of the Ray image, without its compression), HUB_URL.
+# IMAGE_SUMS_URL (the mirror's own archives: their list of sums; empty without a mirror), IMAGE_ARCHIVES (names of the
+# archives that the mirror may have of other images, without their compression, one word each), HUB_URL.
 # https://docs.k3s.io/installation/airgap?airgap-load-images=Manually+Deploy+Images
 
 IMAGES_DIR=$K3S_DATA/agent/images
@@ -14,7 +14,7 @@ COMPRESSIONS=(.zst .gz '')
 install_images() {
   IMAGES=''
   if [ -n "$IMAGES_URL" ]; then install_release_images; fi
-  if [ -n "$IMAGE_SUMS_URL" ]; then install_ray_image; fi
+  if [ -n "$IMAGE_SUMS_URL" ]; then install_other_images; fi
 }
 
 install_release_images() {
@@ -27,10 +27,19 @@ install_release_images() {
     "without the images of k3s no pod can start" "put the archive into the mirror: piray mirror DIR does so"
 }
 
-install_ray_image() {
-  if is_installed image-archive "$IMAGE_ARCHIVE"; then return; fi
-  if fetch_if_there "$IMAGE_SUMS_URL" "$WORK/image-sums" "the list of sums of the mirror's images"; then
-    install_archive image-archive "$IMAGE_ARCHIVE" "${IMAGE_SUMS_URL%/*}/$IMAGE_ARCHIVE" "$WORK/image-sums"
+install_other_images() {
+  local key=image-archive name
+  for name in $IMAGE_ARCHIVES; do
+    install_other_image "$key" "$name"
+    key+=-next
+  done
+}
+
+install_other_image() {
+  if is_installed "$1" "$2"; then return; fi
+  if [ -e "$WORK/image-sums" ] ||
+    fetch_if_there "$IMAGE_SUMS_URL" "$WORK/image-sums" "the list of sums of the mirror's images"; then
+    install_archive "$1" "$2" "${IMAGE_SUMS_URL%/*}/$2" "$WORK/image-sums"
   fi
 }
 

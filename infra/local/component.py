@@ -9,12 +9,10 @@ from pulumi_command import local
 from infra.config.model import RayConfig
 from infra.local.nodes import generation
 from infra.local.wanted import Wanted
-from infra.names import LOCAL_RAY_TYPE
+from infra.names import LOCAL_RAY_TYPE, PYTHON
 from infra.ray_token import ray_token
 
-# Pulumi runs it in the project's directory. No path of this machine is in it: on another one the same inputs
-# must mean the same. The Python is that of the program (Pulumi.yaml), or where .venv is gone the one on PATH.
-RUN = 'PATH="$PWD/.venv/bin:$PATH" python3 -m infra.local'
+RUN = f"{PYTHON} -m infra.local"
 
 
 class LocalRay(pulumi.ComponentResource):

@@ -27,6 +27,7 @@ PROJECT_DIR = Path(__file__).resolve().parents[2]
 @click.option("--arch", type=click.Choice(["arm64", "amd64"]), help="Processor of the hosts.")
 @click.option("--k3s-version", "version", help="Release of k3s.")
 @click.option("--image", help="The Ray image.")
+@click.option("--mode", type=click.Choice(["deployments", "kuberay"]), help="How Ray's pods are run.")
 @click.option("--install-script-sha256", "sha256", help="Sum of k3s's install script.")
 @click.option("--from", "source", metavar="URL", help="Another mirror, instead of the releases on GitHub.")
 def main(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from infra.k3s.release import WHEELS_FOLDER
-from infra.mirror.contents import Wanted, images_folder, read_sums
+from infra.mirror.contents import Wanted, image_names, images_folder, read_sums
 from infra.mirror.download import sha256_of
 from infra.mirror.image import wrong_image
 
@@ -35,12 +35,11 @@ def _problems(directory: Path, wanted: Wanted) -> Iterator[str]:
     elif sha256_of(script) != wanted.install_script_sha256:
         yield f"{script} has the SHA-256 {sha256_of(script)}, not {wanted.install_script_sha256}"
     images = images_folder(directory)
-    wrong = [*_checked(images, wanted.image_names, _sums(images / wanted.sums_name), "the Ray image")]
-    yield from wrong
-    for name in wanted.image_names:
-        file = images / name
-        if not wrong and file.is_file() and (problem := wrong_image(file, wanted.image, wanted.arch)):
-            yield problem
+    for what, image in wanted.images.items():
+        yield from _image(images, wanted, image, what)
+    for path, sha256 in wanted.definitions.items():
+        if sha256_of(directory / path) != sha256:
+            yield f"{directory / path}: a definition of KubeRay's: missing or damaged"
     if wanted.packages:
         yield from _wheels(directory / WHEELS_FOLDER, wanted)
 
@@ -56,6 +55,15 @@ def _checked(folder: Path, names: Sequence[str], sums: Mapping[str, str], what: 
         yield f"{folder / name}: {what}: no list beside it has its sum"
     elif sha256_of(folder / name) != sums[name]:
         yield f"{folder / name}: {what}: damaged, its SHA-256 is not {sums[name]}"
+
+
+def _image(folder: Path, wanted: Wanted, image: str, what: str) -> Iterator[str]:
+    names = image_names(image)
+    wrong = [*_checked(folder, names, _sums(folder / wanted.sums_name), what)]
+    yield from wrong
+    for file in (folder / name for name in names):
+        if not wrong and file.is_file() and (problem := wrong_image(file, image, wanted.arch)):
+            yield problem
 
 
 def _wheels(folder: Path, wanted: Wanted) -> Iterator[str]:

@@ -18,8 +18,10 @@ from infra.k3s.release import (
     images_name,
     k3s_release,
 )
+from infra.kuberay.definitions import MIRROR_FOLDER
 from infra.mirror.problems import MirrorError
 from infra.names import PROJECT
+from infra.versions import KUBERAY, KUBERAY_CRD_SHA256
 
 # Best first: k3s and containerd read all of them.
 COMPRESSIONS = (".zst", ".gz", "")
@@ -36,6 +38,7 @@ class Wanted:
         install_script_sha256: Sum of k3s's install script.
         image: The Ray image.
         packages: Requirements that each job installs, which the image lacks.
+        operator_image: The image of the KubeRay operator; empty for a stack without KubeRay.
     """
 
     arch: str
@@ -43,6 +46,7 @@ class Wanted:
     install_script_sha256: str
     image: str
     packages: tuple[str, ...]
+    operator_image: str = ""
 
     def release(self, source: str | None) -> K3sRelease:
         """Where k3s comes from: a mirror, or its releases."""
@@ -59,9 +63,22 @@ class Wanted:
         return [images_name(self.arch) + suffix for suffix in COMPRESSIONS]
 
     @property
-    def image_names(self) -> list[str]:
-        """Names of the archive of the Ray image; one of them is enough."""
-        return [image_archive_name(self.image) + suffix for suffix in COMPRESSIONS]
+    def images(self) -> dict[str, str]:
+        """The images that are archives of their own, by what they are."""
+        operator = {"the image of the KubeRay operator": self.operator_image} if self.operator_image else {}
+        return {"the Ray image": self.image, **operator}
+
+    @property
+    def definitions(self) -> dict[str, str]:
+        """Sums of the definitions of KubeRay's resources, by their paths in the mirror."""
+        folder = f"{MIRROR_FOLDER}/{KUBERAY}"
+        sums = KUBERAY_CRD_SHA256 if self.operator_image else {}
+        return {f"{folder}/{file}": sha256 for file, sha256 in sums.items()}
+
+
+def image_names(image: str) -> list[str]:
+    """Names of the archive of an image; one of them is enough."""
+    return [image_archive_name(image) + suffix for suffix in COMPRESSIONS]
 
 
 def wanted_by(stack_file: Path | None, **overrides: str | None) -> Wanted:
@@ -69,7 +86,7 @@ def wanted_by(stack_file: Path | None, **overrides: str | None) -> Wanted:
 
     Args:
         stack_file: A stack's file, right in what concerns a mirror; None for the defaults.
-        overrides: `arch`, `version`, `image` and `sha256` where they differ from it.
+        overrides: `arch`, `version`, `image`, `mode` and `sha256` where they differ from it.
 
     Raises:
         ConfigError: With every problem there is.
@@ -82,6 +99,7 @@ def wanted_by(stack_file: Path | None, **overrides: str | None) -> Wanted:
         (k3s, "version", "version"),
         (k3s, "installScriptSha256", "sha256"),
         (ray, "image", "image"),
+        (ray, "mode", "mode"),
     ):
         if overrides.get(name):
             section[key] = overrides[name]
@@ -95,6 +113,7 @@ def wanted_by(stack_file: Path | None, **overrides: str | None) -> Wanted:
         install_script_sha256=config.k3s.install_script_sha256,
         image=config.ray.image,
         packages=config.ray.runtime_packages,
+        operator_image=config.ray.operator.image if config.ray.mode == "kuberay" else "",
     )
 
 

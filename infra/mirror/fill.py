@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from infra.k3s.release import WHEELS_FOLDER
-from infra.mirror.contents import Wanted, images_folder, read_sums
+from infra.kuberay.definitions import definitions_url
+from infra.mirror.contents import Wanted, image_names, images_folder, read_sums
 from infra.mirror.download import fetch, fetch_text, sha256_of
 from infra.mirror.image import save_image
 from infra.mirror.problems import MirrorError, NotThereError
 from infra.mirror.wheels import download_wheels
+from infra.versions import KUBERAY
 
 Say = Callable[[str], None]
 
@@ -26,7 +28,7 @@ def fill(directory: Path, wanted: Wanted, source: str | None, say: Say) -> list[
         What could not be had, each with the remedy.
     """
     problems = []
-    for part in (_k3s, _install_script, _ray_image, _wheels):
+    for part in (_k3s, _install_script, _images, _definitions, _wheels):
         try:
             for line in part(directory, wanted, source):
                 say(line)
@@ -69,35 +71,47 @@ def _install_script(directory: Path, wanted: Wanted, source: str | None) -> Iter
     yield "its install script"
 
 
-def _ray_image(directory: Path, wanted: Wanted, source: str | None) -> Iterator[str]:
+def _images(directory: Path, wanted: Wanted, source: str | None) -> Iterator[str]:
+    for what, image in wanted.images.items():
+        _image(directory, wanted, image, source)
+        yield f"{what} {image}"
+
+
+def _image(directory: Path, wanted: Wanted, image: str, source: str | None) -> None:
     folder = images_folder(directory)
     folder.mkdir(parents=True, exist_ok=True)
     list_file = folder / wanted.sums_name
     sums = read_sums(list_file.read_text()) if list_file.exists() else {}
-    name = next((name for name in wanted.image_names if name in sums), "")
+    name = next((name for name in image_names(image) if name in sums), "")
     if not name or sha256_of(folder / name) != sums[name]:
-        name, digest = _from_mirror(folder, wanted, source) if source else ("", "")
+        name, digest = _from_mirror(folder, wanted, image, source) if source else ("", "")
         if not name:
-            name = wanted.image_names[-1]
-            save_image(wanted.image, wanted.arch, folder / name)
+            name = image_names(image)[-1]
+            save_image(image, wanted.arch, folder / name)
             digest = sha256_of(folder / name)
         sums[name] = digest
         _write(list_file, "".join(f"{value}  {key}\n" for key, value in sorted(sums.items())))
-    yield f"the Ray image {wanted.image}"
 
 
-def _from_mirror(folder: Path, wanted: Wanted, source: str | None) -> tuple[str, str]:
+def _from_mirror(folder: Path, wanted: Wanted, image: str, source: str | None) -> tuple[str, str]:
     """Take the archive from another mirror; return its name and sum, empty if that has none."""
     url = wanted.release(source).image_sums_url
     try:
         sums = read_sums(fetch_text(str(url)))
     except NotThereError:
         return "", ""
-    for name in wanted.image_names:
+    for name in image_names(image):
         if name in sums:
             fetch(f"{str(url).rpartition('/')[0]}/{name}", folder / name, sums[name])
             return name, sums[name]
     return "", ""
+
+
+def _definitions(directory: Path, wanted: Wanted, source: str | None) -> Iterator[str]:
+    for path, sha256 in wanted.definitions.items():
+        fetch(f"{definitions_url(source)}/{path.rpartition('/')[2]}", directory / path, sha256)
+    if wanted.definitions:
+        yield f"the definitions of KubeRay {KUBERAY}"
 
 
 def _wheels(directory: Path, wanted: Wanted, source: str | None) -> Iterator[str]:

@@ -105,16 +105,21 @@ def pod_spec(
     }
 
 
+def restricted_security() -> dict[str, Any]:
+    """Return the security context of every container."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    }
+
+
 def _restricted(container: Mapping[str, Any], mounts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "imagePullPolicy": "IfNotPresent",
         "workingDir": WORK_DIR,
         **container,
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
+        "securityContext": restricted_security(),
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 — a volume of the pod's own
             {"name": "work", "mountPath": WORK_DIR},

@@ -4,16 +4,17 @@ import os
 
 import pulumi
 
-from infra.config.model import SshConfig, StackConfig
+from infra.config.model import SshConfig, StackConfig, WorkerGroup
 from infra.config.rules import registry_of
 from infra.hosts.check_list import HostNeeds, room_mib
 from infra.hosts.component import PiHosts
 from infra.k3s.component import K3sCluster, K3sClusterArgs
 from infra.k3s.release import WHEELS_FOLDER, K3sRelease, k3s_release
-from infra.names import DASHBOARD_PORT, KUBERNETES_API_PORT
+from infra.kuberay.component import KubeRayArgs, KubeRayOutputs, declare_kuberay, declare_mode
+from infra.names import DASHBOARD_PORT, KUBERNETES_API_PORT, RAY_CLUSTER
 from infra.outputs import StackOutputs
 from infra.pi_job.component import PiJob, PiJobArgs
-from infra.ray_cluster.component import RayCluster, RayClusterArgs
+from infra.ray_cluster.component import RayCluster, RayClusterArgs, declare_deployments
 from infra.ray_cluster.network_policies import ipv4_endpoint
 from infra.remote import agent
 
@@ -40,6 +41,7 @@ def declare(config: StackConfig) -> StackOutputs:
         nodes=k3s_cluster.nodes,
     )
     ray_cluster = RayCluster("ray", ray_args, provider)
+    kuberay = _declare_ray(config, ray_cluster, k3s_cluster)
     pi_args = PiJobArgs(job=config.pi_job, image=ray.image, arch=config.arch, namespace=ray_cluster.namespace)
     # Ray first: what it takes to start would be in the Job's times.
     pi_job = PiJob("pi", pi_args, provider, pulumi.ResourceOptions(depends_on=[ray_cluster]))
@@ -47,7 +49,7 @@ def declare(config: StackConfig) -> StackOutputs:
         platform=config.platform,
         ray_version=ray.version,
         ray_token=ray_cluster.token,
-        workers=config.workers,
+        workers=sum(group.replicas for group in ray.groups),
         runtime_packages=ray.runtime_packages,
         wheels_url=wheels,
         kubeconfig=k3s_cluster.kubeconfig,
@@ -56,6 +58,11 @@ def declare(config: StackConfig) -> StackOutputs:
         dashboard_port=DASHBOARD_PORT,
         pi_job=pi_job.summary,
         hosts=hosts.facts,
+        ray_mode=ray.mode,
+        ray_cluster=RAY_CLUSTER if kuberay else None,
+        groups={group.name: _share(group) for group in ray.groups},
+        jobs=kuberay.jobs if kuberay and kuberay.jobs else None,
+        services=kuberay.services if kuberay and kuberay.services else None,
     )
 
 
@@ -76,9 +83,36 @@ def _k3s_args(config: StackConfig, release: K3sRelease) -> K3sClusterArgs:
         agents=config.agents,
         ssh=config.ssh,
         release=release,
-        image=ray.image,
+        # In either mode, so that another mode is nothing to the hosts.
+        images=[ray.image, ray.operator.image],
         plain_http_registry=registry_of(ray.image) if ray.image_registry_plain_http else None,
     )
+
+
+def _declare_ray(
+    config: StackConfig, ray_cluster: RayCluster, k3s_cluster: K3sCluster
+) -> KubeRayOutputs | None:
+    """Declare Ray's pods as the stack's mode has them; return what KubeRay tells, if it is KubeRay."""
+    if config.ray.mode == "kuberay":
+        args = KubeRayArgs(
+            kubeconfig=k3s_cluster.kubeconfig,
+            servers=[str(server.address) for server in config.servers],
+            mirror=config.k3s.mirror,
+        )
+        return declare_kuberay(ray_cluster, args, k3s_cluster.provider)
+    mode = declare_mode(ray_cluster, config.ray.mode, k3s_cluster.kubeconfig)
+    declare_deployments(ray_cluster, [mode])
+    return None
+
+
+def _share(group: WorkerGroup) -> dict[str, int]:
+    return {
+        "replicas": group.replicas,
+        "minReplicas": group.min_replicas,
+        "maxReplicas": group.max_replicas,
+        "cpus": group.cpus,
+        "memoryMib": group.memory_mib,
+    }
 
 
 def _wheels_url(config: StackConfig) -> str | None:

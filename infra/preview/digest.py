@@ -25,6 +25,8 @@ _REPLACES = {
     "kubernetes:core/v1:ConfigMap": "data",
     "kubernetes:core/v1:Secret": "stringData",
     "kubernetes:batch/v1:Job": "spec",
+    "kubernetes:ray.io/v1:RayJob": "spec",
+    "kubernetes:ray.io/v1:RayService": "spec.rayClusterConfig",
     "command:remote:Command": "triggers",
     "command:local:Command": "triggers",
     "pulumi:providers:kubernetes": "clusterIdentifier",

@@ -1,9 +1,13 @@
 """Decides what a change of a resource means for whoever uses the cluster, in words. Pure; no Pulumi."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from infra.preview.digest import Change
+
+# What the operator does not compare; infra/kuberay/manifests/cluster.py (revision_of).
+_REPLICAS = re.compile(r"spec\.workerGroupSpecs(\[\d+\]|\.\d+)\.(r|minR|maxR)eplicas")
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,25 @@ def _deployment(change: Change) -> Effect:
     return Effect(f"has another pod template ({_listed(change)})", f"every {pods} pod")
 
 
+def _ray_cluster(change: Change) -> Effect:
+    if all(_REPLICAS.fullmatch(path) for path in change.inputs):
+        return Effect("has another number of workers; the pods that stay are not touched")
+    # infra/kuberay/manifests/cluster.py: upgradeStrategy Recreate.
+    return Effect(f"has other pods ({_listed(change)})", "the Ray head and every worker")
+
+
+def _ray_job(change: Change) -> Effect:
+    if change.operation != "replace":
+        return _other(change)
+    return Effect("runs anew, and the old result is gone", f"the RayJob {change.name}")
+
+
+def _ray_service(change: Change) -> Effect:
+    if change.operation != "replace":
+        return Effect(f"has another application, on the pods that are there ({_listed(change)})")
+    return Effect("is made anew, and does not answer meanwhile", f"the RayService {change.name}")
+
+
 def _job(_: Change) -> Effect:
     return Effect("runs anew, and the old result is gone", "the π Job")
 
@@ -68,6 +91,13 @@ def _command(change: Change) -> Effect:
         "node": Effect(f"waits for the Node of {host} again"),
         "credentials": Effect("reads the cluster's credentials again"),
         "token": Effect("draws another token for Ray", "the Ray head and every worker"),
+        "mode": Effect(
+            "removes the Ray pods of the other mode before those of this one come",
+            "the Ray head and every worker, if ray.mode has changed",
+        ),
+        "definitions": Effect("makes the definitions of KubeRay's resources as they are in its release"),
+        "guard": Effect("does nothing until its resource is removed"),
+        "ready": Effect("waits until its resource is what is declared"),
         "local": Effect("compares Ray on this machine with the stack", "what differs of it"),
     }
     found = effects.get(step, Effect("runs again"))
@@ -102,6 +132,9 @@ def _listed(change: Change) -> str:
 _KINDS: dict[str, Callable[[Change], Effect]] = {
     "Deployment": _deployment,
     "Job": _job,
+    "RayCluster": _ray_cluster,
+    "RayJob": _ray_job,
+    "RayService": _ray_service,
     "Command": _command,
     "NetworkPolicy": _policy,
     "Namespace": _namespace,

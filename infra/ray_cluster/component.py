@@ -1,4 +1,4 @@
-"""A Ray cluster on Kubernetes: a namespace, the token, a head, workers, and the walls around them."""
+"""A Ray cluster on Kubernetes: a namespace, the token, the walls around it, and a head and workers in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,10 +39,10 @@ class RayClusterArgs:
 
 
 class RayCluster(pulumi.ComponentResource):
-    """Ray in a namespace of its own.
+    """Ray in a namespace of its own: what is the same however its pods are run.
 
-    After `up` a head and the workers run, each asking for the token, reachable only through a port-forward.
-    `destroy` removes the namespace and all that is in it.
+    The pods are declared by declare_deployments, or by infra/kuberay, as children of it. `destroy` removes
+    the namespace and all that is in it.
 
     Args:
         name: Name of the resource.
@@ -51,14 +51,22 @@ class RayCluster(pulumi.ComponentResource):
         opts: Options of the resource.
 
     Attributes:
+        name: Name of the resource.
+        args: What it was told.
         token: Ray's bearer token. Secret.
         namespace: Name of the Namespace; known only once that exists.
         head_service: Name of the head's Service.
+        walls: The NetworkPolicies; no pod may start before them.
+        child: Options of all that is in it.
     """
 
+    name: str
+    args: RayClusterArgs
     token: pulumi.Output[str]
     namespace: pulumi.Output[str]
     head_service: str
+    walls: Sequence[pulumi.Resource]
+    child: pulumi.ResourceOptions
 
     def __init__(
         self,
@@ -68,46 +76,57 @@ class RayCluster(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(RAY_CLUSTER_TYPE, name, None, opts)
+        self.name, self.args = name, args
         self.head_service = HEAD_SERVICE
         self.token = ray_token(f"{name}-token", pulumi.ResourceOptions(parent=self))
         # Made before the old one goes, an object that keeps its name would be the old one, and go with it.
-        child = pulumi.ResourceOptions(parent=self, provider=provider, delete_before_replace=True)
+        self.child = pulumi.ResourceOptions(parent=self, provider=provider, delete_before_replace=True)
         namespace = kubernetes.core.v1.Namespace(
-            f"{name}-namespace", **deployments.namespace(args.namespace), opts=child
+            f"{name}-namespace", **deployments.namespace(args.namespace), opts=self.child
         )
         self.namespace = namespace.metadata.name
-        kubernetes.core.v1.Service(f"{name}-service", **deployments.head_service(self.namespace), opts=child)
-        self._declare_nodes(name, args, child)
+        kubernetes.core.v1.Service(
+            f"{name}-service", **deployments.head_service(self.namespace), opts=self.child
+        )
+        # Policies come first, though k3s enforces them only a moment after a pod has started
+        # (https://github.com/k3s-io/k3s/issues/13432).
+        policies = network_policies(args.ray.runtime_packages, self.namespace, args.wheels_url)
+        self.walls = [
+            kubernetes.networking.v1.NetworkPolicy(f"{name}-{policy}", **manifest, opts=self.child)
+            for policy, manifest in policies.items()
+        ]
         self.register_outputs({"namespace": self.namespace})
 
-    def _secret_name(self, name: str) -> pulumi.Output[str]:
+    def content_name(self, name: str) -> pulumi.Output[str]:
         """Return a name that changes with the token, so that pods start anew, and tells nothing of it."""
         return pulumi.Output.unsecret(self.token.apply(lambda token: name_by_content(name, token)))
 
-    def _declare_nodes(self, name: str, args: RayClusterArgs, child: pulumi.ResourceOptions) -> None:
-        """Declare the pods of the head and of the workers, with the token and behind their walls."""
-        secret = kubernetes.core.v1.Secret(
-            f"{name}-auth",
-            **deployments.token_secret(self._secret_name(f"{name}-auth"), self.namespace, self.token),
-            opts=child,
-        )
-        policies = network_policies(args.ray.runtime_packages, self.namespace, args.wheels_url)
-        walls = [
-            kubernetes.networking.v1.NetworkPolicy(f"{name}-{policy}", **manifest, opts=child)
-            for policy, manifest in policies.items()
-        ]
-        # Policies come first, though k3s enforces them only a moment after a pod has started
-        # (https://github.com/k3s-io/k3s/issues/13432). The head starts while agents still join. Workers do
-        # not wait for it, so that all hosts pull their images at the same time.
-        timeouts = pulumi.CustomTimeouts(create=_ROLLOUT_TIMEOUT, update=_ROLLOUT_TIMEOUT)
-        opts = pulumi.ResourceOptions.merge(
-            child, pulumi.ResourceOptions(depends_on=walls, custom_timeouts=timeouts)
-        )
-        place = (args.arch, self.namespace, secret.metadata.name)
-        head = deployments.head_deployment(args.ray, *place)
-        worker = deployments.worker_deployment(args.ray, args.workers, *place)
-        kubernetes.apps.v1.Deployment(f"{name}-head", **head, opts=opts)
-        after_nodes = pulumi.ResourceOptions(depends_on=list(args.nodes))
-        kubernetes.apps.v1.Deployment(
-            f"{name}-worker", **worker, opts=pulumi.ResourceOptions.merge(opts, after_nodes)
-        )
+
+def declare_deployments(cluster: RayCluster, after: Sequence[pulumi.Resource] = ()) -> None:
+    """Declare the pods of the head and of the workers as Deployments, with the token and behind the walls.
+
+    Args:
+        cluster: Where they run.
+        after: What they wait for besides the walls.
+    """
+    name, args, child = cluster.name, cluster.args, cluster.child
+    secret = kubernetes.core.v1.Secret(
+        f"{name}-auth",
+        **deployments.token_secret(cluster.content_name(f"{name}-auth"), cluster.namespace, cluster.token),
+        opts=child,
+    )
+    # The head starts while agents still join. Workers do not wait for it, so that all hosts pull their images
+    # at the same time.
+    timeouts = pulumi.CustomTimeouts(create=_ROLLOUT_TIMEOUT, update=_ROLLOUT_TIMEOUT)
+    opts = pulumi.ResourceOptions.merge(
+        child,
+        pulumi.ResourceOptions(depends_on=[*cluster.walls, *after], custom_timeouts=timeouts),
+    )
+    place = (args.arch, cluster.namespace, secret.metadata.name)
+    head = deployments.head_deployment(args.ray, *place)
+    worker = deployments.worker_deployment(args.ray, args.workers, *place)
+    kubernetes.apps.v1.Deployment(f"{name}-head", **head, opts=opts)
+    after_nodes = pulumi.ResourceOptions(depends_on=[*cluster.walls, *after, *args.nodes])
+    kubernetes.apps.v1.Deployment(
+        f"{name}-worker", **worker, opts=pulumi.ResourceOptions.merge(opts, after_nodes)
+    )

@@ -1,8 +1,9 @@
 """The container of one Ray node, as a plain dict: how Ray is started and how its health shows."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from infra.config.model import RayConfig
+from infra.config.model import RayConfig, WorkerGroup
 from infra.config.room import SPARED_MILLIS
 from infra.names import (
     CLIENT_SERVER_PORT,
@@ -65,13 +66,42 @@ os.execvp(command[0], command)
 """
 
 
-def head_container(ray: RayConfig, token_secret: Any) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class HeadStart:
+    """How a head that KubeRay runs differs from that of the Deployment.
+
+    Attributes:
+        scaled: Whether KubeRay runs Ray's autoscaler beside it, in place of the monitor that the head has.
+        client: Whether the client server's port is named, where `kubectl ray session` looks for it.
+        serve_port: Port of Ray Serve's proxy; None without Serve.
+    """
+
+    scaled: bool = False
+    client: bool = False
+    serve_port: int | None = None
+
+    @property
+    def flags(self) -> list[str]:
+        """Flags of `ray start`."""
+        return ["--no-monitor"] if self.scaled else []
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Ports by their names."""
+        client = {"client": CLIENT_SERVER_PORT} if self.client else {}
+        return client | _serve_port(self.serve_port)
+
+
+def head_container(ray: RayConfig, token_secret: Any, start: HeadStart | None = None) -> dict[str, Any]:
     """Return the container of the head.
 
     Args:
         ray: Image, CPUs and memory.
-        token_secret: Name of the Secret that has the token; text or what will become text.
+        token_secret: Name of the Secret that has the token; text or what will become text. None where KubeRay
+            puts it there.
+        start: How it differs where KubeRay runs it.
     """
+    start = start or HeadStart()
     return {
         "name": "ray-head",
         "image": ray.image,
@@ -82,32 +112,44 @@ def head_container(ray: RayConfig, token_secret: Any) -> dict[str, Any]:
             "--dashboard-host=0.0.0.0",
             f"--dashboard-port={DASHBOARD_PORT}",
             f"--ray-client-server-port={CLIENT_SERVER_PORT}",
+            *start.flags,
             cpus=ray.head_cpus,
             memory_mib=ray.head_memory_mib,
         ),
         "env": _environment(token_secret),
-        "ports": _ports(gcs=GCS_PORT, dashboard=DASHBOARD_PORT),
+        "ports": _ports(gcs=GCS_PORT, dashboard=DASHBOARD_PORT, **start.ports),
         "resources": _resources(ray.head_cpus, _HEAD_EXTRA_MILLIS, ray.head_memory_mib),
         **_probes(readiness=_probe(DASHBOARD_PORT, "/api/gcs_healthz", failures=3)),
     }
 
 
-def worker_container(ray: RayConfig, token_secret: Any) -> dict[str, Any]:
+def worker_container(
+    ray: RayConfig,
+    group: WorkerGroup,
+    token_secret: Any,
+    head: str = f"{HEAD_SERVICE}:{GCS_PORT}",
+    serve_port: int | None = None,
+) -> dict[str, Any]:
     """Return the container of a worker, which waits for the head and joins it.
 
-    Args: as for head_container.
+    Args:
+        ray: Image.
+        group: CPUs and memory.
+        token_secret: As for head_container.
+        head: Where the head's GCS listens.
+        serve_port: Port of Ray Serve's proxy, whose pod takes requests only while that answers; None without
+            Serve.
     """
-    head = f"{HEAD_SERVICE}:{GCS_PORT}"
+    agent = _probe(DASHBOARD_AGENT_PORT, "/api/healthz", failures=3)
+    proxy = None if serve_port is None else _probe(serve_port, "/-/healthz", failures=1)
     return {
         "name": "ray-worker",
         "image": ray.image,
-        "command": _start_command(
-            head, f"--address={head}", cpus=ray.worker_cpus, memory_mib=ray.worker_memory_mib
-        ),
+        "command": _start_command(head, f"--address={head}", cpus=group.cpus, memory_mib=group.memory_mib),
         "env": _environment(token_secret),
-        "ports": _ports(),
-        "resources": _resources(ray.worker_cpus, _WORKER_EXTRA_MILLIS, ray.worker_memory_mib),
-        **_probes(readiness=_probe(DASHBOARD_AGENT_PORT, "/api/healthz", failures=3)),
+        "ports": _ports(**_serve_port(serve_port)),
+        "resources": _resources(group.cpus, _WORKER_EXTRA_MILLIS, group.memory_mib),
+        **_probes(readiness=proxy or agent),
     }
 
 
@@ -140,10 +182,7 @@ def _start_command(head: str, *flags: str, cpus: int, memory_mib: int) -> list[s
 def _environment(token_secret: Any) -> list[dict[str, Any]]:
     return [
         {"name": _ENV_POD_IP, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
-        {
-            "name": "RAY_AUTH_TOKEN",
-            "valueFrom": {"secretKeyRef": {"name": token_secret, "key": TOKEN_KEY}},
-        },
+        *([] if token_secret is None else [{"name": "RAY_AUTH_TOKEN", "valueFrom": _token(token_secret)}]),
         *environment(
             {
                 "RAY_AUTH_MODE": "token",
@@ -155,6 +194,15 @@ def _environment(token_secret: Any) -> list[dict[str, Any]]:
             }
         ),
     ]
+
+
+def _token(secret: Any) -> dict[str, Any]:
+    return {"secretKeyRef": {"name": secret, "key": TOKEN_KEY}}
+
+
+def _serve_port(port: int | None) -> dict[str, int]:
+    # KubeRay looks for this name.
+    return {} if port is None else {"serve": port}
 
 
 def _ports(**more: int) -> list[dict[str, Any]]:

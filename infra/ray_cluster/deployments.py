@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from infra.config.model import RayConfig
+from infra.config.model import RayConfig, WorkerGroup
 from infra.names import (
     DASHBOARD_PORT,
     GCS_PORT,
@@ -91,8 +91,7 @@ def head_deployment(ray: RayConfig, arch: str, namespace_name: Any, token_secret
         namespace_name: The Namespace; text or what will become text.
         token_secret: Name of the Secret that has the token; text or what will become text.
     """
-    pod = _pod(arch, head_container(ray, token_secret), ray.head_memory_mib)
-    pod["affinity"] = _prefer_control_plane("Exists")
+    pod = head_pod(ray, arch, head_container(ray, token_secret))
     return {
         "metadata": metadata(HEAD_DEPLOYMENT, namespace_name, HEAD_LABELS),
         "spec": {
@@ -116,10 +115,7 @@ def worker_deployment(
         namespace_name: As for head_deployment.
         token_secret: As for head_deployment.
     """
-    pod = _pod(arch, worker_container(ray, token_secret), ray.worker_memory_mib)
-    # The scheduler gives the spread no more weight than the wish to spare the control plane: when an agent
-    # left, its worker was seen to join the one on the other. The second wish for another host decides it.
-    pod["affinity"] = {**_prefer_control_plane("DoesNotExist"), **_avoid_each_other(WORKER_LABELS)}
+    pod = worker_pod(ray.groups[0], arch, worker_container(ray, ray.groups[0], token_secret))
     pod["topologySpreadConstraints"] = spread_over_hosts(WORKER_LABELS, "pod-template-hash")
     return {
         "metadata": metadata(WORKER_DEPLOYMENT, namespace_name, WORKER_LABELS),
@@ -134,6 +130,40 @@ def worker_deployment(
             **_template(WORKER_LABELS, pod),
         },
     }
+
+
+def head_pod(ray: RayConfig, arch: str, container: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the spec of the head's pod, on a server if there is room.
+
+    Args:
+        ray: The head's memory.
+        arch: As for head_deployment.
+        container: Its container.
+    """
+    return {**_pod(arch, container, ray.head_memory_mib), "affinity": _prefer_control_plane("Exists")}
+
+
+def worker_pod(group: WorkerGroup, arch: str, container: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the spec of a worker's pod: where its group says, and there on an agent without another worker.
+
+    Args:
+        group: The worker's memory and place.
+        arch: As for head_deployment.
+        container: Its container.
+    """
+    pod = _pod(arch, container, group.memory_mib)
+    # The scheduler gives the spread no more weight than the wish to spare the control plane: when an agent
+    # left, its worker was seen to join the one on the other. The second wish for another host decides it.
+    affinity = {**_prefer_control_plane("DoesNotExist"), **_avoid_each_other(WORKER_LABELS)}
+    if group.hosts:
+        here = {"matchExpressions": [{"key": LABEL_HOSTNAME, "operator": "In", "values": list(group.hosts)}]}
+        required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [here]}}
+        affinity["nodeAffinity"] = {**affinity["nodeAffinity"], **required}
+    pod["affinity"] = affinity
+    pod["nodeSelector"] = {**group.node_selector, **pod["nodeSelector"]}
+    if group.tolerations:
+        pod["tolerations"] = [dict(one) for one in group.tolerations]
+    return pod
 
 
 def _template(pod_labels: Mapping[str, str], pod: Mapping[str, Any]) -> dict[str, Any]:

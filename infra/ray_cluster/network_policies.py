@@ -22,14 +22,10 @@ from infra.names import (
     RUNTIME_ENV_AGENT_PORT,
 )
 from infra.objects.metadata import metadata
+from infra.objects.network import DNS_PEER, port
 from infra.ray_cluster.deployments import RAY_APP
 
-_RAY_PODS = {"matchLabels": {LABEL_APP: RAY_APP}}
-
-_DNS_PODS = {
-    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
-    "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-}
+RAY_PODS = {"matchLabels": {LABEL_APP: RAY_APP}}
 
 # Everything private: the cluster's own addresses, the owner's LAN, and link-local ones.
 _NOT_INTERNET = ["10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"]
@@ -52,25 +48,25 @@ def network_policies(
     specs: dict[str, dict[str, Any]] = {
         "deny": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
         "peers": {
-            "podSelector": _RAY_PODS,
+            "podSelector": RAY_PODS,
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"from": [{"podSelector": _RAY_PODS}], "ports": _ray_ports()}],
+            "ingress": [{"from": [{"podSelector": RAY_PODS}], "ports": _ray_ports()}],
             "egress": [
-                {"to": [{"podSelector": _RAY_PODS}], "ports": _ray_ports()},
-                {"to": [_DNS_PODS], "ports": [_port(53), {**_port(53), "protocol": "UDP"}]},
+                {"to": [{"podSelector": RAY_PODS}], "ports": _ray_ports()},
+                {"to": [DNS_PEER], "ports": [port(53), port(53, "UDP")]},
             ],
         },
     }
     if runtime_packages:
         internet = {"ipBlock": {"cidr": "0.0.0.0/0", "except": _NOT_INTERNET}}
         specs["internet"] = {
-            "podSelector": _RAY_PODS,
+            "podSelector": RAY_PODS,
             "policyTypes": ["Egress"],
-            "egress": [{"to": [internet], "ports": [_port(443), _port(80)]}],
+            "egress": [{"to": [internet], "ports": [port(443), port(80)]}],
         }
         if mirror := ipv4_endpoint(wheels_url or ""):
-            address, port = mirror
-            block = {"to": [{"ipBlock": {"cidr": f"{address}/32"}}], "ports": [_port(port)]}
+            address, number = mirror
+            block = {"to": [{"ipBlock": {"cidr": f"{address}/32"}}], "ports": [port(number)]}
             specs["internet"]["egress"].append(block)
     return {
         name: {"metadata": metadata(f"{RAY_APP}-{name}", namespace_name), "spec": spec}
@@ -103,8 +99,4 @@ def _ray_ports() -> list[dict[str, Any]]:
         OBJECT_MANAGER_PORT,
         RUNTIME_ENV_AGENT_PORT,
     )
-    return [*map(_port, single), {**_port(MIN_WORKER_PORT), "endPort": MAX_WORKER_PORT}]
-
-
-def _port(number: int) -> dict[str, Any]:
-    return {"protocol": "TCP", "port": number}
+    return [*map(port, single), {**port(MIN_WORKER_PORT), "endPort": MAX_WORKER_PORT}]

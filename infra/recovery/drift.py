@@ -7,7 +7,7 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-manageme
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from infra.objects.metadata import FIELD_MANAGER
@@ -17,6 +17,11 @@ _UNSETTLED = ("delete", "pendingReplacement", "taint", "initErrors")
 _PROVIDER = "pulumi:providers:kubernetes"
 
 Path = tuple[str, ...]
+
+_WRITTEN_BACK: Mapping[str, Sequence[Path]] = {
+    "RayJob": [("f:spec", "f:rayClusterSpec"), ("f:spec", "f:submitterPodTemplate")],
+    "RayService": [("f:spec", "f:rayClusterConfig")],
+}
 
 
 def kubeconfig_of(state: Mapping[str, Any]) -> str:
@@ -66,7 +71,7 @@ def changed_fields(declared: Mapping[str, Any], live: Mapping[str, Any]) -> list
     return [
         f"{_in_words(path)} ({who})"
         for path, who in sorted(theirs.items())
-        if path not in ours and _is_declared(path, declared)
+        if path not in ours and _is_declared(path, declared) and not _is_theirs(path, declared)
     ]
 
 
@@ -99,6 +104,16 @@ def _is_declared(path: Path, declared: Any) -> bool:
         else:
             return False
     return True
+
+
+def _is_theirs(path: Path, declared: Mapping[str, Any]) -> bool:
+    """Say whether a field is declared as a beginning only, and then belongs to KubeRay or its autoscaler."""
+    kind, spec = declared["kind"], declared.get("spec") or {}
+    if kind == "RayCluster":
+        # The list is one field to the API server: with a number of workers all of it is the autoscaler's.
+        return bool(spec.get("enableInTreeAutoscaling")) and path[:2] == ("f:spec", "f:workerGroupSpecs")
+    # The operator writes back what it has read, with the same quantities in other words (1000m is 1).
+    return any(path[: len(begin)] == begin for begin in _WRITTEN_BACK.get(kind, ()))
 
 
 def _in_words(path: Path) -> str:

@@ -1,5 +1,6 @@
 """A container registry for the simulated Pis, with a certificate of the sandbox's own authority."""
 
+import shutil
 import socket
 import tempfile
 import time
@@ -11,6 +12,7 @@ from typing import Any
 import yaml
 
 from infra import versions
+from sandbox.machine.cache import link_tree
 from sandbox.machine.docker import GATEWAY
 from sandbox.machine.process import SandboxError, run
 from sandbox.machine.runtime import Service
@@ -36,6 +38,7 @@ class Registry:
 
     def __init__(self, runtime: Path) -> None:
         self._folder = runtime / "registry"
+        self._store = self._folder / "store"
         self._service = Service("registry", runtime)
         self.authority = self._folder / "ca.crt"
 
@@ -49,8 +52,18 @@ class Registry:
             SandboxError: If it does not come up.
         """
         self._make_certificate()
+        shutil.rmtree(self._store, ignore_errors=True)
+        self.add(store)
         tls = {"certificate": str(self._folder / "server.crt"), "key": str(self._folder / "server.key")}
-        _serve(self._service, self._folder, _config(store, GATEWAY, PORT, tls), GATEWAY, PORT)
+        _serve(self._service, self._folder, _config(self._store, GATEWAY, PORT, tls), GATEWAY, PORT)
+
+    def add(self, store: Path) -> None:
+        """Serve the images of another store, too, from now on.
+
+        Args:
+            store: As for `start`.
+        """
+        link_tree(store, self._store)
 
     def stop(self) -> None:
         """End it."""

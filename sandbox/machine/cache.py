@@ -39,6 +39,23 @@ def cached(name: str, inputs: Iterable[str | Path], make: Callable[[Path], None]
     return wanted
 
 
+def link_tree(source: Path, target: Path) -> None:
+    """Link the files of a directory into another one, which may hold others: what is cached is never changed.
+
+    Args:
+        source: A directory in the cache.
+        target: Where the links go; it need not be there yet.
+    """
+    for file in sorted(source.rglob("*")):
+        link = target / file.relative_to(source)
+        if file.is_dir():
+            link.mkdir(parents=True, exist_ok=True)
+        else:
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.unlink(missing_ok=True)
+            link.symlink_to(file)
+
+
 def _fill(wanted: Path, make: Callable[[Path], None]) -> None:
     unfinished = Path(tempfile.mkdtemp(prefix=f".{wanted.name}-", dir=wanted.parent))
     try:

@@ -14,7 +14,8 @@ import pytest
 from infra.k3s.release import k3s_release
 from sandbox import release
 from sandbox.images.archive import write_image_archive
-from sandbox.machine.process import SandboxError, run
+from sandbox.machine import go as go_module
+from sandbox.machine.process import run
 
 URL = "http://10.77.0.1:8000"
 
@@ -22,14 +23,13 @@ URL = "http://10.77.0.1:8000"
 class FakeGo:
     """Stands in for `run`: knows its version, and "builds" a file with the linker's words in it."""
 
-    def __init__(self, version: str = "go1.26.8") -> None:
-        self.version = version
+    def __init__(self) -> None:
         self.builds: list[Sequence[str]] = []
 
     def __call__(self, *command: str | Path, **_: Any) -> str:
         words = [str(word) for word in command]
         if words[1] == "env":
-            return f"{self.version}\nlinux\namd64\n"
+            return "go1.26.8\nlinux\namd64\n"
         self.builds.append(words)
         Path(words[words.index("-o") + 1]).write_text(words[words.index("-ldflags") + 1])
         return ""
@@ -38,7 +38,7 @@ class FakeGo:
 @pytest.fixture
 def go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeGo:
     fake = FakeGo()
-    monkeypatch.setattr(release, "run", fake)
+    monkeypatch.setattr(go_module, "run", fake)
     monkeypatch.setattr(shutil, "which", lambda _: "go")
     monkeypatch.setenv("PIRAY_CACHE", str(tmp_path))
     return fake
@@ -69,18 +69,6 @@ def test_the_second_call_builds_nothing(go: FakeGo) -> None:
     builds = len(go.builds)
     assert release.mirror() == first
     assert len(go.builds) == builds
-
-
-def test_a_go_that_is_too_old_is_refused_with_both_versions(go: FakeGo) -> None:
-    go.version = "go1.19.8"
-    with pytest.raises(SandboxError, match=r"go1\.19\.8; .* Go 1\.26"):
-        release.mirror()
-
-
-def test_a_machine_without_go_is_told_where_it_is_found(go: FakeGo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda _: None)
-    with pytest.raises(SandboxError, match=r"go is not on PATH.*go\.dev"):
-        release.mirror()
 
 
 @pytest.mark.skipif(not shutil.which("go"), reason="go is not on PATH")

@@ -56,6 +56,34 @@ class HostFacts(TypedDict, total=False):
     throttled: list[str] | None
 
 
+class WorkerGroup(TypedDict):
+    """A group of workers: how many, from how few to how many, and what each has."""
+
+    replicas: Whole
+    minReplicas: Whole
+    maxReplicas: Whole
+    cpus: Whole
+    memoryMib: Whole
+
+
+class RayJob(TypedDict):
+    """What has become of a RayJob: "SUCCEEDED", "FAILED", "STOPPED", or how it goes on; times in ISO 8601."""
+
+    status: str
+    reason: str
+    message: str
+    startTime: str
+    endTime: str
+
+
+class RayService(TypedDict):
+    """How a RayService is reached: through a port of a Kubernetes Service, below a route."""
+
+    service: str
+    port: Whole
+    route: str
+
+
 class _Outputs(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=camel_case, hide_input_in_errors=True)
 
@@ -96,6 +124,11 @@ class StackOutputs(_Outputs):
         pi_job: The π Job, if the stack has one.
         hosts: Name of a host → its facts when it was last verified. Empty without hosts of the stack's own,
             or if an older piray made the stack.
+        ray_mode: "deployments" or "kuberay"; None without Kubernetes, or if an older piray made the stack.
+        ray_cluster: Name of the RayCluster; None without KubeRay.
+        groups: Name of a group of workers → its numbers; empty if an older piray made the stack.
+        jobs: Name of a RayJob → what had become of it when it was last waited for.
+        services: Name of a RayService → how it is reached.
     """
 
     platform: str
@@ -112,6 +145,11 @@ class StackOutputs(_Outputs):
     dashboard_port: Whole | None = None
     pi_job: PiJobOutputs | None = None
     hosts: Mapping[str, HostFacts] = {}
+    ray_mode: str | None = None
+    ray_cluster: str | None = None
+    groups: Mapping[str, WorkerGroup] = {}
+    jobs: Mapping[str, RayJob] = {}
+    services: Mapping[str, RayService] = {}
 
 
 _BEHIND_KUBERNETES = ("kubeconfig", "namespace", "head_service", "dashboard_port")

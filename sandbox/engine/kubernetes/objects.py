@@ -1,7 +1,7 @@
 """Kubernetes objects as pulumi-kubernetes 4.34 has them: create or apply, then wait.
 
 https://github.com/pulumi/pulumi-kubernetes/tree/master/provider/pkg/provider
-Not here: reads, imports, lists, patches, CustomResources, the comparison with what is on the cluster (inputs
+Not here: reads, imports, lists, patches, the comparison with what is on the cluster (inputs
 are compared with inputs), and waiting for other kinds than the program has.
 """
 

@@ -63,7 +63,7 @@ def ended(child: "pexpect.spawn[str]") -> tuple[int | None, str]:
 
 
 def interrupted(child: "pexpect.spawn[str]") -> tuple[int | None, str]:
-    """Press Ctrl-C until it is heeded: Python loses one that comes just before it starts to wait for a key."""
+    """Press Ctrl-C until it is heeded: Python loses one that comes just before it waits for a key."""
     child.sendintr()
     while child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=TIMEOUT_S / 4) != 0:
         child.sendintr()

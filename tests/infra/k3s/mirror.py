@@ -173,7 +173,7 @@ def install(
         INSTALL_SCRIPT_SHA256=install_sha256 or hashlib.sha256(INSTALL_SCRIPT.encode()).hexdigest(),
         IMAGES_URL=release.images_url or "",
         IMAGE_SUMS_URL=release.image_sums_url or "",
-        IMAGE_ARCHIVE=image_archive_name(image),
+        IMAGE_ARCHIVES=" ".join(map(image_archive_name, image.split())),
         HUB_URL=f"{mirror.url}/v2/" if mirror.hub else UNREACHABLE,
         REGISTRY=registry,
         REGISTRIES=render_registries(registry) if registry else "",

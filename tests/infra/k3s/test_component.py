@@ -27,7 +27,7 @@ def cluster(config: StackConfig, *, preview: bool = False, answer: Any = None) -
         agents=config.agents,
         ssh=config.ssh,
         release=release,
-        image=config.ray.image,
+        images=[config.ray.image],
     )
     return declare(lambda: K3sCluster("k3s", args, pi_hosts(config)), preview=preview, answer=answer)
 

@@ -131,3 +131,12 @@ def test_images_go_with_k3s_and_the_owners_stay(host: FakeHost, mirror: Mirror, 
     assert set(json.loads(first.stdout)) == {"version", "sha256"}
     assert install(host, mirror, role=role, action="undo").returncode == 0
     assert contents(host.root) == before
+
+
+def test_archives_of_several_images_stay_beside_each_other(host: FakeHost, mirror: Mirror) -> None:
+    other = "registry.example_operator_2.tar"
+    mirror.publish_image(RAY, b"the Ray image")
+    mirror.publish_image(other, b"the operator's image")
+    for _ in range(2):
+        install(host, mirror, image="registry.example/ray:1 registry.example/operator:2")
+        assert archives(host) == {f"piray-{IMAGES}.zst", f"piray-{RAY}", f"piray-{other}"}

@@ -18,10 +18,12 @@ import pytest
 
 from infra.k3s.release import image_archive_name, images_name
 from infra.mirror.image import PROGRAMS
-from infra.versions import K3S
+from infra.versions import K3S, KUBERAY, KUBERAY_CRD_SHA256, KUBERAY_IMAGE
+from tests.infra.kuberay.crds import crd_file
 
 IMAGE = "registry.example/ray:1"
 RAY = image_archive_name(IMAGE)
+OPERATOR = image_archive_name(KUBERAY_IMAGE)
 SCRIPT = b"#!/bin/sh\n"
 BINARY = b"the program" * 1000
 IMAGES = b"the images" * 1000
@@ -105,8 +107,8 @@ def mirror(
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
 
 
-def filled(folder: Path, source: Source) -> subprocess.CompletedProcess[str]:
-    done = mirror(folder, "--from", source.url)
+def filled(folder: Path, source: Source, *options: str) -> subprocess.CompletedProcess[str]:
+    done = mirror(folder, "--from", source.url, *options)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -288,3 +290,28 @@ def test_a_stack_is_given_by_name_or_as_a_file_and_one_that_is_not_there_is_name
     done = mirror(tmp_path / "class", "--check", "--stack", "nothing")
     assert "neither a file Pulumi.nothing.yaml in the project nor one called nothing" in done.stderr
     assert "Pulumi.dev.yaml" in done.stderr
+
+
+def test_a_class_with_kuberay_has_its_operator_and_the_definitions(tmp_path: Path, source: Source) -> None:
+    operator = image_archive(KUBERAY_IMAGE)
+    source.write(f"images/{OPERATOR}", operator)
+    sums = f"{sha256(image_archive())}  {RAY}\n{sha256(operator)}  {OPERATOR}\n"
+    source.write("images/sha256sum-arm64.txt", sums.encode())
+    for name in KUBERAY_CRD_SHA256:
+        source.write(f"kuberay/{KUBERAY}/{name}", crd_file(name).read_bytes())
+    folder = tmp_path / "class"
+    lacking = mirror(folder, "--check", "--mode", "kuberay").stderr
+    for what in ("the image of the KubeRay operator: missing", "ray.io_rayjobs.yaml: a definition"):
+        assert what in lacking
+    filled(folder, source, "--mode", "kuberay")
+    assert mirror(folder, "--check", "--mode", "kuberay").returncode == 0
+    damaged = folder / "kuberay" / KUBERAY / "ray.io_rayjobs.yaml"
+    damaged.write_bytes(b"half of it")
+    assert str(damaged) in mirror(folder, "--check", "--mode", "kuberay").stderr
+
+
+def test_a_class_without_kuberay_needs_nothing_of_it(tmp_path: Path, source: Source) -> None:
+    folder = tmp_path / "class"
+    filled(folder, source)
+    assert not (folder / "kuberay").exists()
+    assert not (folder / "images" / OPERATOR).exists()

@@ -270,3 +270,42 @@ def test_the_command_reads_files_and_prints_the_comment(
     assert main([f"dev={tmp_path / 'missing'}"]) == 2
     assert main([]) == 2
     assert "usage: python -m infra.preview" in capsys.readouterr().err
+
+
+def said_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Return what is said when the example stack's `ray` changes."""
+    base = of_program(ray=before)
+    return render_comment({"dev": StackChanges(changes_of(of_program(ray=after), base=base))})
+
+
+def row(said: str, name: str) -> str:
+    (found,) = [line for line in said.splitlines() if line.startswith(f"| `{name}` |")]
+    return found
+
+
+KUBERAY = {"mode": "kuberay", "groups": [{"name": "worker", "replicas": 2}]}
+
+
+@pytest.mark.parametrize(("before", "after"), [({}, KUBERAY), (KUBERAY, {})])
+def test_another_mode_restarts_ray_and_says_so(before: dict[str, Any], after: dict[str, Any]) -> None:
+    said = said_of(before, after)
+    assert "every worker, if ray.mode has changed" in said
+    assert "removes the Ray pods of the other mode before" in row(said, "ray-mode")
+
+
+def test_another_number_of_workers_restarts_nothing_under_kuberay_either() -> None:
+    more = {**KUBERAY, "groups": [{"name": "worker", "replicas": 3}]}
+    assert "the pods that stay are not touched" in row(said_of(KUBERAY, more), "ray-cluster")
+
+
+def test_another_image_makes_all_pods_anew_under_kuberay() -> None:
+    said = said_of(KUBERAY, {**KUBERAY, "image": "registry.example/ray:2"})
+    assert "has other pods" in row(said, "ray-cluster")
+    assert "the Ray head and every worker" in said
+
+
+def test_a_changed_job_of_kuberay_runs_anew() -> None:
+    job = {"name": "primes", "entrypoint": "python primes.py"}
+    other = {**job, "entrypoint": "python other.py"}
+    said = said_of({**KUBERAY, "jobs": [job]}, {**KUBERAY, "jobs": [other]})
+    assert "runs anew, and the old result is gone" in row(said, "ray-job-primes")

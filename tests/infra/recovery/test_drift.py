@@ -51,6 +51,24 @@ def test_what_is_ours_or_nobody_declares_is_no_change() -> None:
     assert changed_fields(DECLARED, live(older, of(KUBECTL, replicas={}))) == []
 
 
+@pytest.mark.parametrize("scaled", [True, False])
+def test_what_ray_s_autoscaler_sets_is_no_change_by_others(scaled: bool) -> None:
+    groups = [{"groupName": "worker", "replicas": 1}]
+    spec = {"workerGroupSpecs": groups, "rayVersion": "2.60.0", "enableInTreeAutoscaling": scaled}
+    cluster = {**DECLARED, "kind": "RayCluster", "spec": spec}
+    theirs = of({**KUBECTL, "manager": "python"}, workerGroupSpecs={}, rayVersion={})
+    said = [line.partition(" ")[0] for line in changed_fields(cluster, live(theirs))]
+    assert said == (["spec.rayVersion"] if scaled else ["spec.rayVersion", "spec.workerGroupSpecs"])
+
+
+def test_what_the_operator_writes_back_is_no_change_by_others() -> None:
+    spec = {"entrypoint": "a", "rayClusterSpec": {"rayVersion": "1"}, "submitterPodTemplate": {"spec": {}}}
+    job = {**DECLARED, "kind": "RayJob", "spec": spec}
+    written: dict[str, Any] = {"rayClusterSpec": {"f:rayVersion": {}}, "submitterPodTemplate": {"f:spec": {}}}
+    theirs = of({**KUBECTL, "manager": "kuberay-operator"}, entrypoint={}, **written)
+    assert [line.partition(" ")[0] for line in changed_fields(job, live(theirs))] == ["spec.entrypoint"]
+
+
 def test_a_cluster_that_cannot_be_asked_has_no_changes() -> None:
     user = {"client-certificate-data": "", "client-key-data": ""}
     cluster = {"server": "https://127.0.0.1:1", "certificate-authority-data": ""}

@@ -1,5 +1,7 @@
 """The registry that the simulated Pis pull from: who may write to it, and whom they have to trust."""
 
+import hashlib
+import json
 import shutil
 import socket
 import ssl
@@ -21,6 +23,8 @@ pytestmark = pytest.mark.skipif(
     not (shutil.which("docker-registry") and shutil.which("openssl")),
     reason="docker-registry or openssl is not on PATH",
 )
+
+MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 
 @pytest.fixture
@@ -48,10 +52,30 @@ def status(url: str, method: str = "GET", authority: Path | None = None) -> int:
     """Return the status of the answer to a request."""
     context = ssl.create_default_context(cafile=authority) if url.startswith("https:") else None
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, method=method), context=context) as answer:
+        request = urllib.request.Request(url, headers={"Accept": MANIFEST}, method=method)
+        with urllib.request.urlopen(request, context=context) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
+
+
+def put_image(address: str, name: str) -> None:
+    """Put an image without layers into a registry, as a Docker client does."""
+    config = b"{}"
+    digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
+    request = urllib.request.Request(f"http://{address}/v2/{name}/blobs/uploads/", method="POST")
+    with urllib.request.urlopen(request) as answer:
+        place = answer.headers["Location"]
+    octets = {"Content-Type": "application/octet-stream"}
+    blob = urllib.request.Request(f"{place}&digest={digest}", config, octets, method="PUT")
+    urllib.request.urlopen(blob).close()
+    part = {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 2, "digest": digest}
+    manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": part, "layers": []}
+    url = f"http://{address}/v2/{name}/manifests/1"
+    body = json.dumps(manifest).encode()
+    urllib.request.urlopen(
+        urllib.request.Request(url, body, {"Content-Type": MANIFEST}, method="PUT")
+    ).close()
 
 
 def is_closed(port: int) -> bool:
@@ -84,6 +108,26 @@ def test_whoever_trusts_the_sandbox_s_authority_reaches_the_registry_by_its_ip_a
     served: Registry, port: int
 ) -> None:
     assert status(f"https://127.0.0.1:{port}/v2/", authority=served.authority) == 200
+
+
+def test_images_of_a_store_that_is_added_are_served_beside_those_of_the_first(
+    port: int, tmp_path: Path
+) -> None:
+    stores = {name: tmp_path / name for name in ("first", "second")}
+    for name, store in stores.items():
+        store.mkdir()
+        with pushed(store) as address:
+            put_image(address, f"images/{name}")
+    site = Registry(tmp_path)
+    url = f"https://127.0.0.1:{port}/v2/images"
+    try:
+        site.start(stores["first"])
+        assert status(f"{url}/second/manifests/1", authority=site.authority) == 404
+        site.add(stores["second"])
+        for name in stores:
+            assert status(f"{url}/{name}/manifests/1", authority=site.authority) == 200
+    finally:
+        site.stop()
 
 
 def test_whoever_does_not_trust_it_is_kept_away(served: Registry, port: int) -> None:

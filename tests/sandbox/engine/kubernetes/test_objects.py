@@ -47,6 +47,29 @@ pulumi.export("config", config.metadata.name)
 pulumi.export("job", job.metadata.name)
 pulumi.export("auth", secret.data)
 """
+CUSTOM = """
+import pulumi_kubernetes as kubernetes
+kubeconfig = Output.secret(settings["kubeconfig"])
+provider = kubernetes.Provider("cluster", kubeconfig=kubeconfig, cluster_identifier="one",
+                               upsert_existing_objects=True, enable_patch_force=True)
+opts = ResourceOptions(provider=provider)
+group = settings["group"]
+spec = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+version = {"name": "v1", "served": True, "storage": True,
+           "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}}
+definition = kubernetes.apiextensions.v1.CustomResourceDefinition(
+    "definition", metadata={"name": f"boxes.{group}"}, opts=opts,
+    spec={"group": group, "scope": "Namespaced", "versions": [version],
+          "names": {"plural": "boxes", "singular": "boxe", "kind": "Boxe", "listKind": "BoxeList"}},
+)
+if settings["box"]:
+    box = kubernetes.apiextensions.CustomResource(
+        "box", api_version=f"{group}/v1", kind="Boxe", metadata={"name": "box", "namespace": "default"},
+        spec={"size": settings["size"]},
+        opts=ResourceOptions(provider=provider, depends_on=[definition],
+                             replace_on_changes=["spec"] if settings["anew"] else None),
+    )
+"""
 UNREACHABLE = """\
 apiVersion: v1
 kind: Config
@@ -168,6 +191,40 @@ def test_an_object_of_somebody_elses_is_not_taken_over(cluster: Scenario, tmp_pa
     assert f'namespaces "{cluster.settings["namespace"]}" already exists' in up.said
     assert other.destroy().code == 0
     assert cluster.up().changes == set()
+
+
+@pytest.fixture
+def boxes(scenario: Scenario) -> Iterator[Scenario]:
+    """A program with a definition of a kind and an object of that kind, on a real API server."""
+    kubeconfig = os.environ.get("PIRAY_TEST_KUBECONFIG")
+    if not kubeconfig:
+        pytest.skip("PIRAY_TEST_KUBECONFIG names no cluster")
+    group = f"e{uuid.uuid4().hex[:8]}.example.org"
+    text = Path(kubeconfig).read_text()
+    scenario.program(CUSTOM, kubeconfig=text, group=group, box=True, size=1, anew=False)
+    try:
+        yield scenario
+    finally:
+        down = scenario.destroy()
+        assert down.code == 0, down.said
+
+
+@pytest.mark.cluster
+def test_an_object_of_a_kind_that_comes_with_it_is_made_changed_and_removed(boxes: Scenario) -> None:
+    planned = boxes.preview()
+    assert planned.code == 0, planned.said
+    up = boxes.up()
+    assert up.code == 0, up.said
+    assert planned.changes == up.changes
+    assert {("create", "definition"), ("create", "box")} <= up.changes
+    boxes.set(size=2)
+    assert boxes.preview().changes == boxes.up().changes == {("update", "box")}
+    boxes.set(size=3, anew=True)
+    up = boxes.up()
+    assert up.code == 0, up.said
+    assert up.names("replace") == {"box"}
+    boxes.set(box=False)
+    assert boxes.up().changes == {("delete", "box")}
 
 
 def test_objects_are_previewed_without_a_cluster_and_refused_in_one_line(scenario: Scenario) -> None:

@@ -1,0 +1,1 @@
+"""Declares Ray as the KubeRay operator runs it, and does on the cluster what Pulumi cannot."""

@@ -1,0 +1,1 @@
+"""The KubeRay operator, built from its Go module, in the form in which a stack gets it."""

@@ -1,0 +1,260 @@
+"""Ray by the real KubeRay operator, on the cluster of the scenarios before; in the end it is as it was."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from infra import names
+from sandbox.machine.progress import Progress
+from sandbox.stack import STACK
+from tests import wheel
+from tests.checkout import Deployed, Ended
+from tests.drawing import options
+from tests.e2e.cluster import Cluster, Pod, wait_until, whole
+from tests.e2e.ray_state import ask
+from workloads.mandelbrot.plan import Plan
+from workloads.runner.port_forward import forward
+
+# Of the slower kind: what is awaited here starts Ray, on two cores that others need as well.
+PATIENCE_S = 300
+IDLE_S = 10
+SHARE = {"cpus": 1, "memoryMib": 1536}
+NEAR_HOSTS = {"pi1", "pi2"}
+SMALL = Plan(x_grids=4, y_grids=4, grid_width=20, grid_height=20, max_iterations=100)
+
+GOOD = "import ray; ray.init(); print(ray.get(ray.put(1)))"
+BAD = "raise SystemExit('no primes today')"
+LATE = "import time; time.sleep(3600)"
+
+# Keeps every CPU busy, with a task more than there are, until there is a node more.
+WANT_MORE = """
+import time
+import ray
+
+ray.init()
+
+
+@ray.remote(num_cpus=1)
+def hold(wanted):
+    while sum(node["Alive"] for node in ray.nodes()) < wanted:
+        time.sleep(0.5)
+
+
+alive = sum(node["Alive"] for node in ray.nodes())
+cpus = int(ray.cluster_resources()["CPU"])
+ray.get([hold.remote(alive + 1) for _ in range(cpus + 1)])
+print("nodes:", alive, "->", sum(node["Alive"] for node in ray.nodes()))
+"""
+
+
+def groups(near: int) -> list[dict[str, Any]]:
+    """Return one group for two of the hosts, and one that comes when tasks wait."""
+    fixed = {"replicas": near, "minReplicas": near, "maxReplicas": near, "hosts": sorted(NEAR_HOSTS)}
+    elastic = {"replicas": 0, "minReplicas": 0, "maxReplicas": 1}
+    return [{"name": "near", **SHARE, **fixed}, {"name": "elastic", **SHARE, **elastic}]
+
+
+def job(name: str, program: str, **keys: Any) -> dict[str, Any]:
+    return {"name": name, "entrypoint": f'python -c "{program}"', **keys}
+
+
+# Ray takes archives by https:// alone; pip takes a wheel from the mirror.
+HELLO = """
+from ray import serve
+
+
+@serve.deployment
+class Hello:
+    def __call__(self, request):
+        return "hello from Serve"
+
+
+app = Hello.bind()
+"""
+
+
+def service(mirror: str) -> dict[str, Any]:
+    pip = {"packages": [f"{mirror}/wheels/{wheel.FILE}"], "pip_install_options": ["--no-index"]}
+    return {"name": "hello", "importPath": f"{wheel.MODULE}:app", "runtimeEnv": {"pip": pip}}
+
+
+JOBS = [job("good", GOOD), job("bad", BAD), job("late", LATE, deadlineS=20)]
+
+
+@pytest.fixture(scope="module")
+def services(cluster: Cluster) -> dict[str, tuple[str, str]]:
+    """Return every host's k3s as it was before."""
+    return cluster.services()
+
+
+@pytest.fixture(scope="module")
+def changed(cluster: Cluster, services: object) -> Iterator[tuple[Deployed, Deployed]]:
+    """Yield the preview of the change to KubeRay mode, and the change; in the end change the mode back."""
+    cluster.site.add_kuberay(Progress(Console(stderr=True)))
+    before = cluster.workers
+    mirror = cluster.site.sources().mirror
+    assert mirror, "with k3s's real releases there is no mirror that the service's program could come from"
+    wheels = cluster.site.mirror_folder / "wheels"
+    wheels.mkdir(exist_ok=True)
+    wheel.write_wheel(wheels, HELLO)
+    # Opens the way to the mirror.
+    cluster.runtime_packages = (wheel.PACKAGE,)
+    cluster.kuberay = {
+        "groups": groups(near=1),
+        "idleTimeoutS": IDLE_S,
+        "jobs": JOBS,
+        "services": [service(mirror)],
+    }
+    cluster.workers = 1
+    try:
+        planned, up = cluster.preview(), cluster.up()
+        yield planned, up
+    finally:
+        cluster.kuberay, cluster.workers, cluster.runtime_packages = None, before, ()
+        back = cluster.up()
+    assert back.code == 0, back.said
+    wait_until(lambda: whole(cluster), PATIENCE_S)
+
+
+@pytest.fixture
+def kuberay(cluster: Cluster, changed: tuple[Deployed, Deployed]) -> Cluster:
+    """Return the cluster in KubeRay mode, with one worker."""
+    _, up = changed
+    assert up.code == 0, up.said
+    return cluster
+
+
+def of_group(cluster: Cluster, group: str) -> list[Pod]:
+    return [Pod.of(item) for item in cluster.items("pods", f"--selector={names.LABEL_RAY_GROUP}={group}")]
+
+
+def operator(cluster: Cluster) -> Pod:
+    (pod,) = cluster.items("pods", f"--namespace={names.KUBERAY_NAMESPACE}")
+    return Pod.of(pod)
+
+
+def operator_name(cluster: Cluster) -> str:
+    (found,) = cluster.items("deployments", f"--namespace={names.KUBERAY_NAMESPACE}")
+    return str(found["metadata"]["name"])
+
+
+def kill(cluster: Cluster, pod: str, namespace: str = "ray") -> None:
+    cluster.kubectl(
+        "delete", "pod", pod, f"--namespace={namespace}", "--grace-period=0", "--force", "--wait=false"
+    )
+
+
+def whole_without(cluster: Cluster, gone: Sequence[Pod]) -> bool:
+    """Say whether all pods are there and ready, and these are not among them."""
+    return whole(cluster) and not {pod.uid for pod in gone} & {pod.uid for pod in cluster.pods()}
+
+
+def submitted(cluster: Cluster, script: Path) -> Ended:
+    return cluster.program.piray("submit", "--stack", STACK, str(script))
+
+
+def cluster_is_unchanged(cluster: Cluster) -> bool:
+    again = cluster.preview()
+    return again.code == 0 and again.changes == set()
+
+
+def test_the_preview_knew_the_change_though_the_cluster_did_not_know_the_kinds(
+    services: dict[str, tuple[str, str]], changed: tuple[Deployed, Deployed], kuberay: Cluster
+) -> None:
+    planned, up = changed
+    assert planned.code == 0, planned.said
+    # It cannot know that installs, which get the operator's image from a mirror, say the same again.
+    assert planned.changes - up.changes <= {("update", "k3s-credentials")}
+    assert up.changes <= planned.changes
+    assert up.names("delete") == {"ray-head", "ray-worker"}
+    installs = {f"{host.name}-install" for host in kuberay.hosts}
+    assert up.names("update") == {"ray-mode", *installs}
+    assert kuberay.services() == services, "no k3s was restarted"
+    assert cluster_is_unchanged(kuberay)
+
+
+def test_workers_are_where_their_group_says(kuberay: Cluster) -> None:
+    (pod,) = of_group(kuberay, "near")
+    assert pod.ready
+    assert pod.node in NEAR_HOSTS
+    assert of_group(kuberay, "elastic") == []
+
+
+def test_what_became_of_each_job_is_an_output(changed: tuple[Deployed, Deployed], kuberay: Cluster) -> None:
+    jobs = kuberay.outputs["jobs"]
+    assert {name: one["status"] for name, one in jobs.items()} == {
+        "good": "SUCCEEDED",
+        "bad": "FAILED",
+        "late": "FAILED",
+    }
+    assert "no primes today" in jobs["bad"]["message"]
+    assert jobs["late"]["reason"] == "DeadlineExceeded"
+    _, up = changed
+    assert "RayJob bad has failed" in up.said
+
+
+def test_a_service_answers_through_the_port_forward(kuberay: Cluster) -> None:
+    outputs, there = kuberay.outputs, kuberay.outputs["services"]["hello"]
+    with forward(outputs["kubeconfig"], outputs["namespace"], there["service"], there["port"]) as port:
+        assert ask(f"http://127.0.0.1:{port}{there['route']}") == (200, "hello from Serve")
+
+
+def test_a_picture_is_drawn_on_it(kuberay: Cluster) -> None:
+    ended = kuberay.piray("mandelbrot", *options(SMALL, repeats=1))
+    assert ended.code == 0, ended.said
+
+
+def test_a_worker_comes_when_tasks_wait_and_goes_when_it_is_idle(kuberay: Cluster, tmp_path: Path) -> None:
+    script = tmp_path / "want_more.py"
+    script.write_text(WANT_MORE)
+    ended = submitted(kuberay, script)
+    assert ended.code == 0, ended.said
+    assert "nodes: 2 -> 3" in ended.stdout
+    wait_until(lambda: of_group(kuberay, "elastic") == [], PATIENCE_S)
+
+
+def test_another_number_of_workers_touches_no_pod_that_stays(kuberay: Cluster) -> None:
+    before = kuberay.pods()
+    assert kuberay.kuberay is not None
+    kuberay.kuberay["groups"] = groups(near=2)
+    kuberay.workers = 2
+    up = kuberay.up()
+    assert up.code == 0, up.said
+    assert up.changes == {("update", "ray-cluster"), ("update", "ray-cluster-ready")}
+    after = kuberay.pods()
+    assert set(before) < set(after)
+    assert {pod.node for pod in of_group(kuberay, "near")} <= NEAR_HOSTS
+    assert len(of_group(kuberay, "near")) == 2
+
+
+def test_a_worker_that_is_lost_while_the_operator_is_away_comes_when_it_is_back(kuberay: Cluster) -> None:
+    first, worker = operator(kuberay), kuberay.pods("worker")[0]
+    kill(kuberay, first.name, names.KUBERAY_NAMESPACE)
+    kill(kuberay, worker.name)
+    wait_until(lambda: whole_without(kuberay, [worker]), PATIENCE_S)
+    assert operator(kuberay).uid != first.uid
+
+
+def test_a_head_that_is_killed_is_there_again_with_its_workers(kuberay: Cluster) -> None:
+    (head,) = kuberay.pods("head")
+    kill(kuberay, head.name)
+    wait_until(lambda: whole_without(kuberay, [head]), PATIENCE_S)
+    ended = kuberay.piray("connectivity")
+    assert ended.code == 0, ended.said
+
+
+def test_the_change_back_leaves_nothing_though_the_operator_has_died(kuberay: Cluster) -> None:
+    deployment = f"deployment/{operator_name(kuberay)}"
+    kuberay.kubectl("scale", deployment, f"--namespace={names.KUBERAY_NAMESPACE}", "--replicas=0")
+    assert '"ray.io/' in kuberay.kubectl("get", "rayjobs", "--namespace=ray", "--output=json")
+    kuberay.kuberay = None
+    up = kuberay.up()
+    assert up.code == 0, up.said
+    assert "ray.io" not in kuberay.kubectl("get", "crds")
+    assert names.KUBERAY_NAMESPACE not in kuberay.kubectl("get", "namespaces")
+    assert kuberay.items("pods", f"--selector={names.LABEL_RAY_CLUSTER}") == []
+    wait_until(lambda: whole(kuberay), PATIENCE_S)
+    assert cluster_is_unchanged(kuberay)
