@@ -136,35 +136,44 @@ def _counts(head: Head, nodes: int) -> bool:
 @contextmanager
 def joined_node(head: Head, name: str) -> Iterator[None]:
     """Run a second node of one CPU, with the label by which platform `local` names its nodes."""
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1"),
-            *(f"--address=127.0.0.1:{head.gcs_port}", "--node-ip-address=127.0.0.1", "--disable-usage-stats"),
-            *(
-                "--object-store-memory=100000000",
-                "--dashboard-agent-listen-port=0",
-                f"--labels=piray/node={name}",
-            ),
-        ],
-        cwd=ROOT,
-        env=head.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        limit = time.monotonic() + START_TIMEOUT_S
-        while not _counts(head, 2):
-            assert time.monotonic() < limit
-            assert process.poll() is None
-            time.sleep(0.5)
+    arguments = [
+        *(sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1"),
+        *(f"--address=127.0.0.1:{head.gcs_port}", "--node-ip-address=127.0.0.1", "--disable-usage-stats"),
+        *(
+            "--object-store-memory=100000000",
+            "--dashboard-agent-listen-port=0",
+            f"--labels=piray/node={name}",
+        ),
+        *("--min-worker-port=0", "--max-worker-port=0"),
+    ]
+    log = head.temp_dir / f"{name}.log"
+    with ExitStack() as stack:
+        for attempt in range(1, START_ATTEMPTS + 1):
+            output = stack.enter_context(log.open("w"))
+            process = subprocess.Popen(
+                arguments,
+                cwd=ROOT,
+                env=head.environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+            stack.callback(_end, process)
+            limit = time.monotonic() + START_TIMEOUT_S
+            while not (joined := _counts(head, 2)) and process.poll() is None and time.monotonic() < limit:
+                time.sleep(0.5)
+            if joined:
+                break
+            assert attempt < START_ATTEMPTS, log.read_text()[-2000:]
         yield
-    finally:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(20)
-        process.kill()
-        process.wait()
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(20)
+    process.kill()
+    process.wait()
 
 
 def wait_for_dashboard(head: Head, process: subprocess.Popen[bytes]) -> None:

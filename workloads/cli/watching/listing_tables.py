@@ -15,8 +15,8 @@ Row = Mapping[str, Any]
 Names = Mapping[str, str]
 Cell = Callable[[Row, Names], str]
 _KIB, _MIB, _GIB = 1024, 1024**2, 1024**3
-# The ids of things of one job end alike; those of objects that a driver made begin alike, too.
-_ID_CHARACTERS = 16
+# The ids of one job's things end alike, and that of a task which makes an actor begins with many an f.
+_ID_CHARACTERS = 12
 
 
 def listing_table(target: str, listing: Listing, names: Names) -> Table:
@@ -31,7 +31,9 @@ def listing_table(target: str, listing: Listing, names: Names) -> Table:
     columns = _COLUMNS[listing.kind]
     for heading in columns:
         right = heading in ("CPUs", "Memory", "Store", "Size", "PID", "Took")
-        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+        table.add_column(
+            heading, justify="right" if right else "left", overflow="fold", no_wrap=right or heading == "Id"
+        )
     for row in listing.rows:
         table.add_row(*(escape(cell(row, names)) for cell in columns.values()))
     return table
@@ -50,7 +52,12 @@ def _text(key: str) -> Cell:
 
 
 def _id(key: str) -> Cell:
-    return lambda row, _: str(row[key])[:_ID_CHARACTERS]
+    return lambda row, _: str(row[key]).removeprefix("f" * 16)[:_ID_CHARACTERS]
+
+
+def _state(row: Row, _: Names) -> str:
+    # Long ones are to be broken between words.
+    return str(row["state"]).replace("_", " ")
 
 
 def _node(row: Row, names: Names) -> str:
@@ -120,7 +127,7 @@ _COLUMNS: Mapping[str, Mapping[str, Cell]] = {
     },
     "tasks": {
         "Name": _text("name"),
-        "State": _text("state"),
+        "State": _state,
         "Kind": _kind,
         "Node": _node,
         "PID": _text("worker_pid"),
@@ -130,7 +137,7 @@ _COLUMNS: Mapping[str, Mapping[str, Cell]] = {
     },
     "actors": {
         "Class": _text("class_name"),
-        "State": _text("state"),
+        "State": _state,
         "Name": _text("name"),
         "Node": _node,
         "PID": lambda row, _: str(row.get("pid") or "-"),
@@ -146,7 +153,7 @@ _COLUMNS: Mapping[str, Mapping[str, Cell]] = {
     },
     "placement-groups": {
         "Name": _text("name"),
-        "State": _text("state"),
+        "State": _state,
         "Bundles": _bundles,
         "Job": _text("creator_job_id"),
         "Id": _id("placement_group_id"),

@@ -1,6 +1,6 @@
 """Decides whom the proxy lets through to Ray's dashboard: one browser of this machine, and only to look.
 
-Ray's own way is a cookie that holds the cluster's token for 30 days. Browsers send the cookies of 127.0.0.1 to
+Ray's own way is a cookie that holds the cluster's token for 30 days. Browsers send cookies of 127.0.0.1 to
 every port of it, so any program of this machine that the user visits would learn the token. The cookie here
 opens this proxy alone, and only until it ends.
 """

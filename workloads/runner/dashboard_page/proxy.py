@@ -22,7 +22,7 @@ _OWN_HEADERS = {
 }
 _REFUSED = "This page is for the browser that `piray dashboard` opened. Use the link that it printed.\n"
 _USED = (
-    "This link was used already, and opens one browser only. For another one end `piray dashboard` with Ctrl-C "
+    "This link was used already, and opens one browser only. For another one, end `piray dashboard` "
     "and start it again. If it was not you who used it, do so, too.\n"
 )
 # A page and no redirect: a browser that came from another site would keep the cookie back after one.

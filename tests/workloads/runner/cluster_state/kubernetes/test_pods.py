@@ -119,8 +119,8 @@ def test_an_image_that_cannot_be_pulled_is_named_with_the_reason(reason: str) ->
     ("message", "remedy"),
     [
         (
-            "The node was low on resource: memory. Threshold quantity: 100Mi, available: 89Mi. Container ray-head "
-            "was using 1530Mi, request is 1536Mi, has larger consumption of memory.",
+            "The node was low on resource: memory. Threshold quantity: 100Mi, available: 89Mi. "
+            "Container ray-head was using 1530Mi, request is 1536Mi, has larger consumption of memory.",
             "lower ray.workerMemoryMib or lower workers",
         ),
         (
