@@ -21,7 +21,7 @@ def print_status(status: ClusterStatus, console: Console) -> None:
     """Print the status; fits 100 columns, colour only on a terminal."""
     for part in _parts(status):
         console.print(part, highlight=False, markup=not isinstance(part, str))
-    for problem in sorted(status.problems, key=lambda one: not one.over):
+    for problem in sorted(status.problems, key=lambda one: one.over):
         for line in problem_lines(problem):
             console.print(line, highlight=False, markup=False)
     for line in status.missing:
