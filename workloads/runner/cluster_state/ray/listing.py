@@ -24,7 +24,7 @@ class Listing:
         kind: "tasks", "placement-groups", …
         rows: One thing each, as Ray describes it; no more than were asked for.
         matching: How many there are that pass the filters, as far as Ray knows.
-        total: How many there are with and without them.
+        total: How many Ray looked at; it may have left some out by the filters before it counted.
         warnings: What Ray says of an answer that is not complete.
     """
 

@@ -10,8 +10,9 @@ from workloads.runner.jobs_api.dashboard import ClusterError, ask
 
 # So much of an id tells the nodes of any cluster of Pis apart.
 _ID_CHARACTERS = 8
-# A line of what Ray calls the logical resources of a node, as in "1.0/2.0 CPU (…)".
-_USED_CPUS = re.compile(r"^([\d.]+)/[\d.]+ CPU\b", re.MULTILINE)
+# A line of what Ray calls the logical resources of a node: "1.0/2.0 CPU (0.0 used of 1.0 reserved in placement
+# groups)". What is reserved and idle is not in the first number, and yet no other task may have it.
+_USED_CPUS = re.compile(r"^([\d.]+)/[\d.]+ CPU\b(?: \(([\d.]+) used of ([\d.]+) reserved)?", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class RayNode:
         group: The group of workers that KubeRay counts it to; "" without one.
         message: Why it is not alive, as Ray says it.
         cpus: CPUs that Ray may use there.
-        cpus_used: Of these, how many tasks and actors hold; None if Ray does not say.
+        cpus_used: Of these, how many tasks, actors and placement groups hold; None if Ray does not say.
         memory_bytes: The limit of the pod or the memory of the machine; None if the node does not say.
         memory_used_bytes: Used of it, by everything there.
         store_bytes: Size of the object store.
@@ -106,6 +107,19 @@ def short(node_id: str) -> str:
     return node_id[:_ID_CHARACTERS]
 
 
+def held_cpus(usage: str) -> float | None:
+    """Return the CPUs that tasks, actors and placement groups hold; None if Ray does not say.
+
+    >>> held_cpus("1.0/2.0 CPU (0.0 used of 1.0 reserved in placement groups)"), held_cpus("0.5/3.0 CPU")
+    (2.0, 0.5)
+    """
+    found = _USED_CPUS.search(usage)
+    if found is None:
+        return None
+    used, of_groups, reserved = (float(number or 0.0) for number in found.groups())
+    return used + reserved - of_groups
+
+
 def _name(one: RayNode, sharing: Counter[str], workers: Counter[str], numbers: Counter[str]) -> str:
     if not one.alive:
         return f"{one.host} ({short(one.id)})"
@@ -125,7 +139,6 @@ def _node(
     raylet = one["raylet"]
     node_id, address = str(raylet["nodeId"]), str(raylet.get("nodeManagerAddress") or one.get("ip") or "")
     host = hosts.get(address) or str(raylet.get("nodeManagerHostname") or one.get("hostname") or address)
-    used = _USED_CPUS.search(str(usage.get(node_id, "")))
     own = resources.get(node_id, {})
     memory = list(_numbers(one.get("mem")))
     return RayNode(
@@ -138,7 +151,7 @@ def _node(
         group=str(raylet.get("nodeTypeName") or ""),
         message=str(raylet.get("stateMessage") or ""),
         cpus=float(own.get("CPU", 0.0)),
-        cpus_used=float(used[1]) if used else None,
+        cpus_used=held_cpus(str(usage.get(node_id, ""))),
         memory_bytes=memory[0] if memory else None,
         # total, available, percent, used
         memory_used_bytes=memory[-1] if memory else None,

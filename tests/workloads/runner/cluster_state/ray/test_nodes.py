@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from workloads.runner.cluster_state.ray.demands import demands_of
 from workloads.runner.cluster_state.ray.listing import Listing, shortage
-from workloads.runner.cluster_state.ray.nodes import RayNode, named, names_of
+from workloads.runner.cluster_state.ray.nodes import RayNode, held_cpus, named, names_of
 
 NODE = RayNode(
     id="aa" * 28,
@@ -73,3 +73,10 @@ def test_a_list_that_is_cut_off_says_how_much_is_missing() -> None:
     assert shortage(Listing("tasks", ({}, {}), 5, 9)) is not None
     assert "2 of 5 tasks are shown" in str(shortage(Listing("tasks", ({}, {}), 5, 9)))
     assert shortage(Listing("tasks", ({}, {}), 2, 9)) is None
+
+
+def test_cpus_that_a_placement_group_reserves_are_held_though_nothing_uses_them() -> None:
+    usage = "1.0/2.0 CPU (0.0 used of 1.0 reserved in placement groups)\n0B/19.10GiB memory"
+    assert held_cpus(usage) == 2.0
+    assert held_cpus("0.0/1.0 CPU\n0B/18.83GiB memory") == 0.0
+    assert held_cpus("0B/1GiB memory") is None
