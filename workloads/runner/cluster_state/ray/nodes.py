@@ -10,8 +10,8 @@ from workloads.runner.jobs_api.dashboard import ClusterError, ask
 
 # So much of an id tells the nodes of any cluster of Pis apart.
 _ID_CHARACTERS = 8
-# A line of what Ray calls the logical resources of a node: "1.0/2.0 CPU (0.0 used of 1.0 reserved in placement
-# groups)". What is reserved and idle is not in the first number, and yet no other task may have it.
+# A line of the logical resources of a node: "1.0/2.0 CPU (0.0 used of 1.0 reserved in placement groups)".
+# What is reserved and idle is not in the first number, and yet no other task may have it.
 _USED_CPUS = re.compile(r"^([\d.]+)/[\d.]+ CPU\b(?: \(([\d.]+) used of ([\d.]+) reserved)?", re.MULTILINE)
 
 

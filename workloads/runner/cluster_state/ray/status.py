@@ -75,8 +75,9 @@ def read_ray(url: str, token: str, hosts: Mapping[str, str]) -> RayStatus:
     return RayStatus(
         nodes=nodes,
         jobs=_running(ask(url, token, "/api/jobs/"), url),
-        tasks=Counter(str(row["state"]) for row in tasks.rows),
-        actors=Counter(str(row["state"]) for row in actors.rows),
+        # asdict makes nonsense of a Counter.
+        tasks=dict(Counter(str(row["state"]) for row in tasks.rows)),
+        actors=dict(Counter(str(row["state"]) for row in actors.rows)),
         demands=demands_of(
             _only(tasks, TASKS_WAIT),
             _only(actors, ACTORS_WAIT),
