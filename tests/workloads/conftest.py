@@ -1,5 +1,6 @@
 """A real Ray head on loopback, with token authentication, for the tests that need one."""
 
+import http.client
 import json
 import os
 import secrets
@@ -33,6 +34,7 @@ class Head:
     token: str
     temp_dir: Path
     environment: dict[str, str]
+    gcs_port: int
 
     @property
     def url(self) -> str:
@@ -96,7 +98,7 @@ def running_head() -> Iterator[Head]:
         *("--metrics-export-port", "--ray-client-server-port"),
     ]
     ports = dict(zip(names, free_ports(len(names)), strict=True))
-    head = Head(ports["--dashboard-port"], token, temp_dir, environment)
+    head = Head(ports["--dashboard-port"], token, temp_dir, environment, ports["--port"])
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--num-cpus=2"),
@@ -122,6 +124,56 @@ def running_head() -> Iterator[Head]:
                 os.kill(pid, signal.SIGKILL)
         process.wait()
         shutil.rmtree(temp_dir, ignore_errors=True)
+
+
+def _counts(head: Head, nodes: int) -> bool:
+    # The state API is there a moment after the Jobs API.
+    with suppress(OSError, ValueError, http.client.HTTPException):
+        return bool(head.get("/api/v0/nodes")["data"]["result"]["total"] >= nodes)
+    return False
+
+
+@contextmanager
+def joined_node(head: Head, name: str) -> Iterator[None]:
+    """Run a second node of one CPU, with the label by which platform `local` names its nodes."""
+    arguments = [
+        *(sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1"),
+        *(f"--address=127.0.0.1:{head.gcs_port}", "--node-ip-address=127.0.0.1", "--disable-usage-stats"),
+        *(
+            "--object-store-memory=100000000",
+            "--dashboard-agent-listen-port=0",
+            f"--labels=piray/node={name}",
+        ),
+        *("--min-worker-port=0", "--max-worker-port=0"),
+    ]
+    log = head.temp_dir / f"{name}.log"
+    with ExitStack() as stack:
+        for attempt in range(1, START_ATTEMPTS + 1):
+            output = stack.enter_context(log.open("w"))
+            process = subprocess.Popen(
+                arguments,
+                cwd=ROOT,
+                env=head.environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+            stack.callback(_end, process)
+            limit = time.monotonic() + START_TIMEOUT_S
+            while not (joined := _counts(head, 2)) and process.poll() is None and time.monotonic() < limit:
+                time.sleep(0.5)
+            if joined:
+                break
+            assert attempt < START_ATTEMPTS, log.read_text()[-2000:]
+        yield
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(20)
+    process.kill()
+    process.wait()
 
 
 def wait_for_dashboard(head: Head, process: subprocess.Popen[bytes]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from workloads.cli import connectivity, doctor, init, jobs, mandelbrot, mirror, pi, sweep
+from workloads.cli.watching import dashboard, listing, status
 from workloads.runner.signals import SIGNALS, interruptible
 
 EXIT_INTERRUPTED = 128 + SIGNALS[0]
@@ -50,6 +51,9 @@ main.add_command(jobs.submit)
 main.add_command(jobs.list_jobs)
 main.add_command(jobs.logs)
 main.add_command(jobs.stop)
+main.add_command(listing.command)
+main.add_command(status.command)
+main.add_command(dashboard.command)
 main.add_command(init.command)
 main.add_command(doctor.command)
 main.add_command(mirror.command)

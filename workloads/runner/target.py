@@ -65,7 +65,7 @@ class StackTarget:
             ClusterError: If the cluster cannot be used.
             KubernetesError: If the way to it cannot be opened.
         """
-        with self._reach() as url:
+        with self.reach() as url:
             yield Jobs(url, self.outputs.ray_token)
 
     def start(self, jobs: Jobs, job: str, work: Work) -> None:
@@ -105,7 +105,13 @@ class StackTarget:
         return report.node_facts(self.outputs.hosts)
 
     @contextmanager
-    def _reach(self) -> Iterator[str]:
+    def reach(self) -> Iterator[str]:
+        """Yield where the head's dashboard answers, which it does inside the block.
+
+        Raises:
+            ClusterError: If the stack says no usable address.
+            KubernetesError: If the way to it cannot be opened.
+        """
         outputs = self.outputs
         if outputs.dashboard_url is not None:
             url = outputs.dashboard_url.rstrip("/")

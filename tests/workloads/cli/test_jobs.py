@@ -163,7 +163,8 @@ def test_an_unknown_job_is_answered_with_those_that_there_are(piray: Piray) -> N
 
 
 def test_without_a_stack_a_command_says_what_it_needs(tmp_path: Path) -> None:
-    for command in (["submit", "--", "true"], ["jobs"], ["logs", "x"], ["stop", "x"]):
+    watching = (["list", "tasks"], ["status"], ["dashboard"])
+    for command in (["submit", "--", "true"], ["jobs"], ["logs", "x"], ["stop", "x"], *watching):
         done = subprocess.run(
             [sys.executable, "-m", "workloads.cli", *command],
             cwd=tmp_path,

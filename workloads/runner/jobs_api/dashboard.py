@@ -37,25 +37,37 @@ def server_version(url: str, token: str) -> str:
     Raises:
         ClusterError: If nobody answers, the token is refused, or it is no Ray dashboard.
     """
-    request = urllib.request.Request(f"{url}/api/version", headers=_bearer(token))  # noqa: S310 — the scheme was checked by whoever made the url
+    try:
+        return str(ask(url, token, "/api/version")["ray_version"])
+    except (KeyError, TypeError):
+        raise ClusterError(f"{url} answers, but not as a Ray dashboard does.") from None
+
+
+def ask(url: str, token: str, path: str) -> Any:
+    """Return the JSON that the dashboard answers.
+
+    Args:
+        url: The dashboard, as in http://127.0.0.1:8265.
+        token: Bearer token. Secret.
+        path: What is asked for, with its query.
+
+    Raises:
+        ClusterError: If nobody answers, the token is refused, or the answer is an error or no JSON.
+    """
+    request = urllib.request.Request(f"{url}{path}", headers=_bearer(token))  # noqa: S310 — the scheme was checked by whoever made the url
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
     try:
         with opener.open(request, timeout=REQUEST_TIMEOUT_S) as response:
-            return str(json.load(response)["ray_version"])
+            return json.load(response)
     except urllib.error.HTTPError as error:
-        if error.code in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
-            raise ClusterError(
-                f"wrong token: the Ray cluster at {url} refuses this stack's rayToken; "
-                "run `make up STACK=<name>` to renew it."
-            ) from None
-        raise ClusterError(f"{url} answers HTTP {error.code}: is that a Ray dashboard?") from None
+        raise _refusal(url, error) from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise ClusterError(
             f"the Ray cluster is down: nobody answers at {url} ({reason}); "
             "start it with `make up STACK=<name>`."
         ) from None
-    except (ValueError, KeyError, TypeError):
+    except ValueError:
         raise ClusterError(f"{url} answers, but not as a Ray dashboard does.") from None
 
 
@@ -117,6 +129,19 @@ class _Client(JobSubmissionClient):
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
         return None
+
+
+def _refusal(url: str, error: urllib.error.HTTPError) -> ClusterError:
+    if error.code in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
+        return ClusterError(
+            f"wrong token: the Ray cluster at {url} refuses this stack's rayToken; "
+            "run `make up STACK=<name>` to renew it."
+        )
+    try:
+        said = str(json.load(error)["msg"])
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return ClusterError(f"{url} answers HTTP {error.code}: is that a Ray dashboard?")
+    return ClusterError(f"the Ray cluster at {url} refused: {said[:REASON_CHARACTERS]}")
 
 
 def _bearer(token: str) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""`piray list`, `status` and `dashboard`: what the cluster of a stack does."""

@@ -1,0 +1,1 @@
+"""What Ray says of itself: nodes, lists of its state API, what waits."""
