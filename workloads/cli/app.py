@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from workloads.cli import connectivity, doctor, init, mandelbrot, mirror, pi, sweep
+from workloads.cli import connectivity, demo, doctor, init, mandelbrot, mirror, pi, sweep
 from workloads.runner.signals import SIGNALS, interruptible
 
 EXIT_INTERRUPTED = 128 + SIGNALS[0]
@@ -46,6 +46,7 @@ run.add_command(mandelbrot.command)
 run.add_command(pi.command)
 run.add_command(connectivity.command)
 main.add_command(sweep.command)
+main.add_command(demo.command)
 main.add_command(init.command)
 main.add_command(doctor.command)
 main.add_command(mirror.command)

@@ -78,17 +78,22 @@ def _stack_target(name: str, outputs: StackOutputs) -> "StackTarget":
     return StackTarget(name, outputs, lambda line: click.echo(f"piray: {line}", err=True))
 
 
-def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --stack, --outputs and --output; the command gets them as `place`, a `Place`."""
-
-    @click.option("--stack", "stack_name", metavar="NAME", help="Run on the cluster of this stack.")
-    @click.option(
+def _stack_options(command: Command) -> Command:
+    stack = click.option("--stack", "stack_name", metavar="NAME", help="Run on the cluster of this stack.")
+    outputs = click.option(
         "--outputs",
         "outputs_file",
         type=click.File("rb"),
         help="Run on the cluster of the stack with these outputs: a file with the JSON that "
         "`pulumi stack output --json --show-secrets` prints; - for standard input.",
     )
+    return stack(outputs(command))
+
+
+def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --stack, --outputs and --output; the command gets them as `place`, a `Place`."""
+
+    @_stack_options
     @click.option(
         "--output",
         metavar="DIR",
@@ -124,3 +129,14 @@ def row_options(repeats: int) -> Callable[[Command], Command]:
         help="How often each number of workers is measured.",
     )
     return lambda command: workers(times(command))
+
+
+def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --stack and --outputs; the command gets them as `place`, a `Place` without files."""
+
+    @_stack_options
+    @functools.wraps(command)
+    def with_place(*, stack_name: str | None, outputs_file: Any, **others: Any) -> Any:
+        return command(place=Place(stack_name, outputs_file, Path()), **others)
+
+    return with_place

@@ -1,0 +1,70 @@
+"""Serve: a web application whose requests are answered by several replicas, on several nodes."""
+
+import json
+import socket
+import urllib.request
+from collections import Counter
+from typing import Any
+
+import ray
+from ray import serve
+
+from workloads.driver.stage.stage import Stage
+
+REPLICAS = 3
+REQUESTS = 30
+APPLICATION = "piray-demo"
+
+
+# A deployment is a class of which Ray Serve runs several copies, each an actor of its own. The same class
+# without the decorator could be called on this computer.
+@serve.deployment(num_replicas=REPLICAS, ray_actor_options={"num_cpus": 0.1})
+class Greeter:
+    """Answers every request with a greeting, and with who answered."""
+
+    def __init__(self, greeting: str) -> None:
+        self.greeting = greeting
+
+    def __call__(self, request: Any) -> dict[str, str]:
+        name = request.query_params.get("name", "world")
+        return {
+            "text": f"{self.greeting}, {name}!",
+            "replica": serve.get_replica_context().replica_id.unique_id,
+            "node": ray.get_runtime_context().get_node_id(),
+        }
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def show(stage: Stage) -> None:
+    """Start the application, ask it over HTTP, and count who has answered."""
+    if serve.status().applications:
+        stage.say("Serve already runs an application here, and one proxy answers for all of them.")
+    # The proxy takes requests on the head and passes each to a replica that has little to do.
+    port = free_port()
+    serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
+    try:
+        # `bind` keeps the arguments of the constructor until a replica is made.
+        serve.run(Greeter.bind("Hello"), name=APPLICATION, route_prefix="/greet")
+
+        # No proxy of the network in between: the address is on this computer.
+        web = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        answers = []
+        for _ in range(REQUESTS):
+            with web.open(f"http://127.0.0.1:{port}/greet?name=Pi", timeout=60) as response:
+                answers.append(json.load(response))
+
+        stage.say(f"{len(answers)} requests to /greet?name=Pi, each answered: {answers[0]['text']}")
+        for (replica, node_id), count in Counter((a["replica"], a["node"]) for a in answers).items():
+            stage.say(f"replica {replica} on {stage.host(node_id)} answered {count} of them")
+        stage.check("every request was answered", [a["text"] for a in answers] == ["Hello, Pi!"] * REQUESTS)
+        stage.check("several replicas answered", len({a["replica"] for a in answers}) > 1)
+
+        name = f"ServeReplica:{APPLICATION}:Greeter"
+        stage.list("actors", count=REPLICAS, class_name=name, state="ALIVE")
+    finally:
+        serve.shutdown()
