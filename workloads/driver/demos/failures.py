@@ -56,7 +56,8 @@ def wrong() -> float:
 def show(stage: Stage) -> None:
     """Let a task die, an actor die, and a task raise."""
     # A task whose process died is tried again, on the same node or on another one. It must bear that.
-    attempts = ray.get(fragile.remote(Diary.remote()), timeout=ANSWER_TIMEOUT_S)
+    diary = Diary.remote()
+    attempts = ray.get(fragile.remote(diary), timeout=ANSWER_TIMEOUT_S)
     for number, (node_id, pid) in enumerate(attempts, 1):
         stage.say(f"fragile: attempt {number} in process {pid} on {stage.host(node_id)}")
     stage.check("the first attempt died, and the second one gave the result", len(attempts) > 1)

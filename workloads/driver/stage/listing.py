@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import ray
 from ray.util import state
 
 LIST_TIMEOUT_S = 30.0
@@ -79,7 +80,9 @@ def cells(kind: str, rows: Sequence[Row], names: Mapping[str, str]) -> list[list
 def _ask(kind: str, filters: Mapping[str, Any]) -> list[Row]:
     single = [(key, "=", value) for key, value in filters.items() if not isinstance(value, list)]
     several = {key: value for key, value in filters.items() if isinstance(value, list)}
-    answered = KINDS[kind].ask(filters=single, detail=True, raise_on_missing_output=False)
+    # Without an address Ray looks for whatever Ray runs on this machine, and refuses to choose among several.
+    address = ray.get_runtime_context().gcs_address
+    answered = KINDS[kind].ask(address=address, filters=single, detail=True, raise_on_missing_output=False)
     rows = [{**vars(one), **_within(one)} for one in answered]
     return [row for row in rows if all(row[key] in values for key, values in several.items())]
 
