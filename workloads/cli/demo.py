@@ -98,7 +98,7 @@ def _print(console: Console, text: str) -> None:
 
 def _table(values: Mapping[str, Any]) -> Table:
     more = f", the first {len(values['rows'])} of {values['of']}" * (values["of"] > len(values["rows"]))
-    table = Table(title=f"piray list {values['kind']}{more}", title_justify="left")
+    table = Table(title=f"piray list {values['what']}{more}", title_justify="left")
     for column in values["columns"]:
         table.add_column("NODE" if column == "node_id" else column.upper(), overflow="fold")
     for row in values["rows"]:

@@ -30,6 +30,7 @@ def place(stage: Stage, strategy: str) -> list[str]:
     nodes: list[str] = ray.get(tasks, timeout=ANSWER_TIMEOUT_S)
     for bundle, node_id in enumerate(nodes):
         stage.say(f"{strategy}: bundle {bundle} is on {stage.host(node_id)}")
+    stage.list("placement-groups", count=1, name=f"demo-{strategy}")
     # The CPUs stay reserved until the group is removed.
     remove_placement_group(group)
     return nodes
@@ -39,10 +40,11 @@ def ask_too_much(stage: Stage, strategy: str, bundles: list[dict[str, float]], w
     """Ask for what no cluster of this size can give: the group waits, and its state says so."""
     group = placement_group(bundles, strategy=strategy, name=f"demo-{strategy}")
     met = group.wait(timeout_seconds=PATIENCE_S)
-    table = placement_group_table(group)
+    reason = placement_group_table(group)["stats"]["scheduling_state"]
+    stage.say(f"{strategy}: {'met' if met else reason}: {why}")
+    stage.check(f"{strategy} is not met", not met and reason == "INFEASIBLE")
+    stage.list("placement-groups", count=1, name=f"demo-{strategy}")
     remove_placement_group(group)
-    stage.say(f"{strategy}: {table['state']}, {table['stats']['scheduling_state']}: {why}")
-    stage.check(f"{strategy} is not met", not met and table["stats"]["scheduling_state"] == "INFEASIBLE")
 
 
 def show(stage: Stage) -> None:
@@ -66,6 +68,3 @@ def show(stage: Stage) -> None:
     ask_too_much(stage, "STRICT_SPREAD", bundles, why)
     why = f"one node would need {largest + 1} CPUs, and the largest has {largest}"
     ask_too_much(stage, "STRICT_PACK", [{"CPU": 1.0}] * (largest + 1), why)
-
-    names = [f"demo-{strategy}" for strategy in ("PACK", "SPREAD", "STRICT_SPREAD", "STRICT_PACK")]
-    stage.list("placement-groups", count=len(names), name=names)

@@ -43,7 +43,7 @@ KINDS = {
     "actors": Kind(state.list_actors, ("actor_id", "class_name", "state", "node_id", "pid", "num_restarts")),
     "objects": Kind(state.list_objects, ("object_id", "object_size", "reference_type", "type", "pid")),
     "placement-groups": Kind(
-        state.list_placement_groups, ("placement_group_id", "name", "state", "scheduling_state")
+        state.list_placement_groups, ("name", "state", "scheduling_state", "bundles_on")
     ),
     "nodes": Kind(state.list_nodes, ("node_id", "state", "is_head_node", "cpus")),
 }
@@ -88,11 +88,13 @@ def _ask(kind: str, filters: Mapping[str, Any]) -> list[Row]:
 
 
 def _within(one: Any) -> dict[str, Any]:
-    """Return what Ray keeps one level deeper: why a group waits, and the CPUs of a node."""
+    """Return what Ray keeps one level deeper: why a group waits, where it is, and the CPUs of a node."""
     stats, resources = getattr(one, "stats", None), getattr(one, "resources_total", None)
+    bundles = getattr(one, "bundles", None) or []
     return {
         "scheduling_state": (stats or {}).get("scheduling_state"),
         "cpus": (resources or {}).get("CPU", 0),
+        "bundles_on": [bundle["node_id"] for bundle in bundles if bundle["node_id"]],
     }
 
 
@@ -103,6 +105,8 @@ def _is_final(row: Row) -> bool:
 def _text(column: str, value: Any, names: Mapping[str, str]) -> str:
     if value is None:
         return ""
+    if isinstance(value, list):
+        return ", ".join(names.get(one, one) for one in value)
     if column == "node_id" and value in names:
         return names[value]
     if column.endswith("_id") and len(str(value)) > 2 * ID_ENDS + 1:

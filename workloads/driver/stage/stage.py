@@ -1,5 +1,6 @@
 """Decides how a demo tells what happens: sentences, checks of what it claims, and Ray's own listings."""
 
+import re
 from typing import Any
 
 import ray
@@ -10,6 +11,8 @@ from workloads.protocol.events import Emit, Event
 
 # More rows would not fit a screen.
 SHOWN_ROWS = 10
+# Ray colours its tracebacks whether there is a terminal or not.
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # What names the job in the listings that know of jobs: other jobs' tasks are not the demo's.
 JOB_COLUMNS = {"tasks": "job_id", "actors": "job_id", "placement-groups": "creator_job_id"}
 
@@ -33,7 +36,7 @@ class Stage:
 
     def say(self, text: str = "") -> None:
         """Print a line, or several."""
-        self._emit(Event("said", {"text": text}))
+        self._emit(Event("said", {"text": COLOURS.sub("", text)}))
 
     def check(self, claim: str, happened: bool) -> None:
         """Check what the demo claims: it goes on, but ends as failed if one of its claims is not true."""
@@ -61,9 +64,9 @@ class Stage:
         rows = rows_of(kind, count, filters)
         shown = cells(kind, rows[:SHOWN_ROWS], self._names)
         self._emit(
-            Event("listed", {"kind": kind, "columns": KINDS[kind].columns, "rows": shown, "of": len(rows)})
+            Event("listed", {"what": kind, "columns": KINDS[kind].columns, "rows": shown, "of": len(rows)})
         )
-        self.check(f"Ray lists {count} {kind} of this demo", len(rows) >= count)
+        self.check(f"Ray lists what the demo did, among its {kind}", len(rows) >= count)
 
     def finish(self) -> None:
         """End the demo with the event "result".
