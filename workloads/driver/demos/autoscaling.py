@@ -15,9 +15,7 @@ ASK_S, COME_S, GO_S = 30.0, 600.0, 600.0
 
 
 @ray.remote
-class Holder:
-    """Keeps CPUs from everybody else as long as it lives."""
-
+class Holder:  # It keeps CPUs from everybody else as long as it lives.
     def holds(self) -> None:
         pass
 
@@ -28,7 +26,6 @@ def work() -> str:
 
 
 def status() -> Any:
-    """Return what `ray status` prints."""
     return get_cluster_status(ray.get_runtime_context().gcs_address)
 
 
@@ -49,9 +46,8 @@ def wait_for(question: Callable[[], Any], seconds: float) -> Any:
 def show(stage: Stage) -> None:
     """Use all CPUs, ask for one more, and see whether a worker comes."""
     before = alive_ids()
-    holders = [
-        Holder.options(**pinned(node.node_id, node.cpus)).remote() for node in stage.nodes if node.cpus
-    ]
+    places = [pinned(node.node_id, node.cpus) for node in stage.nodes if node.cpus]
+    holders = [Holder.options(**place).remote() for place in places]
     ray.get([holder.holds.remote() for holder in holders], timeout=ANSWER_TIMEOUT_S)
     task = work.options(name="one-too-many").remote()
     stage.say("All CPUs are held. One more task wants a CPU, and waits:")
@@ -67,9 +63,9 @@ def show(stage: Stage) -> None:
         new = wait_for(lambda: alive_ids() - before, COME_S)
     else:
         stage.say(
-            f"No worker was asked for in {ASK_S:.0f} s: this cluster has no autoscaling, or is as large as"
+            f"No worker was asked for in {ASK_S:.0f} s: this cluster has no autoscaling, or no room to grow."
         )
-        stage.say(f"it may become. The demand stays: {demand()}. Now the CPUs are set free.")
+        stage.say(f"The demand stays: {demand()}. Now the CPUs are set free.")
         holders.clear()  # An actor ends with its last handle.
     node_id = ray.get(task, timeout=ANSWER_TIMEOUT_S)
     stage.say(f"The task has run on {stage.host(node_id)}.")

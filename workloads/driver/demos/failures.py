@@ -12,21 +12,18 @@ from workloads.driver.stage.stage import Stage
 
 @ray.remote(num_cpus=0)
 class Diary:
-    """Remembers who has written in it, whatever happens to the writer."""
+    lines: tuple[Any, ...] = ()
 
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, int]] = []
-
-    def write(self, node_id: str, pid: int) -> list[tuple[str, int]]:
-        self.lines.append((node_id, pid))
+    def write(self, node_id: str, pid: int) -> tuple[Any, ...]:
+        self.lines += ((node_id, pid),)
         return self.lines
 
 
 @ray.remote(num_cpus=1, max_retries=2)
-def fragile(diary: Any) -> list[tuple[str, int]]:
+def fragile(diary: Any) -> Any:
     """Die at the first attempt, as a process does that the kernel kills when memory runs out."""
     node_id = ray.get_runtime_context().get_node_id()
-    lines: list[tuple[str, int]] = ray.get(diary.write.remote(node_id, os.getpid()))
+    lines = ray.get(diary.write.remote(node_id, os.getpid()))
     if len(lines) == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return lines
@@ -34,10 +31,7 @@ def fragile(diary: Any) -> list[tuple[str, int]]:
 
 @ray.remote(num_cpus=0, max_restarts=1, max_task_retries=1)
 class Counter:
-    """Counts, until its process dies and another one takes its place."""
-
-    def __init__(self) -> None:
-        self.value = 0
+    value = 0
 
     def increment(self) -> tuple[int, int]:
         self.value += 1
@@ -72,9 +66,7 @@ def show(stage: Stage) -> None:
         stage.say(f"Counter: its process was killed, and the caller gets {type(error).__name__}")
     value, after = ray.get(counter.increment.remote(), timeout=ANSWER_TIMEOUT_S)
     stage.say(f"Counter: stands at {value} in process {after}")
-    stage.check(
-        "the actor came back in another process, and began at 1 again", value == 1 and after != before
-    )
+    stage.check("it came back in another process, and began at 1 again", value == 1 and after != before)
 
     # An exception is no failure of the cluster, so nothing is tried again. ray.get raises it where you are,
     # with the traceback of the place where it happened.

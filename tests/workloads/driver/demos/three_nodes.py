@@ -1,7 +1,7 @@
 """A real Ray of three nodes on this machine: `python three_nodes.py`; its address is the only line it prints.
 
-A program of its own, because Ray reads its authentication settings when it is first imported. It ends when its
-standard input does.
+A program of its own, because Ray reads its authentication settings when it is first imported. It ends
+when its standard input does.
 """
 
 import sys
