@@ -1,8 +1,8 @@
 """Serve: a web application whose requests are answered by several replicas, on several nodes."""
 
+import asyncio
 import json
 import socket
-import time
 import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -28,8 +28,8 @@ class Greeter:
     def __init__(self, greeting: str) -> None:
         self.greeting = greeting
 
-    def __call__(self, request: Any) -> dict[str, str]:
-        time.sleep(0.1)  # This stands for work, such as a model that predicts.
+    async def __call__(self, request: Any) -> dict[str, str]:
+        await asyncio.sleep(0.1)  # This stands for work, such as a model that predicts.
         name = request.query_params.get("name", "world")
         return {
             "text": f"{self.greeting}, {name}!",
