@@ -32,7 +32,7 @@ class Stage:
         self.nodes = list(roster.nodes)
         self._names = {node.node_id: node.name for node in roster.nodes}
         self._emit = emit
-        self._checked: dict[str, bool] = {}
+        self._checked: list[tuple[str, bool]] = []
 
     def say(self, text: str = "") -> None:
         """Print a line, or several."""
@@ -40,7 +40,7 @@ class Stage:
 
     def check(self, claim: str, happened: bool) -> None:
         """Check what the demo claims: it goes on, but ends as failed if one of its claims is not true."""
-        self._checked[claim] = bool(happened)
+        self._checked.append((claim, bool(happened)))
         self._emit(Event("checked", {"claim": claim, "happened": bool(happened)}))
 
     def host(self, node_id: str) -> str:
@@ -74,9 +74,9 @@ class Stage:
         Raises:
             WorkloadError: If a claim was not true, or nothing was claimed.
         """
-        failed = [claim for claim, happened in self._checked.items() if not happened]
+        failed = [claim for claim, happened in self._checked if not happened]
         if failed or not self._checked:
             raise WorkloadError(
                 f"what this demo shows did not happen: {'; '.join(failed) or 'no check ran'}."
             )
-        self._emit(Event("result", {"checked": list(self._checked)}))
+        self._emit(Event("result", {"checked": [claim for claim, _ in self._checked]}))
