@@ -19,9 +19,12 @@ class Head(Protocol):
 def test_every_demo_is_listed_with_what_it_shows(arguments: list[str], tmp_path: Path) -> None:
     done = piray("demo", *arguments, folder=tmp_path)
     assert done.returncode == 0, done.stderr
+    said = {
+        name: rest for name, _, rest in (line.strip().partition(" ") for line in done.stdout.splitlines())
+    }
     for name, line in DEMOS.items():
-        assert f"  {name}" in f"  {done.stdout}"
-        assert line.split(":", maxsplit=1)[0][:40] in done.stdout
+        # Help cuts a line that is too long for the terminal.
+        assert said[name].strip()[:40] == line[:40]
 
 
 @pytest.mark.parametrize("name", DEMOS)

@@ -30,7 +30,9 @@ def config(address: str) -> dict[str, object]:
         "upscaling_speed": 1.0,
         "idle_timeout_minutes": IDLE_MINUTES,
         "provider": {
-            "type": "fake_multinode",
+            # Not "fake_multinode": Ray's wheel lacks the file that this name needs.
+            "type": "external",
+            "module": "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider",
             "gcs_address": address,
             "head_node_id": FAKE_HEAD_NODE_ID,
             "launch_multiple": True,
