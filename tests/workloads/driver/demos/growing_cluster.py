@@ -42,6 +42,12 @@ def config(address: str) -> dict[str, object]:
             "worker": {"resources": {"CPU": 1}, "node_config": {}, "min_workers": 0, "max_workers": 1},
         },
         "head_node_type": "ray.head.default",
+        # Nothing is set up on a worker that is a process, but Ray asks for every key.
+        **dict.fromkeys(("initialization_commands", "setup_commands", "head_setup_commands"), []),
+        **dict.fromkeys(("worker_setup_commands", "head_start_ray_commands"), []),
+        **dict.fromkeys(("worker_start_ray_commands", "cluster_synced_files", "rsync_exclude"), []),
+        **dict.fromkeys(("file_mounts", "docker", "auth"), {}),
+        "file_mounts_sync_continuously": False,
     }
 
 
