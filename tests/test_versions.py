@@ -35,7 +35,7 @@ _NUMBERS = r"(\d+\.\d+\.\d+)"
 COPIES = {
     "k3s": (r"(v\d+\.\d+\.\d+\+k3s\d+)", versions.K3S),
     "Ray": (
-        rf"(?:\bray(?:\[\w+\])?==|\bRay |[/-]ray:|`ray\.version` \| `){_NUMBERS}",
+        rf"(?:\bray(?:\[[\w,]+\])?==|\bRay |[/-]ray:|`ray\.version` \| `){_NUMBERS}",
         versions.RAY,
     ),
     "Numba": (rf"(?i:\bnumba)(?:==| ){_NUMBERS}", versions.NUMBA),

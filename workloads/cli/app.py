@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from workloads.cli import connectivity, doctor, init, jobs, mandelbrot, mirror, pi, sweep
+from workloads.cli import connectivity, demo, doctor, init, jobs, mandelbrot, mirror, pi, sweep
 from workloads.cli.watching import dashboard, listing, status
 from workloads.runner.signals import SIGNALS, interruptible
 
@@ -54,6 +54,7 @@ main.add_command(jobs.stop)
 main.add_command(listing.command)
 main.add_command(status.command)
 main.add_command(dashboard.command)
+main.add_command(demo.command)
 main.add_command(init.command)
 main.add_command(doctor.command)
 main.add_command(mirror.command)

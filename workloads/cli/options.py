@@ -146,3 +146,14 @@ def row_options(repeats: int) -> Callable[[Command], Command]:
         help="How often each number of workers is measured.",
     )
     return lambda command: workers(times(command))
+
+
+def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --stack and --outputs; the command gets them as `place`, a `Place` without files."""
+
+    @_stack_options
+    @functools.wraps(command)
+    def with_place(*, stack_name: str | None, outputs_file: Any, **others: Any) -> Any:
+        return command(place=Place(stack_name, outputs_file, Path()), **others)
+
+    return with_place

@@ -29,11 +29,12 @@ def run(request: Request, emit: Emit) -> None:
         SpecError: If the request cannot be understood.
         WorkloadError: If the workload cannot go on.
     """
-    with nodes.session(request.cpus, request.temp_dir):
+    workload = WORKLOADS[request.spec.workload]
+    with nodes.session(request.cpus, request.temp_dir, workload.dashboard):
         roster = nodes.find(request.expected)
         described = [nodes.describe(node) for node in roster.nodes]
         emit(Event("nodes", {"nodes": described, "expected": roster.expected}))
-        WORKLOADS[request.spec.workload].run(request.spec, roster, emit)
+        workload.run(request.spec, roster, emit)
 
 
 def main(arguments: Sequence[str]) -> int:

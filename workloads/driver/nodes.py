@@ -82,12 +82,13 @@ class Roster:
 
 
 @contextmanager
-def session(cpus: int | None = None, temp_dir: str | None = None) -> Iterator[None]:
+def session(cpus: int | None = None, temp_dir: str | None = None, dashboard: bool = False) -> Iterator[None]:
     """Hold a connection to Ray.
 
     Args:
         cpus: Start an embedded Ray with so many CPUs, stopped at the end; None joins the cluster of this job.
         temp_dir: Where an embedded Ray keeps its sockets and logs; Ray's own choice if not given.
+        dashboard: Whether an embedded Ray has the dashboard, which takes seconds more to start.
 
     Raises:
         WorkloadError: If Ray cannot be started or joined.
@@ -99,7 +100,7 @@ def session(cpus: int | None = None, temp_dir: str | None = None) -> Iterator[No
             ray.init(
                 address="local",
                 num_cpus=cpus,
-                include_dashboard=False,
+                include_dashboard=dashboard,
                 logging_level=logging.ERROR,
                 _node_ip_address="127.0.0.1",
                 _temp_dir=temp_dir,

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from workloads.driver import connectivity, mandelbrot, pi, sweep
+from workloads.driver import connectivity, demo, mandelbrot, pi, sweep
 from workloads.driver.nodes import Roster
 from workloads.protocol.events import Emit
-from workloads.protocol.specs import ConnectivitySpec, MandelbrotSpec, PiSpec, Spec, SweepSpec
+from workloads.protocol.specs import ConnectivitySpec, DemoSpec, MandelbrotSpec, PiSpec, Spec, SweepSpec
 
 AnySpec = TypeVar("AnySpec", bound=Spec)
 
@@ -19,15 +19,19 @@ class Workload:
     Attributes:
         spec: What the runner says of it.
         run: Computes it on the nodes of a roster and tells of it by events, the last one "result".
+        dashboard: Whether an embedded Ray needs its dashboard, which answers Ray's state API.
     """
 
     spec: type[Spec]
     run: Callable[[Any, Roster, Emit], None]
+    dashboard: bool = False
 
 
-def line(spec: type[AnySpec], run: Callable[[AnySpec, Roster, Emit], None]) -> tuple[str, Workload]:
+def line(
+    spec: type[AnySpec], run: Callable[[AnySpec, Roster, Emit], None], dashboard: bool = False
+) -> tuple[str, Workload]:
     """Return a line of the registry."""
-    return spec.workload, Workload(spec, run)
+    return spec.workload, Workload(spec, run, dashboard)
 
 
 WORKLOADS: dict[str, Workload] = dict(
@@ -36,5 +40,6 @@ WORKLOADS: dict[str, Workload] = dict(
         line(SweepSpec, sweep.run),
         line(PiSpec, pi.run),
         line(ConnectivitySpec, connectivity.run),
+        line(DemoSpec, demo.run, dashboard=True),
     ]
 )

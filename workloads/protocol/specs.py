@@ -100,6 +100,19 @@ class ConnectivitySpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DemoSpec(Spec):
+    """A small program that shows one of Ray's ideas.
+
+    Attributes:
+        name: One of `workloads.protocol.demos.DEMOS`.
+    """
+
+    workload = "demo"
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """A spec and where to run it: all that a driver is told.
 

@@ -1,7 +1,7 @@
 """Decides what the runner makes of a driver's events: a progress bar, and a report when it has ended."""
 
 from collections import deque
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -71,30 +71,38 @@ class DriverReport:
         return facts
 
 
-def watch(pieces: Generator[str], unit: str, console: Console) -> DriverReport:
+def watch(
+    pieces: Generator[str], unit: str, console: Console, tell: Callable[[Event], None] | None = None
+) -> DriverReport:
     """Follow a driver to its end.
 
     Args:
         pieces: Its output, from `Target.run`; closed in any case, which stops a driver that still runs.
         unit: What progress counts.
         console: Where the progress bar is drawn.
+        tell: Takes every event as it comes; there is no progress bar then.
 
     Raises:
         RunError: If the driver failed or told no result.
     """
-    watcher = _Watcher(unit, console)
-    parser = Parser()
+    watcher = _Watcher(unit, console, quiet=tell is not None)
     with closing(pieces), watcher.bar:
-        for text in pieces:
-            for item in parser.feed(text):
-                watcher.take(item)
-        for item in parser.close():
+        for item in _items(pieces):
+            if tell is not None and isinstance(item, Event):
+                tell(item)
             watcher.take(item)
     return watcher.finish()
 
 
+def _items(pieces: Iterable[str]) -> Iterator[Event | str]:
+    parser = Parser()
+    for text in pieces:
+        yield from parser.feed(text)
+    yield from parser.close()
+
+
 class _Watcher:
-    def __init__(self, unit: str, console: Console) -> None:
+    def __init__(self, unit: str, console: Console, quiet: bool) -> None:
         self.report = DriverReport()
         self.bar = Progress(
             TextColumn("{task.description}"),
@@ -105,7 +113,7 @@ class _Watcher:
             console=console,
             transient=True,
             # Into a file it would only write an empty line.
-            disable=not console.is_terminal,
+            disable=quiet or not console.is_terminal,
         )
         self._task: TaskID = self.bar.add_task("starting Ray", total=None)
         self._log: deque[str] = deque(maxlen=LOG_LINES)
