@@ -22,6 +22,15 @@ OFFICIAL_IMAGE_LACKS = (f"numba=={NUMBA}",)
 # Newer ones: https://github.com/ray-project/kuberay/releases
 KUBERAY = "v1.6.2"
 KUBERAY_IMAGE = f"quay.io/kuberay/operator:{KUBERAY}"
+# https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/pkg/features/features.go
+KUBERAY_GATES = (
+    "RayClusterStatusConditions",
+    "RayJobDeletionPolicy",
+    "RayMultiHostIndexing",
+    "RayServiceIncrementalUpgrade",
+    "RayCronJob",
+    "AsyncJobInfoQuery",
+)
 # Of the definitions of its custom resources, which no release has sums for. They move with the version.
 # https://github.com/ray-project/kuberay/tree/v1.6.2/ray-operator/config/crd/bases
 KUBERAY_CRD_SHA256 = {

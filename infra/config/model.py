@@ -3,26 +3,14 @@
 `StackKeys` and its parts are what a stack file may say, `StackConfig` and its parts what the program gets.
 """
 
-from pydantic import BaseModel, ConfigDict
-
+from infra.config.ray import RayConfig, RayKeys
+from infra.config.section import Section
 from infra.config.values import fields
 from infra.config.values.ssh_keys import Secret
-from infra.names import camel_case
-from infra.versions import K3S, K3S_INSTALL_SCRIPT_SHA256, RAY
+from infra.versions import K3S, K3S_INSTALL_SCRIPT_SHA256
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=camel_case,
-        populate_by_name=True,
-        arbitrary_types_allowed=True,
-        hide_input_in_errors=True,
-    )
-
-
-class HostConfig(_Section):
+class HostConfig(Section):
     """One Pi.
 
     Attributes:
@@ -48,7 +36,7 @@ class HostConfig(_Section):
     sudo_password: fields.SudoPassword | None = None
 
 
-class ProxyConfig(_Section):
+class ProxyConfig(Section):
     """A jump host: the only way to the Pis, reached by SSH with the same key.
 
     Attributes:
@@ -64,7 +52,7 @@ class ProxyConfig(_Section):
     host_key: fields.HostKey | None = None
 
 
-class _SshLogin(_Section):
+class _SshLogin(Section):
     user: fields.User | None = None
     port: fields.Port = 22
     proxy: ProxyConfig | None = None
@@ -105,7 +93,7 @@ class SshConfig(_SshLogin):
         return host.sudo_password or self.sudo_password
 
 
-class K3sConfig(_Section):
+class K3sConfig(Section):
     """The Kubernetes to install.
 
     Attributes:
@@ -119,95 +107,7 @@ class K3sConfig(_Section):
     install_script_sha256: fields.Sha256 = K3S_INSTALL_SCRIPT_SHA256
 
 
-class WorkerGroup(_Section):
-    """TEMPORARY stand-in."""
-
-    name: str = "worker"
-    replicas: int = 3
-    min_replicas: int = 3
-    max_replicas: int = 3
-    cpus: int = 3
-    memory_mib: int = 1536
-    hosts: tuple[str, ...] = ()
-    node_selector: dict[str, str] = {}
-    tolerations: tuple[dict[str, object], ...] = ()
-
-
-class OperatorConfig(_Section):
-    """TEMPORARY stand-in."""
-
-    image: str = "quay.io/kuberay/operator:v1.6.2"
-    memory_mib: int = 256
-    cpu_millis: int = 200
-    feature_gates: dict[str, bool] = {}
-
-
-class RayJobConfig(_Section):
-    """TEMPORARY stand-in."""
-
-    name: str
-    entrypoint: str
-    runtime_env: dict[str, object] = {}
-    submission_mode: str = "HTTPMode"
-    deadline_s: int | None = None
-    ttl_s: int | None = None
-    backoff_limit: int = 0
-    cluster: str = "shared"
-
-
-class RayCronJobConfig(RayJobConfig):
-    """TEMPORARY stand-in."""
-
-    schedule: str
-
-
-class RayServiceConfig(_Section):
-    """TEMPORARY stand-in."""
-
-    name: str
-    import_path: str
-    runtime_env: dict[str, object] = {}
-    deployments: tuple[dict[str, object], ...] = ()
-    port: int = 8000
-    route: str = "/"
-
-
-class RayKeys(_Section):
-    """What a stack file may say under `ray`; None stands for what depends on other keys."""
-
-    version: fields.RayVersion = RAY
-    image: fields.Image | None = None
-    image_registry_plain_http: fields.Switch = False
-    runtime_packages: fields.Requirements | None = None
-    head_cpus: fields.Cpus = 1
-    # Measured, and for a Pi of 4 GB: docs/performance.md.
-    head_memory_mib: fields.HeadMemory = 2560
-    worker_cpus: fields.Cpus = 3
-    worker_memory_mib: fields.WorkerMemory = 1536
-    mode: str = "deployments"
-    idle_timeout_s: int = 60
-    groups: tuple[WorkerGroup, ...] = ()
-    operator: OperatorConfig = OperatorConfig()
-    jobs: tuple[RayJobConfig, ...] = ()
-    services: tuple[RayServiceConfig, ...] = ()
-    cron_jobs: tuple[RayCronJobConfig, ...] = ()
-
-
-class RayConfig(RayKeys):
-    """The Ray to run; CPUs and memory (MiB) are both request and limit of a pod.
-
-    Attributes:
-        version: Exact Ray version, that of the image.
-        image: Image reference with a fixed tag or digest.
-        image_registry_plain_http: Whether the registry of the image speaks HTTP without TLS.
-        runtime_packages: Requirements that the image lacks and every job brings.
-    """
-
-    image: fields.Image
-    runtime_packages: fields.Requirements
-
-
-class PiJobConfig(_Section):
+class PiJobConfig(Section):
     """The parallel π Job.
 
     Attributes:
@@ -223,7 +123,7 @@ class PiJobConfig(_Section):
     seed: fields.Seed = 0
 
 
-class _StackSettings(_Section):
+class _StackSettings(Section):
     platform: fields.Platform
     arch: fields.Arch = "arm64"
     namespace: fields.Namespace = "ray"

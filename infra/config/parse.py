@@ -13,12 +13,12 @@ from infra.config.model import (
     K3sConfig,
     PiJobConfig,
     ProxyConfig,
-    RayConfig,
     SshConfig,
     StackConfig,
     StackKeys,
 )
 from infra.config.problems import HIDDEN, InvalidValueError, ProblemList
+from infra.config.ray import RayConfig, worker_groups
 from infra.config.reader import decode, read_section
 from infra.config.rules import OFFICIAL_IMAGE, check_rules
 from infra.config.values.fields import image_name_and_tag
@@ -50,9 +50,10 @@ def parse(
     proxy = ProxyConfig(**tree["ssh"]["proxy"]) if tree["ssh"]["proxy"] else None
     ssh = SshConfig(user=tree["ssh"]["user"], port=tree["ssh"]["port"], proxy=proxy, **secrets)
     ray = RayConfig(**_ray_defaults(tree))
-    rest = {name: tree[name] for name in ("platform", "arch", "namespace", "insecure_host_keys", "workers")}
+    rest = {name: tree[name] for name in ("platform", "arch", "namespace", "insecure_host_keys")}
     return StackConfig(
         **rest,
+        workers=ray.workers,
         hosts=tuple(hosts),
         ssh=ssh,
         ray=ray,
@@ -148,13 +149,5 @@ def _ray_defaults(tree: Mapping[str, Any]) -> dict[str, Any]:
         # On platform local the jobs run in this project's own environment, which lacks nothing.
         complete = own_image or tree["platform"] == "local"
         ray["runtime_packages"] = () if complete else OFFICIAL_IMAGE_LACKS
-    ray["groups"] = ray["groups"] or (
-        {
-            "replicas": tree["workers"],
-            "min_replicas": tree["workers"],
-            "max_replicas": tree["workers"],
-            "cpus": ray["worker_cpus"],
-            "memory_mib": ray["worker_memory_mib"],
-        },
-    )
+    ray["groups"] = worker_groups(ray, tree["workers"])
     return ray

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from infra.config.problems import ABSENT, HIDDEN, ProblemList
+from infra.config.ray_rules import check_local_ray, check_ray
 from infra.config.room import check_room
 from infra.config.values.addresses import check_addresses
 from infra.config.values.fields import MAX_EXACT_INT, MAX_LOCAL_WORKERS, image_name_and_tag
@@ -45,6 +46,7 @@ def check_rules(tree: Mapping[str, Any], raw: Mapping[str, object], problems: Pr
     if tree.get("platform") == "pi":
         _check_user(tree, problems)
     _check_image(tree, problems)
+    check_ray(tree, problems)
     check_room(tree, problems)
 
 
@@ -83,6 +85,7 @@ def _check_local(tree: Mapping[str, Any], raw: Mapping[str, object], problems: P
         )
     if tree.get("insecure_host_keys"):
         problems.add(("insecureHostKeys",), True, "has no meaning on platform local", remedy)
+    check_local_ray(tree, problems)
     if image := tree.get("ray", {}).get("image"):
         problems.add(
             ("ray", "image"), image, "has no meaning on platform local, which runs no container", remedy

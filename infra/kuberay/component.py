@@ -8,7 +8,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_command import local
 
-from infra.config.model import RayConfig
+from infra.config.ray import RayConfig
 from infra.kuberay.command import Step, step_command
 from infra.kuberay.definitions import definitions_url
 from infra.kuberay.manifests.cluster import (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra.config.model import OperatorConfig
+from infra.config.ray import OperatorConfig
 from infra.kuberay.manifests import operator as manifests
 from infra.kuberay.manifests.roles import leading_role, role_binding, watching_role
 from infra.names import KUBERAY_TYPE

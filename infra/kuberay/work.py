@@ -6,7 +6,7 @@ from typing import Any
 
 import pulumi
 
-from infra.config.model import RayConfig, RayJobConfig, RayServiceConfig
+from infra.config.ray import RayConfig, RayJobConfig, RayServiceConfig
 from infra.kuberay.command import Step
 from infra.kuberay.manifests.cluster import cluster_spec, other_cluster, revision_of
 from infra.kuberay.manifests.jobs import ray_cron_job, ray_job

@@ -6,7 +6,7 @@ from functools import partial
 import pulumi
 from pulumi_command import local
 
-from infra.config.model import RayConfig
+from infra.config.ray import RayConfig
 from infra.local.nodes import generation
 from infra.local.wanted import Wanted
 from infra.names import LOCAL_RAY_TYPE, PYTHON

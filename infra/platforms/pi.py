@@ -4,7 +4,8 @@ import os
 
 import pulumi
 
-from infra.config.model import SshConfig, StackConfig, WorkerGroup
+from infra.config.model import SshConfig, StackConfig
+from infra.config.ray import WorkerGroup
 from infra.config.rules import registry_of
 from infra.hosts.check_list import HostNeeds, room_mib
 from infra.hosts.component import PiHosts
@@ -35,7 +36,6 @@ def declare(config: StackConfig) -> StackOutputs:
     ray_args = RayClusterArgs(
         ray=ray,
         wheels_url=wheels,
-        workers=config.workers,
         namespace=config.namespace,
         arch=config.arch,
         nodes=k3s_cluster.nodes,
@@ -49,7 +49,7 @@ def declare(config: StackConfig) -> StackOutputs:
         platform=config.platform,
         ray_version=ray.version,
         ray_token=ray_cluster.token,
-        workers=sum(group.replicas for group in ray.groups),
+        workers=ray.workers,
         runtime_packages=ray.runtime_packages,
         wheels_url=wheels,
         kubeconfig=k3s_cluster.kubeconfig,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra.config.model import RayConfig
+from infra.config.ray import RayConfig
 from infra.names import HEAD_SERVICE, RAY_CLUSTER_TYPE
 from infra.objects.metadata import name_by_content
 from infra.ray_cluster import deployments
@@ -22,8 +22,7 @@ class RayClusterArgs:
     """What a Ray cluster is told.
 
     Attributes:
-        ray: Version, image, and the shares of head and workers.
-        workers: Number of workers, the head not counted.
+        ray: Version, image, and the shares of head and groups of workers.
         namespace: Name of the Namespace that is made for it.
         arch: "arm64" or "amd64", which the nodes must have.
         wheels_url: Where a mirror has what jobs install; None where they take it from the internet.
@@ -31,7 +30,6 @@ class RayClusterArgs:
     """
 
     ray: RayConfig
-    workers: int
     namespace: str
     arch: str
     wheels_url: str | None = None
@@ -124,9 +122,11 @@ def declare_deployments(cluster: RayCluster, after: Sequence[pulumi.Resource] = 
     )
     place = (args.arch, cluster.namespace, secret.metadata.name)
     head = deployments.head_deployment(args.ray, *place)
-    worker = deployments.worker_deployment(args.ray, args.workers, *place)
     kubernetes.apps.v1.Deployment(f"{name}-head", **head, opts=opts)
     after_nodes = pulumi.ResourceOptions(depends_on=[*cluster.walls, *after, *args.nodes])
-    kubernetes.apps.v1.Deployment(
-        f"{name}-worker", **worker, opts=pulumi.ResourceOptions.merge(opts, after_nodes)
-    )
+    for group in args.ray.groups:
+        kubernetes.apps.v1.Deployment(
+            deployments.worker_deployment_name(group),
+            **deployments.worker_deployment(args.ray, group, *place),
+            opts=pulumi.ResourceOptions.merge(opts, after_nodes),
+        )

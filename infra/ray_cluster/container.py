@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from infra.config.model import RayConfig, WorkerGroup
+from infra.config.ray import RayConfig, WorkerGroup
 from infra.config.room import SPARED_MILLIS
 from infra.names import (
     CLIENT_SERVER_PORT,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from infra.config.model import RayConfig, WorkerGroup
+from infra.config.ray import ONLY_GROUP, RayConfig, WorkerGroup
 from infra.names import (
     DASHBOARD_PORT,
     GCS_PORT,
@@ -11,6 +11,7 @@ from infra.names import (
     HEAD_SERVICE,
     LABEL_CONTROL_PLANE,
     LABEL_HOSTNAME,
+    LABEL_RAY_GROUP,
     WORKER_DEPLOYMENT,
 )
 from infra.objects.metadata import metadata
@@ -103,31 +104,38 @@ def head_deployment(ray: RayConfig, arch: str, namespace_name: Any, token_secret
     }
 
 
+def worker_deployment_name(group: WorkerGroup) -> str:
+    """Return the name of the Deployment of a group; short for that of piray:workers."""
+    return WORKER_DEPLOYMENT if group.name == ONLY_GROUP else f"{WORKER_DEPLOYMENT}-{group.name}"
+
+
 def worker_deployment(
-    ray: RayConfig, workers: int, arch: str, namespace_name: Any, token_secret: Any
+    ray: RayConfig, group: WorkerGroup, arch: str, namespace_name: Any, token_secret: Any
 ) -> dict[str, Any]:
-    """Return the Deployment of the workers.
+    """Return the Deployment of a group of workers.
 
     Args:
         ray: As for head_deployment.
-        workers: How many; nothing but `spec.replicas`.
+        group: The workers; how many they are is nothing but `spec.replicas`.
         arch: As for head_deployment.
         namespace_name: As for head_deployment.
         token_secret: As for head_deployment.
     """
-    pod = worker_pod(ray.groups[0], arch, worker_container(ray, ray.groups[0], token_secret))
+    pod = worker_pod(group, arch, worker_container(ray, group, token_secret))
     pod["topologySpreadConstraints"] = spread_over_hosts(WORKER_LABELS, "pod-template-hash")
+    # KubeRay's own label, so that a group is found by it in either mode.
+    of_group = {**WORKER_LABELS, LABEL_RAY_GROUP: group.name}
     return {
-        "metadata": metadata(WORKER_DEPLOYMENT, namespace_name, WORKER_LABELS),
+        "metadata": metadata(worker_deployment_name(group), namespace_name, of_group),
         "spec": {
-            "replicas": workers,
+            "replicas": group.replicas,
             # The Pis have no memory for a second set; and a cluster takes only workers of its own Ray
             # version, so an old one is of no use while the new ones come.
             "strategy": {
                 "type": "RollingUpdate",
                 "rollingUpdate": {"maxSurge": 0, "maxUnavailable": "100%"},
             },
-            **_template(WORKER_LABELS, pod),
+            **_template(of_group, pod),
         },
     }
 
@@ -162,7 +170,9 @@ def worker_pod(group: WorkerGroup, arch: str, container: Mapping[str, Any]) -> d
     pod["affinity"] = affinity
     pod["nodeSelector"] = {**group.node_selector, **pod["nodeSelector"]}
     if group.tolerations:
-        pod["tolerations"] = [dict(one) for one in group.tolerations]
+        pod["tolerations"] = [
+            toleration.model_dump(by_alias=True, exclude_none=True) for toleration in group.tolerations
+        ]
     return pod
 
 

@@ -169,7 +169,7 @@ def test_the_preview_knew_the_change_though_the_cluster_did_not_know_the_kinds(
     # It cannot know that installs, which get the operator's image from a mirror, say the same again.
     assert planned.changes - up.changes <= {("update", "k3s-credentials")}
     assert up.changes <= planned.changes
-    assert up.names("delete") == {"ray-head", "ray-worker"}
+    assert up.names("delete") == {"ray-auth", "ray-head", "ray-worker"}
     installs = {f"{host.name}-install" for host in kuberay.hosts}
     assert up.names("update") == {"ray-mode", *installs}
     assert kuberay.services() == services, "no k3s was restarted"

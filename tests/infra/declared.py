@@ -6,7 +6,8 @@ from typing import Any
 
 from pulumi.runtime import MockResourceArgs
 
-from infra.config.model import HostConfig, K3sConfig, RayConfig, SshConfig, StackConfig
+from infra.config.model import HostConfig, K3sConfig, SshConfig, StackConfig
+from infra.config.ray import RayConfig, WorkerGroup
 from infra.config.values.ssh_keys import Secret
 from infra.hosts.check_list import HostNeeds
 from infra.hosts.component import PiHosts
@@ -16,6 +17,9 @@ from tests.program import Program, RecordingMonitor, Registered, reveal
 
 PRIVATE_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nnot-a-real-one\n-----END OPENSSH PRIVATE KEY-----\n"
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7Gx9ZPg3kTQH0m4Xy7v1S9m6T7n4x1Yk2b3c4d5e6f"
+
+
+WORKERS = WorkerGroup(name="worker", replicas=3, min_replicas=3, max_replicas=3, cpus=3, memory_mib=1536)
 
 
 def make_config(servers: int = 1, agents: int = 3, **k3s: Any) -> StackConfig:
@@ -34,7 +38,11 @@ def make_config(servers: int = 1, agents: int = 3, **k3s: Any) -> StackConfig:
         hosts=tuple(hosts),
         ssh=SshConfig(user="pi", private_key=Secret(PRIVATE_KEY)),
         k3s=K3sConfig(**k3s),
-        ray=RayConfig(image="rayproject/ray:2.60.0-py311-aarch64", runtime_packages=()),
+        ray=RayConfig(
+            image="rayproject/ray:2.60.0-py311-aarch64",
+            runtime_packages=(),
+            groups=(WORKERS,),
+        ),
     )
 
 

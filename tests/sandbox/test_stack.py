@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from infra import versions
-from infra.config.model import RayConfig
 from infra.config.parse import parse
+from infra.config.ray import RayConfig
 from sandbox.stack import Sources, StackHost, stack_config
 from tests.infra.declared import HOST_KEY
 

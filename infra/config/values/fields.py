@@ -3,9 +3,7 @@
 A check sees one value and nothing around it; rules between values are in `infra/config/rules.py`.
 """
 
-import difflib
 import re
-from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -13,6 +11,7 @@ from pydantic import BeforeValidator
 
 from infra.config.problems import InvalidValueError
 from infra.config.values.addresses import LABEL, parse_address, parse_jump_host
+from infra.config.values.checks import as_list, as_switch, as_text, one_of, pattern, text
 from infra.config.values.numbers import whole_number
 from infra.config.values.ssh_keys import Secret, parse_host_key
 from infra.config.values.sudo_password import parse_sudo_password
@@ -60,28 +59,6 @@ _IMAGE = re.compile(
 _MAX_IMAGE_CHARACTERS = 512
 
 
-def _text(value: object) -> str:
-    # Half a surrogate pair, which JSON can hold, is no text.
-    if not isinstance(value, str) or re.search("[\ud800-\udfff]", value):
-        raise InvalidValueError(
-            "must be text", "Write a value in quotes, or delete the line to get the default."
-        )
-    return value
-
-
-def _string(check: Callable[[str], str]) -> BeforeValidator:
-    return BeforeValidator(lambda value: check(_text(value)))
-
-
-def _pattern(pattern: re.Pattern[str], rule: str, remedy: str) -> BeforeValidator:
-    def check(value: str) -> str:
-        if not pattern.fullmatch(value):
-            raise InvalidValueError(rule, remedy)
-        return value
-
-    return _string(check)
-
-
 def _k3s_version(value: str) -> str:
     match = _K3S_VERSION.fullmatch(value)
     if match is None:
@@ -104,33 +81,6 @@ def _ray_version(value: object) -> str:
             f"must be a Ray release such as {RAY}", "Give all three numbers, without v and without quotes."
         )
     return value
-
-
-def _switch(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if value in ("true", "false"):
-        return value == "true"
-    raise InvalidValueError("must be true or false", "Write true or false.")
-
-
-def _list(value: object) -> list[object]:
-    if not isinstance(value, list | tuple):
-        raise InvalidValueError("must be a list", "Write one entry per line, each after `- `.")
-    return list(value)
-
-
-def one_of(choices: Sequence[str], remedy: str) -> BeforeValidator:
-    """Return a validator that takes exactly the choices, and names the nearest one for a slip."""
-
-    def check(value: object) -> str:
-        if isinstance(value, str) and value in choices:
-            return value
-        near = difflib.get_close_matches(str(value).lower()[:64], choices, n=1)
-        guess = f" Did you mean {near[0]}?" if near else ""
-        raise InvalidValueError(f"must be one of {', '.join(choices)}", f"{remedy}{guess}")
-
-    return BeforeValidator(check)
 
 
 def _namespace(value: str) -> str:
@@ -192,11 +142,11 @@ def image_name_and_tag(image: str) -> tuple[str, str | None]:
 
 
 def _digits_or_text(value: object) -> str:
-    return _text(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+    return as_text(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
 
 
-Switch = Annotated[bool, BeforeValidator(_switch)]
-Text = Annotated[str, _string(str)]
+Switch = Annotated[bool, BeforeValidator(as_switch)]
+Text = Annotated[str, text(str)]
 # YAML takes digits for a number.
 DigitsOrText = Annotated[str, BeforeValidator(_digits_or_text)]
 Platform = Annotated[
@@ -211,41 +161,41 @@ Role = Annotated[
     Literal["server", "agent"],
     one_of(("server", "agent"), "Write server for the Pi that runs Kubernetes itself, agent for the others."),
 ]
-HostName = Annotated[str, _pattern(LABEL, _LABEL_RULE, "Give the Pi's own hostname, as in pi1.")]
-Namespace = Annotated[str, _string(_namespace)]
-Address = Annotated[str, _string(parse_address)]
-JumpHost = Annotated[str, _string(parse_jump_host)]
-HostKey = Annotated[str, _string(parse_host_key)]
+HostName = Annotated[str, pattern(LABEL, _LABEL_RULE, "Give the Pi's own hostname, as in pi1.")]
+Namespace = Annotated[str, text(_namespace)]
+Address = Annotated[str, text(parse_address)]
+JumpHost = Annotated[str, text(parse_jump_host)]
+HostKey = Annotated[str, text(parse_host_key)]
 User = Annotated[
     str,
-    _pattern(
+    pattern(
         _USER,
         "is not the name of a Linux user",
         "Give the user you log in as (`whoami` prints it on the Pi).",
     ),
 ]
 SudoPassword = Annotated[Secret, BeforeValidator(parse_sudo_password)]
-K3sVersion = Annotated[str, _string(_k3s_version)]
+K3sVersion = Annotated[str, text(_k3s_version)]
 RayVersion = Annotated[str, BeforeValidator(_ray_version)]
 Sha256 = Annotated[
     str,
-    _pattern(
+    pattern(
         _SHA256,
         "must be a SHA-256 sum: 64 hexadecimal digits with small letters",
         "Take what `sha256sum install.sh` prints, or delete the line to get the sum of the pinned script.",
     ),
 ]
-Mirror = Annotated[str, _string(_mirror)]
-Image = Annotated[str, _string(_image)]
+Mirror = Annotated[str, text(_mirror)]
+Image = Annotated[str, text(_image)]
 Requirement = Annotated[
     str,
-    _pattern(
+    pattern(
         _REQUIREMENT,
         "must be a package with a fixed version",
         f"Write it as in numba=={NUMBA}, so that every run has the same one.",
     ),
 ]
-Requirements = Annotated[tuple[Requirement, ...], BeforeValidator(_list)]
+Requirements = Annotated[tuple[Requirement, ...], BeforeValidator(as_list)]
 Port = Annotated[int, whole_number(1, 65535, "SSH listens on 22 unless you changed it.")]
 HostMemory = Annotated[
     int,

@@ -7,7 +7,8 @@ https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/controllers/ray/
 from collections.abc import Mapping
 from typing import Any
 
-from infra.config.model import RayConfig
+from infra.config.ray import RayConfig
+from infra.config.room import AUTOSCALER_MIB, AUTOSCALER_MILLIS
 from infra.objects.pods import WORK_DIR, resources, restricted_security
 
 _ACCOUNT = "autoscaler-account"
@@ -16,9 +17,7 @@ _ACCOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _LOGS = "ray-logs"
 _LOGS_LIMIT = "1Gi"
 _TOKEN_S = 3600
-# Measured: 100 MB.
-_MEMORY_MIB = 256
-_REQUEST_MILLIS, _LIMIT_MILLIS = 100, 500
+_LIMIT_MILLIS = 500
 
 
 def autoscaler_options(ray: RayConfig) -> dict[str, Any]:
@@ -31,7 +30,7 @@ def autoscaler_options(ray: RayConfig) -> dict[str, Any]:
         "version": "v2",
         "idleTimeoutSeconds": ray.idle_timeout_s,
         "imagePullPolicy": "IfNotPresent",
-        "resources": resources(_REQUEST_MILLIS, _LIMIT_MILLIS, _MEMORY_MIB),
+        "resources": resources(AUTOSCALER_MILLIS, _LIMIT_MILLIS, AUTOSCALER_MIB),
         "securityContext": restricted_security(),
         "env": [{"name": "HOME", "value": WORK_DIR}],
         "volumeMounts": [

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infra.config.model import RayConfig, WorkerGroup
+from infra.config.ray import RayConfig, WorkerGroup
 from infra.kuberay.manifests.autoscaler import autoscaler_options, with_autoscaler
 from infra.names import ANNOTATION_REVISION, GCS_PORT, LABEL_RAY_CLUSTER, RAY_CLUSTER
 from infra.objects.metadata import metadata, name_by_content
@@ -81,7 +81,6 @@ def cluster_spec(ray: RayConfig, arch: str, kind: ClusterKind, revision: Any) ->
         kind: What tells it from others.
         revision: As for ray_cluster.
     """
-    scaled = is_scaled(ray)
     spec: dict[str, Any] = {
         "rayVersion": ray.version,
         # Without it nothing asks for a token. Its Secret has the cluster's name: with one of another name
@@ -90,14 +89,9 @@ def cluster_spec(ray: RayConfig, arch: str, kind: ClusterKind, revision: Any) ->
         "headGroupSpec": _head_group(ray, arch, kind, revision),
         "workerGroupSpecs": [_worker_group(ray, group, arch, kind, revision) for group in ray.groups],
     }
-    if scaled:
+    if ray.is_scaled:
         spec |= {"enableInTreeAutoscaling": True, "autoscalerOptions": autoscaler_options(ray)}
     return spec
-
-
-def is_scaled(ray: RayConfig) -> bool:
-    """Say whether Ray's autoscaler decides how many workers there are."""
-    return any(group.min_replicas < group.max_replicas for group in ray.groups)
 
 
 def least_workers(ray: RayConfig) -> dict[str, int]:
@@ -122,9 +116,9 @@ def revision_of(spec: Mapping[str, Any]) -> str:
 
 
 def _head_group(ray: RayConfig, arch: str, kind: ClusterKind, revision: Any) -> dict[str, Any]:
-    start = HeadStart(scaled=is_scaled(ray), serve_port=kind.serve_port, client=True)
+    start = HeadStart(scaled=ray.is_scaled, serve_port=kind.serve_port, client=True)
     pod = head_pod(ray, arch, head_container(ray, None, start))
-    if is_scaled(ray):
+    if ray.is_scaled:
         pod = with_autoscaler(pod)
     return {
         "rayStartParams": {"num-cpus": str(ray.head_cpus)},

@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from infra.config.model import RayConfig, RayCronJobConfig, RayJobConfig
+from infra.config.ray import RayConfig, RayCronJobConfig, RayJobConfig
 from infra.kuberay.manifests.cluster import API_VERSION, cluster_spec, other_cluster
 from infra.names import LABEL_RAY_CLUSTER, RAY_CLUSTER
 from infra.objects.metadata import metadata
@@ -15,6 +15,8 @@ SUBMITTER_LABELS = labels(RAY_APP, "submitter")
 
 # It imports Ray, sends one request, and follows the log.
 _SUBMITTER_MIB = 512
+# https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/apis/ray/v1/rayjob_types.go
+_POLICIES = {"cluster": "DeleteCluster", "workers": "DeleteWorkers"}
 _SUBMITTER_REQUEST_MILLIS, _SUBMITTER_LIMIT_MILLIS = 100, 1000
 
 
@@ -75,14 +77,22 @@ def job_spec(job: RayJobConfig, ray: RayConfig, arch: str, revision: Any) -> dic
         spec["submitterPodTemplate"] = _submitter(ray, arch)
     if job.cluster == "shared":
         return {**spec, "clusterSelector": {LABEL_RAY_CLUSTER: RAY_CLUSTER}}
-    own = {
-        # A cluster whose job is over is of no use to the hosts.
-        "shutdownAfterJobFinishes": True,
-        "rayClusterSpec": cluster_spec(ray, arch, other_cluster(), revision),
-    }
-    if job.ttl_s is not None:
-        own["ttlSecondsAfterFinished"] = job.ttl_s
-    return {**spec, **own}
+    return {**spec, **_removal(job), "rayClusterSpec": cluster_spec(ray, arch, other_cluster(), revision)}
+
+
+def _removal(job: RayJobConfig) -> dict[str, Any]:
+    """Return what becomes of a job's own cluster in the end: it goes, unless the job says otherwise."""
+    if job.deletion_rules:
+        rules = [
+            {
+                "policy": _POLICIES[rule.delete],
+                "condition": {"jobStatus": rule.status, "ttlSeconds": rule.after_s},
+            }
+            for rule in job.deletion_rules
+        ]
+        return {"deletionStrategy": {"deletionRules": rules}}
+    ttl = {} if job.ttl_s is None else {"ttlSecondsAfterFinished": job.ttl_s}
+    return {"shutdownAfterJobFinishes": True, **ttl}
 
 
 def _submitter(ray: RayConfig, arch: str) -> dict[str, Any]:

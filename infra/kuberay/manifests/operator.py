@@ -6,7 +6,7 @@ https://github.com/ray-project/kuberay/tree/v1.6.2/ray-operator/config
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from infra.config.model import OperatorConfig
+from infra.config.ray import OperatorConfig
 from infra.objects.metadata import metadata
 from infra.objects.network import DNS_PEER, port, to_api_server
 from infra.objects.pods import labels, pod_spec, resources

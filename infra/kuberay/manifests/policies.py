@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from infra.config.model import RayConfig
-from infra.kuberay.manifests.cluster import is_scaled, other_cluster
+from infra.config.ray import RayConfig
+from infra.kuberay.manifests.cluster import other_cluster
 from infra.kuberay.manifests.operator import OPERATOR_LABELS
 from infra.names import DASHBOARD_PORT, LABEL_APP, LABEL_COMPONENT
 from infra.objects.metadata import metadata
@@ -40,7 +40,7 @@ def kuberay_policies(
             "ingress": [{"from": [operator], "ports": [port(number) for number in asked_ports(ray)]}],
         }
     }
-    if is_scaled(ray):
+    if ray.is_scaled:
         heads = [labels[LABEL_COMPONENT] for labels in (HEAD_LABELS, other_cluster().head_labels)]
         specs["autoscaler"] = {
             "podSelector": {

@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from infra.config.model import RayConfig, RayServiceConfig
+from infra.config.ray import RayConfig, RayServiceConfig
 from infra.kuberay.manifests.cluster import API_VERSION, cluster_spec, other_cluster
 from infra.objects.metadata import metadata
 

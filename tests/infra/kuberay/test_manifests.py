@@ -197,6 +197,6 @@ def test_a_service_answers_on_its_port_and_starts_no_second_cluster_beside_the_f
 
 
 def test_a_job_on_a_schedule_is_the_job_without_it() -> None:
-    made = program({"cronJobs": [CRON], "jobs": [JOB]})
+    made = program({"cronJobs": [CRON], "jobs": [JOB], "operator": {"featureGates": {"RayCronJob": True}}})
     cron = spec(made, "ray-cron-job-nightly")
     assert cron == {"schedule": "0 3 * * *", "jobTemplate": spec(made, "ray-job-primes")}

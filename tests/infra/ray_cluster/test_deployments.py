@@ -51,7 +51,7 @@ def head(config: StackConfig) -> dict[str, Any]:
 
 
 def worker(config: StackConfig) -> dict[str, Any]:
-    return deployments.worker_deployment(config.ray, config.workers, config.arch, "ray", "token")
+    return deployments.worker_deployment(config.ray, config.ray.groups[0], config.arch, "ray", "token")
 
 
 def pods(config: StackConfig) -> dict[str, dict[str, Any]]:
