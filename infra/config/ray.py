@@ -196,8 +196,8 @@ class RayConfig(_RaySettings):
 
     @property
     def workers(self) -> int:
-        """Number of workers of all groups, the head not counted."""
-        return sum(group.replicas for group in self.groups)
+        """Number of workers that are always there, the head not counted."""
+        return sum(group.min_replicas for group in self.groups)
 
     @property
     def is_scaled(self) -> bool:

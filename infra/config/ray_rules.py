@@ -92,6 +92,8 @@ def _check_groups(tree: Mapping[str, Any], problems: ProblemList) -> None:
     for index, group in enumerate(groups):
         path = ("ray", "groups", index)
         _check_numbers(group, path, problems)
+        for number, toleration in enumerate(group.get("tolerations", ())):
+            _check_toleration(toleration, (*path, "tolerations", number), problems)
         if (name := group.get("name")) is not None:
             if name in first:
                 problems.add(
@@ -125,6 +127,33 @@ def _check_numbers(group: Mapping[str, Any], path: tuple[str | int, ...], proble
             most,
             f"is less than the {replicas} replicas with which the group begins",
             f"Give at least {replicas}, or lower replicas.",
+        )
+
+
+def _check_toleration(
+    toleration: Mapping[str, Any], path: tuple[str | int, ...], problems: ProblemList
+) -> None:
+    """Check what Kubernetes would refuse: validateTolerations in pkg/apis/core/validation."""
+    if toleration.get("operator") == "Equal" and "key" in toleration and toleration["key"] is None:
+        problems.add(
+            (*path, "key"),
+            ABSENT,
+            "is missing",
+            "Give the key of the taint, or write `operator: Exists` for every taint.",
+        )
+    if toleration.get("operator") == "Exists" and toleration.get("value"):
+        problems.add(
+            (*path, "value"),
+            toleration["value"],
+            "has no meaning with the operator Exists, which bears a taint of any value",
+            "Delete one of the two.",
+        )
+    if toleration.get("toleration_seconds") and toleration.get("effect", "NoExecute") != "NoExecute":
+        problems.add(
+            (*path, "tolerationSeconds"),
+            toleration["toleration_seconds"],
+            "has a meaning for the effect NoExecute alone",
+            "Write `effect: NoExecute`, or delete it.",
         )
 
 

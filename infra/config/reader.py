@@ -94,6 +94,17 @@ _ABOUT = {
     "hosts.name": "It is the Pi's own hostname.",
     "hosts.address": "It is the fixed address of the Pi in your network.",
     "hosts.role": "It is server for the Pi that runs Kubernetes itself, agent for the others.",
+    "ray.groups.name": "It is a name for workers that are alike, as in small.",
+    "ray.groups.replicas": "It is the number of workers in the group.",
+    "ray.jobs.name": "It is the name of the RayJob.",
+    "ray.jobs.entrypoint": "It is the command that the job runs.",
+    "ray.jobs.deletionRules.status": "It is SUCCEEDED, FAILED or STOPPED.",
+    "ray.cronJobs.name": "It is the name of the RayCronJob.",
+    "ray.cronJobs.entrypoint": "It is the command that the job runs.",
+    "ray.cronJobs.schedule": 'It is when the job runs, as cron has it: "30 3 * * *" is every night at 03:30.',
+    "ray.cronJobs.deletionRules.status": "It is SUCCEEDED, FAILED or STOPPED.",
+    "ray.services.name": "It is the name of the RayService.",
+    "ray.services.importPath": "It is MODULE:NAME of the application, as in hello:app.",
     "ssh.proxy.address": "It is the address or the name of the jump host, not that of a Pi; delete "
     "ssh.proxy if this machine reaches the Pis directly.",
 }

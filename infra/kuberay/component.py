@@ -14,7 +14,6 @@ from infra.kuberay.definitions import definitions_url
 from infra.kuberay.manifests.cluster import (
     STACKS_OWN,
     cluster_spec,
-    least_workers,
     ray_cluster,
     revision_of,
 )
@@ -162,5 +161,6 @@ def _declare_cluster(place: Place, ray: RayConfig) -> local.Command:
     revision = place.token_mark.apply(lambda mark: f"{digest}-{mark}")
     declared = place.resource(name, ray_cluster(ray, arch, place.cluster.namespace, revision))
     known = ray_cluster(ray, arch, place.cluster.args.namespace, digest)
-    step = Step(task=empty_task(least=least_workers(ray)), limit_s=_START_LIMIT_S)
+    least = {group.name: group.min_replicas for group in ray.groups}
+    step = Step(task=empty_task(least=least), limit_s=_START_LIMIT_S)
     return place.ready(declared, name, known, step, revision)

@@ -113,7 +113,7 @@ class StackOutputs(_Outputs):
         platform: "pi", "local", …
         ray_version: Exact Ray version of the cluster.
         ray_token: Bearer token of the Jobs API. Secret.
-        workers: Number of Ray workers, the head not counted.
+        workers: Number of Ray workers that are always there, the head not counted.
         runtime_packages: Requirements that the Ray image lacks and a job has to bring.
         wheels_url: Where a mirror has the wheels of these packages, if it has them; None without a mirror.
         dashboard_url: Where the Jobs API listens; None where a port-forward is needed.

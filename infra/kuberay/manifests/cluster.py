@@ -94,14 +94,6 @@ def cluster_spec(ray: RayConfig, arch: str, kind: ClusterKind, revision: Any) ->
     return spec
 
 
-def least_workers(ray: RayConfig) -> dict[str, int]:
-    """Return how many workers of each group have to be there for the cluster to be what was asked for."""
-    return {
-        group.name: group.replicas if group.min_replicas == group.max_replicas else group.min_replicas
-        for group in ray.groups
-    }
-
-
 def revision_of(spec: Mapping[str, Any]) -> str:
     """Return what changes with a spec if, and only if, the operator makes all pods anew.
 

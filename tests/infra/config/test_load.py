@@ -19,59 +19,17 @@ from pulumi.runtime import config as pulumi_config
 from infra.config.load import StackConfigError, load
 from infra.config.model import StackKeys
 from infra.config.parse import parse
-from infra.config.problems import ConfigError, InvalidValueError, Problem
+from infra.config.problems import ConfigError, InvalidValueError
 from infra.config.values.ssh_keys import Secret
 from infra.versions import K3S_INSTALL_SCRIPT_SHA256, OFFICIAL_IMAGE_LACKS, RAY
 from sandbox.engine.stack.files import ROOT, project_file, stack_config
+from tests.infra.config.made import ED25519, host, hosts, problems_of, stack, with_cpus, with_memory
 
-ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH1BNAnKq+6bI8LNyVt8cB30GzloUqXSXl1nKUDlHZ+i"
 RSA = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC7"
 PROXY = {"address": "192.0.2.1", "hostKey": ED25519}
 # The canary is a comment inside the key's text, so that any part that leaks is found.
 CANARY = "CANARY7f3a"
 BROKEN_KEY = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{CANARY}\n-----END OPENSSH PRIVATE KEY-----\n"
-
-
-def host(number: int, role: str = "agent", **changes: Any) -> dict[str, Any]:
-    """One good host; a change to None takes the key out."""
-    entry = {
-        "name": f"pi{number}",
-        "address": f"198.51.100.{number}",
-        "role": role,
-        "hostKey": ED25519,
-        **changes,
-    }
-    return {key: value for key, value in entry.items() if value is not None}
-
-
-def stack(**changes: Any) -> dict[str, Any]:
-    """A good configuration of one server and two agents, with some keys changed; who logs in is kept."""
-    if isinstance(changes.get("ssh"), dict):
-        changes["ssh"] = {"user": "pi", **changes["ssh"]}
-    good = {"platform": "pi", "hosts": [host(1, "server"), host(2), host(3)], "ssh": {"user": "pi"}}
-    return {**good, **changes}
-
-
-def problems_of(values: dict[str, Any], **options: Any) -> tuple[Problem, ...]:
-    with pytest.raises(ConfigError) as caught:
-        parse(values, **options)
-    return caught.value.problems
-
-
-def hosts(*entries: dict[str, Any]) -> dict[str, Any]:
-    return stack(hosts=list(entries))
-
-
-def with_memory(server_mib: int | str | None, *agents_mib: int | None, **changes: Any) -> dict[str, Any]:
-    entries = [host(1, "server", memoryMib=server_mib)]
-    entries += [host(2 + index, memoryMib=mib) for index, mib in enumerate(agents_mib)]
-    return stack(hosts=entries, **changes)
-
-
-def with_cpus(server: int | None, *agents: int | None, **changes: Any) -> dict[str, Any]:
-    entries = [host(1, "server", cpus=server)]
-    entries += [host(2 + index, cpus=cpus) for index, cpus in enumerate(agents)]
-    return stack(hosts=entries, **changes)
 
 
 def unprefixed(settings: dict[str, str]) -> dict[str, Any]:
