@@ -50,7 +50,7 @@ def up(hosts: int, workers: int, mode: str) -> None:
         site.add_kuberay(progress)
     with progress.phase(f"{hosts} simulated Pis"):
         pis = site.start_all([f"pi{number}" for number in range(1, hosts + 1)])
-    STACK_FILE.write_text(site.stack_text(pis, workers, kuberay={} if mode == "kuberay" else None))
+    STACK_FILE.write_text(site.stack_text(pis, workers, ray={"mode": mode}))
     with progress.phase(f"`make up STACK={STACK}`"):
         _run("infra.pulumi_cli", "up", STACK, env=env)
     with progress.phase(f"`piray run mandelbrot --stack {STACK}`"):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sandbox import release
@@ -141,14 +142,14 @@ class Site:
         )
 
     def stack_text(
-        self, hosts: Sequence[Host], workers: int, kuberay: Mapping[str, Any] | None = None
+        self, hosts: Sequence[Host], workers: int, ray: Mapping[str, Any] = MappingProxyType({})
     ) -> str:
         """Return the text of the stack file for hosts that are up; the first is the server.
 
         Args:
             hosts: All hosts.
             workers: Number of Ray workers.
-            kuberay: Keys of `ray` where the KubeRay operator runs Ray; None where it does not.
+            ray: As for stack_config.
         """
         described = [
             StackHost(
@@ -159,7 +160,7 @@ class Site:
             )
             for index, host in enumerate(hosts)
         ]
-        config = stack_config(described, self.key_file, self.sources(), workers=workers, kuberay=kuberay)
+        config = stack_config(described, self.key_file, self.sources(), workers=workers, ray=ray)
         return stack_text(config)
 
     @contextmanager

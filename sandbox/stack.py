@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -69,7 +70,7 @@ def stack_config(
     workers: int = 2,
     runtime_packages: Sequence[str] = (),
     proxy: StackHost | None = None,
-    kuberay: Mapping[str, Any] | None = None,
+    ray: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return the configuration of the stack, every key with its namespace.
 
@@ -77,10 +78,10 @@ def stack_config(
         hosts: The hosts, servers among them.
         key_file: Private SSH key of user pi.
         sources: Where image and k3s come from.
-        workers: Number of Ray workers; nothing where `kuberay` has groups of them.
+        workers: Number of Ray workers; nothing where `ray` has groups of them.
         runtime_packages: What each job installs.
         proxy: The jump host; None where the hosts are reached directly.
-        kuberay: Keys of `ray` besides the mode, where the KubeRay operator runs Ray; None where it does not.
+        ray: Keys of `ray` besides those that every stack on simulated Pis has.
     """
     ssh: dict[str, Any] = {"user": "pi", "privateKeyFile": str(key_file)}
     if proxy is not None:
@@ -98,18 +99,17 @@ def stack_config(
         "hosts": [_entry(host) for host in hosts],
         "ssh": ssh,
         "k3s": {key: value for key, value in k3s.items() if value is not None},
-        **({} if kuberay and "groups" in kuberay else {"workers": workers}),
-        "ray": {"image": sources.image, **_RAY, **plain, **packages, **_mode(sources, kuberay)},
+        **({} if "groups" in ray else {"workers": workers}),
+        "ray": {"image": sources.image, **_RAY, **plain, **packages, **_operator(sources, ray), **ray},
         "piJob": {"completions": 3, "parallelism": 3, "samples": _SAMPLES},
     }
     return {f"piray:{key}": value for key, value in values.items()}
 
 
-def _mode(sources: Sources, kuberay: Mapping[str, Any] | None) -> dict[str, Any]:
-    if kuberay is None:
+def _operator(sources: Sources, ray: Mapping[str, Any]) -> dict[str, Any]:
+    if sources.operator_image is None or ray.get("mode") != "kuberay":
         return {}
-    operator = {"operator": {"image": sources.operator_image}} if sources.operator_image else {}
-    return {"mode": "kuberay", **operator, **kuberay}
+    return {"operator": {"image": sources.operator_image}}
 
 
 def _entry(host: StackHost) -> dict[str, Any]:

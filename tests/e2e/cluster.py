@@ -29,7 +29,7 @@ class Cluster:
         servers: How many of the hosts, from the first on, are servers; the others are agents.
         runtime_packages: What each job installs.
         version: k3s release; None for the program's default.
-        kuberay: Keys of `ray` in KubeRay mode; None for Deployments.
+        ray: Keys of `ray` besides those of every stack on simulated Pis.
         sources: Where the software comes from; None for the site's own.
         host_keys: By host name, a key in the stack file that is not the host's own.
         ports: By host name, the port of its SSH server where it is not the usual one.
@@ -48,7 +48,7 @@ class Cluster:
     servers: int = 1
     runtime_packages: tuple[str, ...] = ()
     version: str | None = None
-    kuberay: dict[str, Any] | None = None
+    ray: dict[str, Any] = field(default_factory=dict)
     sources: Sources | None = None
     host_keys: dict[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class Cluster:
             workers=self.workers,
             runtime_packages=self.runtime_packages,
             proxy=proxy,
-            kuberay=self.kuberay,
+            ray=self.ray,
         )
         (self.program.folder / f"Pulumi.{STACK}.yaml").write_text(stack_text(config))
         if self.sudo_passwords:

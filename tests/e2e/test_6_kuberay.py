@@ -23,6 +23,7 @@ PATIENCE_S = 300
 IDLE_S = 10
 SHARE = {"cpus": 1, "memoryMib": 1536}
 NEAR_HOSTS = {"pi1", "pi2"}
+HOSTS = ("pi1", "pi2")
 SMALL = Plan(x_grids=4, y_grids=4, grid_width=20, grid_height=20, max_iterations=100)
 
 GOOD = "import ray; ray.init(); print(ray.get(ray.put(1)))"
@@ -102,7 +103,8 @@ def changed(cluster: Cluster, services: object) -> Iterator[tuple[Deployed, Depl
     wheel.write_wheel(wheels, HELLO)
     # Opens the way to the mirror.
     cluster.runtime_packages = (wheel.PACKAGE,)
-    cluster.kuberay = {
+    cluster.ray = {
+        "mode": "kuberay",
         "groups": groups(near=1),
         "idleTimeoutS": IDLE_S,
         "jobs": JOBS,
@@ -113,7 +115,7 @@ def changed(cluster: Cluster, services: object) -> Iterator[tuple[Deployed, Depl
         planned, up = cluster.preview(), cluster.up()
         yield planned, up
     finally:
-        cluster.kuberay, cluster.workers, cluster.runtime_packages = None, before, ()
+        cluster.ray, cluster.workers, cluster.runtime_packages = {}, before, ()
         back = cluster.up()
     assert back.code == 0, back.said
     wait_until(lambda: whole(cluster), PATIENCE_S)
@@ -218,8 +220,7 @@ def test_a_worker_comes_when_tasks_wait_and_goes_when_it_is_idle(kuberay: Cluste
 
 def test_another_number_of_workers_touches_no_pod_that_stays(kuberay: Cluster) -> None:
     before = kuberay.pods()
-    assert kuberay.kuberay is not None
-    kuberay.kuberay["groups"] = groups(near=2)
+    kuberay.ray["groups"] = groups(near=2)
     kuberay.workers = 2
     up = kuberay.up()
     assert up.code == 0, up.said
@@ -250,7 +251,7 @@ def test_the_change_back_leaves_nothing_though_the_operator_has_died(kuberay: Cl
     deployment = f"deployment/{operator_name(kuberay)}"
     kuberay.kubectl("scale", deployment, f"--namespace={names.KUBERAY_NAMESPACE}", "--replicas=0")
     assert '"ray.io/' in kuberay.kubectl("get", "rayjobs", "--namespace=ray", "--output=json")
-    kuberay.kuberay = None
+    kuberay.ray = {"groups": [{"name": name, "replicas": 1, **SHARE, "hosts": [name]} for name in HOSTS]}
     up = kuberay.up()
     assert up.code == 0, up.said
     assert "ray.io" not in kuberay.kubectl("get", "crds")
@@ -258,3 +259,12 @@ def test_the_change_back_leaves_nothing_though_the_operator_has_died(kuberay: Cl
     assert kuberay.items("pods", f"--selector={names.LABEL_RAY_CLUSTER}") == []
     wait_until(lambda: whole(kuberay), PATIENCE_S)
     assert cluster_is_unchanged(kuberay)
+
+
+def test_without_the_operator_too_each_group_is_where_it_says(kuberay: Cluster) -> None:
+    assert [[pod.node for pod in of_group(kuberay, name)] for name in HOSTS] == [[name] for name in HOSTS]
+    assert {name: group["replicas"] for name, group in kuberay.outputs["groups"].items()} == dict.fromkeys(
+        HOSTS, 1
+    )
+    ended = kuberay.piray("connectivity")
+    assert ended.code == 0, ended.said

@@ -22,19 +22,19 @@ def ray(sources: Sources = SOURCES, **options: Any) -> RayConfig:
 
 
 def test_the_operator_s_image_is_that_of_the_sandbox() -> None:
-    config = ray(kuberay={})
+    config = ray(ray={"mode": "kuberay"})
     assert (config.mode, config.operator.image) == ("kuberay", SOURCES.operator_image)
 
 
 def test_where_its_release_is_reached_the_operator_comes_from_there() -> None:
-    config = ray(replace(SOURCES, operator_image=None), kuberay={})
+    config = ray(replace(SOURCES, operator_image=None), ray={"mode": "kuberay"})
     assert config.operator.image == versions.KUBERAY_IMAGE
 
 
 def test_groups_are_there_in_place_of_a_number_of_workers() -> None:
     group = {"name": "near", "replicas": 1, "minReplicas": 1, "maxReplicas": 2, "cpus": 1, "memoryMib": 1024}
-    assert "piray:workers" not in stack_config([HOST], Path("/key"), SOURCES, kuberay={"groups": [group]})
-    (found,) = ray(kuberay={"groups": [group]}).groups
+    assert "piray:workers" not in stack_config([HOST], Path("/key"), SOURCES, ray={"groups": [group]})
+    (found,) = ray(ray={"mode": "kuberay", "groups": [group]}).groups
     assert (found.name, found.max_replicas) == ("near", 2)
 
 
