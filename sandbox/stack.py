@@ -100,7 +100,7 @@ def stack_config(
         "ssh": ssh,
         "k3s": {key: value for key, value in k3s.items() if value is not None},
         **({} if "groups" in ray else {"workers": workers}),
-        "ray": {"image": sources.image, **_RAY, **plain, **packages, **_operator(sources, ray), **ray},
+        "ray": {"image": sources.image, **_RAY, **plain, **packages, **ray, **_operator(sources, ray)},
         "piJob": {"completions": 3, "parallelism": 3, "samples": _SAMPLES},
     }
     return {f"piray:{key}": value for key, value in values.items()}
@@ -109,7 +109,7 @@ def stack_config(
 def _operator(sources: Sources, ray: Mapping[str, Any]) -> dict[str, Any]:
     if sources.operator_image is None or ray.get("mode") != "kuberay":
         return {}
-    return {"operator": {"image": sources.operator_image}}
+    return {"operator": {"image": sources.operator_image, **ray.get("operator", {})}}
 
 
 def _entry(host: StackHost) -> dict[str, Any]:

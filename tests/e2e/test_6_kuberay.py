@@ -109,6 +109,7 @@ def changed(cluster: Cluster, services: object) -> Iterator[tuple[Deployed, Depl
         "idleTimeoutS": IDLE_S,
         "jobs": JOBS,
         "services": [service(mirror)],
+        "operator": {"featureGates": {"RayCronJob": True}},
     }
     cluster.workers = 1
     try:
@@ -131,6 +132,12 @@ def kuberay(cluster: Cluster, changed: tuple[Deployed, Deployed]) -> Cluster:
 
 def of_group(cluster: Cluster, group: str) -> list[Pod]:
     return [Pod.of(item) for item in cluster.items("pods", f"--selector={names.LABEL_RAY_GROUP}={group}")]
+
+
+def results_of(cron_job: str, cluster: Cluster) -> set[str]:
+    """Return how the RayJobs that a RayCronJob has made have ended so far."""
+    made = [item for item in cluster.items("rayjobs") if item["metadata"]["name"].startswith(f"{cron_job}-")]
+    return {item.get("status", {}).get("jobStatus", "") for item in made}
 
 
 def operator(cluster: Cluster) -> Pod:
@@ -229,6 +236,17 @@ def test_another_number_of_workers_touches_no_pod_that_stays(kuberay: Cluster) -
     assert set(before) < set(after)
     assert {pod.node for pod in of_group(kuberay, "near")} <= NEAR_HOSTS
     assert len(of_group(kuberay, "near")) == 2
+
+
+def test_a_changed_job_runs_anew_and_one_on_a_schedule_when_it_is_time(kuberay: Cluster) -> None:
+    kuberay.ray["jobs"] = [job("good", BAD), *JOBS[1:]]
+    kuberay.ray["cronJobs"] = [job("tick", GOOD, schedule="* * * * *")]
+    up = kuberay.up()
+    assert up.code == 0, up.said
+    assert "ray-job-good" in up.names("replace")
+    assert not {name for name in up.names("replace") if name.startswith(("ray-job-bad", "ray-job-late"))}
+    assert kuberay.outputs["jobs"]["good"]["status"] == "FAILED"
+    wait_until(lambda: "SUCCEEDED" in results_of("tick", kuberay), PATIENCE_S)
 
 
 def test_a_worker_that_is_lost_while_the_operator_is_away_comes_when_it_is_back(kuberay: Cluster) -> None:
