@@ -7,6 +7,7 @@ never happens, and whoever waits for them waits for ever.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from infra.api_server import ApiError, ApiServer, object_path
@@ -127,7 +128,16 @@ def _free_all(server: ApiServer, namespace: str) -> None:
             kept = [one for one in there if not one.startswith(_OURS)]
             if "deletionTimestamp" in live["metadata"] and len(kept) < len(there):
                 path = resource_path(kind, namespace, live["metadata"]["name"])
-                server.change(path, {"metadata": {"finalizers": kept}})
+                _set_finalizers(server, path, kept, live["metadata"]["resourceVersion"])
+
+
+def _set_finalizers(server: ApiServer, path: str, finalizers: list[str], version: str) -> None:
+    """Set them unless the object has changed since: one that Kubernetes has taken off must not come back."""
+    try:
+        server.change(path, {"metadata": {"finalizers": finalizers, "resourceVersion": version}})
+    except ApiError as error:
+        if error.status != HTTPStatus.CONFLICT:
+            raise
 
 
 def _wait(done: Callable[[], bool], problem: str) -> None:

@@ -1,6 +1,7 @@
 """A double of the API server: objects by their paths, and what is done to them at each look."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 from infra.api_server import ApiError
@@ -31,7 +32,7 @@ class ClusterDouble:
     def items(self, path: str, **query: str) -> list[dict[str, Any]]:
         asked = "&".join(f"{key}={value}" for key, value in query.items())
         self._note("LIST", f"{path}?{asked}" if asked else path)
-        return [one for key, one in self.objects.items() if key.rpartition("/")[0] == path]
+        return [deepcopy(one) for key, one in self.objects.items() if key.rpartition("/")[0] == path]
 
     def text(self, path: str) -> str:
         return self.texts[path]
@@ -48,7 +49,14 @@ class ClusterDouble:
         self._note("CHANGE", path)
         if path not in self.objects:
             return False
-        self.objects[path]["metadata"].update(fields["metadata"])
+        live, asked = self.objects[path]["metadata"], dict(fields["metadata"])
+        if asked.pop("resourceVersion", live["resourceVersion"]) != live["resourceVersion"]:
+            raise ApiError(
+                "the object has been modified; please apply your changes to the latest version", 409
+            )
+        if set(asked["finalizers"]) - set(live["finalizers"]):
+            raise ApiError("no new finalizers can be added if the object is being deleted", 422)
+        live.update(asked, resourceVersion=live["resourceVersion"] + 1)
         self._collect()
         return True
 
@@ -77,4 +85,7 @@ class ClusterDouble:
 def custom(kind: str, name: str, *finalizers: str) -> tuple[str, dict[str, Any]]:
     """Return path and object of a custom resource in namespace ray."""
     path = f"/apis/ray.io/v1/namespaces/ray/{kind.lower()}s/{name}"
-    return path, {"kind": kind, "metadata": {"name": name, "finalizers": list(finalizers)}}
+    return path, {
+        "kind": kind,
+        "metadata": {"name": name, "finalizers": list(finalizers), "resourceVersion": 1},
+    }

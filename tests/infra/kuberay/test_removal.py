@@ -62,6 +62,20 @@ def test_finalizers_of_kubernetes_itself_stay(monkeypatch: pytest.MonkeyPatch) -
     assert cluster.objects[path]["metadata"]["finalizers"] == ["foregroundDeletion"]
 
 
+def test_what_kubernetes_has_done_since_the_look_is_not_taken_back() -> None:
+    path, job = custom("RayJob", "primes", FINALIZER, "foregroundDeletion")
+
+    def collect_garbage(cluster: ClusterDouble) -> None:
+        if cluster.calls[-1:] == [("LIST", path.rpartition("/")[0])] and path in cluster.objects:
+            metadata = cluster.objects[path]["metadata"]
+            if "foregroundDeletion" in metadata["finalizers"] and "deletionTimestamp" in metadata:
+                metadata.update(finalizers=[FINALIZER], resourceVersion=metadata["resourceVersion"] + 1)
+
+    cluster = ClusterDouble({path: job}, collect_garbage)
+    assert remove(cluster, "RayJob", "ray", "primes", WHERE)  # type: ignore[arg-type]
+    assert path not in cluster.objects
+
+
 def test_what_is_not_there_is_removed_already() -> None:
     assert not remove(ClusterDouble({}), "RayJob", "ray", "primes", WHERE)  # type: ignore[arg-type]
 
