@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from sandbox.stack import STACK
 from tests.checkout import Ended
-from tests.e2e.cluster import Cluster, wait_until
+from tests.e2e.cluster import Cluster, wait_until, whole
 
 # Two tasks for each node, and the hosts on which they ran.
 SCRIPT = """
@@ -40,6 +41,12 @@ def piray(cluster: Cluster, command: str, *options: str) -> Ended:
 
 def hosts_with_ray(cluster: Cluster) -> list[str]:
     return sorted({pod.node for pod in [*cluster.pods("head"), *cluster.pods("worker")]})
+
+
+def listed_nodes(cluster: Cluster) -> list[dict[str, Any]]:
+    listed = piray(cluster, "list", "nodes", "--json")
+    nodes: list[dict[str, Any]] = json.loads(listed.stdout) if listed.code == 0 else []
+    return [node for node in nodes if node["state"] == "ALIVE"]
 
 
 @pytest.fixture
@@ -83,31 +90,6 @@ def test_status_says_what_there_is_and_that_nothing_is_wrong(cluster: Cluster) -
         assert host.name in ended.stdout
 
 
-@pytest.fixture
-def starved(cluster: Cluster) -> Iterator[Cluster]:
-    """Yield the cluster with a head that has too little memory to start; `up` gives it back."""
-    container = {
-        "name": "ray-head",
-        "resources": {"limits": {"memory": "128Mi"}, "requests": {"memory": "64Mi"}},
-    }
-    patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
-    cluster.kubectl("patch", "deployment", "ray-head", "--namespace=ray", f"--patch={json.dumps(patch)}")
-    yield cluster
-    up = cluster.up()
-    assert up.code == 0, up.said
-
-
-def test_a_head_that_is_killed_while_it_starts_is_named_with_the_key_to_change(starved: Cluster) -> None:
-    def killed() -> bool:
-        said = piray(starved, "status").stdout
-        return "ray.headMemoryMib" in said and ("OOMKilled" in said or "killed while it started" in said)
-
-    wait_until(killed)
-    ended = piray(starved, "status")
-    assert ended.code == 1
-    assert "128 MiB" in ended.stdout
-
-
 def test_the_dashboard_opens_for_one_browser_and_for_nobody_else(cluster: Cluster) -> None:
     running = cluster.program.start("workloads.cli", "dashboard", "--stack", STACK, "--no-browser")
     try:
@@ -131,3 +113,29 @@ def test_the_dashboard_opens_for_one_browser_and_for_nobody_else(cluster: Cluste
 def test_each_of_ray_s_ideas_is_shown_on_the_cluster(cluster: Cluster, name: str) -> None:
     ended = cluster.program.piray("demo", name, "--stack", STACK)
     assert ended.code == 0, ended.said
+
+
+@pytest.fixture
+def starved(cluster: Cluster) -> Iterator[Cluster]:
+    """Yield the cluster with a head that has too little memory to start; `up` gives it back."""
+    container = {
+        "name": "ray-head",
+        "resources": {"limits": {"memory": "128Mi"}, "requests": {"memory": "64Mi"}},
+    }
+    patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
+    cluster.kubectl("patch", "deployment", "ray-head", "--namespace=ray", f"--patch={json.dumps(patch)}")
+    yield cluster
+    up = cluster.up()
+    assert up.code == 0, up.said
+    wait_until(lambda: whole(cluster) and len(listed_nodes(cluster)) == 1 + cluster.workers, timeout=300)
+
+
+def test_a_head_that_is_killed_while_it_starts_is_named_with_the_key_to_change(starved: Cluster) -> None:
+    def killed() -> bool:
+        said = piray(starved, "status").stdout
+        return "ray.headMemoryMib" in said and ("OOMKilled" in said or "killed while it started" in said)
+
+    wait_until(killed)
+    ended = piray(starved, "status")
+    assert ended.code == 1
+    assert "128 MiB" in " ".join(ended.stdout.split()), ended.said
