@@ -45,8 +45,8 @@ def hosts_with_ray(cluster: Cluster) -> list[str]:
 
 def listed_nodes(cluster: Cluster) -> list[dict[str, Any]]:
     listed = piray(cluster, "list", "nodes", "--json")
-    nodes: list[dict[str, Any]] = json.loads(listed.stdout) if listed.code == 0 else []
-    return [node for node in nodes if node["state"] == "ALIVE"]
+    rows: list[dict[str, Any]] = json.loads(listed.stdout)["rows"] if listed.code == 0 else []
+    return [row for row in rows if row["state"] == "ALIVE"]
 
 
 @pytest.fixture
@@ -138,4 +138,4 @@ def test_a_head_that_is_killed_while_it_starts_is_named_with_the_key_to_change(s
     wait_until(killed)
     ended = piray(starved, "status")
     assert ended.code == 1
-    assert "128 MiB" in " ".join(ended.stdout.split()), ended.said
+    assert "its limit, 128Mi" in " ".join(ended.stdout.split()), ended.said
