@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from workloads.cli import connectivity, demo, doctor, init, jobs, mandelbrot, mirror, pi, sweep
+from workloads.cli import connectivity, demo, doctor, init, jobs, mandelbrot, mirror, nodes, pi, sweep
 from workloads.cli.watching import dashboard, listing, status
 from workloads.runner.signals import SIGNALS, interruptible
 
@@ -46,6 +46,7 @@ def run() -> None:
 run.add_command(mandelbrot.command)
 run.add_command(pi.command)
 run.add_command(connectivity.command)
+run.add_command(nodes.command)
 main.add_command(sweep.command)
 main.add_command(jobs.submit)
 main.add_command(jobs.list_jobs)

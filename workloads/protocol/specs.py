@@ -100,6 +100,21 @@ class ConnectivitySpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NodesSpec(Spec):
+    """Short tasks that say where Ray has run them.
+
+    Attributes:
+        tasks: How many.
+        seconds: How long each sleeps.
+    """
+
+    workload = "nodes"
+
+    tasks: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class DemoSpec(Spec):
     """A small program that shows one of Ray's ideas.
 
