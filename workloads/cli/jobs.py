@@ -12,8 +12,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from workloads.cli.options import cluster_options
-from workloads.runner.jobs_api.work import work_of
+from workloads.cli.options import Place, cluster_options, target_options, tell
+from workloads.runner.embedded import EmbeddedTarget
+from workloads.runner.jobs_api.work import Work, WorkError, work_of
 
 if TYPE_CHECKING:
     from workloads.runner.jobs_api.jobs import Job
@@ -40,7 +41,7 @@ _COMMAND_CHARACTERS = 60
 )
 @click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="A variable; more than once.")
 @click.option("--detach", is_flag=True, help="Print the job's id and do not wait for its end.")
-@cluster_options
+@target_options
 def submit(
     *,
     command: tuple[str, ...],
@@ -48,17 +49,36 @@ def submit(
     pip: tuple[str, ...],
     variables: tuple[str, ...],
     detach: bool,
-    target: "StackTarget",
+    place: Place,
 ) -> None:
     """Run a script or a command of your own on the cluster, as a job of Ray.
 
-    What the job writes is shown while it runs, and its exit status is that of this command. Ctrl-C stops the
-    job. Options of the script that piray has as well go behind a --.
+    Without a stack it runs on this machine, on a Ray that ends with it. What the job writes is shown while it
+    runs, and its exit status is that of this command. Ctrl-C stops the job. Options of the script that piray
+    has as well go behind a --.
     """
+    target = place.target()
+    alone = isinstance(target, EmbeddedTarget)
+    if alone and detach:
+        raise WorkError(
+            "--detach needs a cluster that goes on: name its stack, as in --stack home; without one the job "
+            "runs on a Ray of this machine that ends with it."
+        )
+    work = work_of(command, folder=folder, pip=pip, variables=variables, own_folder=alone)
+    if not isinstance(target, EmbeddedTarget):
+        _submit(target, work, detach)
+        return
     # Ray takes seconds to import.
+    from workloads.runner.embedded_cluster import embedded_cluster  # noqa: PLC0415
+
+    tell("starting Ray on this machine …")
+    with embedded_cluster(tell) as cluster:
+        _submit(cluster, work, detach=False)
+
+
+def _submit(target: "StackTarget", work: Work, detach: bool) -> None:
     from workloads.runner.jobs_api.jobs import new_id  # noqa: PLC0415
 
-    work = work_of(command, folder=folder, pip=pip, variables=variables)
     job = new_id("job")
     with target.jobs() as jobs, target.stopped_unless_left(jobs, job):
         target.start(jobs, job, work)

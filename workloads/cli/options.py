@@ -75,7 +75,12 @@ def _stack_target(name: str, outputs: StackOutputs) -> "StackTarget":
     # The clients of Ray and Kubernetes take seconds to import on a slow machine, and only this needs them.
     from workloads.runner.target import StackTarget  # noqa: PLC0415
 
-    return StackTarget(name, outputs, lambda line: click.echo(f"piray: {line}", err=True))
+    return StackTarget(name, outputs, tell)
+
+
+def tell(line: str) -> None:
+    """Print one line about what is being done, beside what the command prints."""
+    click.echo(f"piray: {line}", err=True)
 
 
 def _stack_options(command: Command) -> Command:

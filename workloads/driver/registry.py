@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from workloads.driver import connectivity, demo, mandelbrot, pi, ray_nodes, sweep
+from workloads.driver import connectivity, demo, hosting, mandelbrot, pi, ray_nodes, sweep
 from workloads.driver.nodes import Roster
 from workloads.protocol.events import Emit
 from workloads.protocol.specs import (
     ConnectivitySpec,
     DemoSpec,
+    HostingSpec,
     MandelbrotSpec,
     NodesSpec,
     PiSpec,
@@ -50,5 +51,6 @@ WORKLOADS: dict[str, Workload] = dict(
         line(ConnectivitySpec, connectivity.run),
         line(NodesSpec, ray_nodes.run),
         line(DemoSpec, demo.run, dashboard=True),
+        line(HostingSpec, hosting.run, dashboard=True),
     ]
 )

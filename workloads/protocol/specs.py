@@ -128,6 +128,13 @@ class DemoSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class HostingSpec(Spec):
+    """Nothing to compute: an embedded Ray for other programs, until it is ended."""
+
+    workload = "hosting"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """A spec and where to run it: all that a driver is told.
 

@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from tests.wheel import write_wheel
+from tests.workloads.conftest import processes_with
 from workloads.cli.jobs import jobs_table
 from workloads.runner.jobs_api.jobs import Job
 
@@ -51,6 +52,19 @@ def piray(head: Head, tmp_path: Path) -> Piray:
         )
 
     return start
+
+
+def without_a_stack(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """Start the command with no cluster to be found."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "workloads.cli", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 — as above
+    )
 
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
@@ -164,7 +178,7 @@ def test_an_unknown_job_is_answered_with_those_that_there_are(piray: Piray) -> N
 
 def test_without_a_stack_a_command_says_what_it_needs(tmp_path: Path) -> None:
     watching = (["list", "tasks"], ["status"], ["dashboard"])
-    for command in (["submit", "--", "true"], ["jobs"], ["logs", "x"], ["stop", "x"], *watching):
+    for command in (["jobs"], ["logs", "x"], ["stop", "x"], *watching):
         done = subprocess.run(
             [sys.executable, "-m", "workloads.cli", *command],
             cwd=tmp_path,
@@ -175,6 +189,51 @@ def test_without_a_stack_a_command_says_what_it_needs(tmp_path: Path) -> None:
         )
         assert done.returncode == 1
         assert "this needs a cluster: name its stack, as in --stack home" in done.stderr
+
+
+def test_without_a_stack_no_job_is_left_behind_alone(tmp_path: Path) -> None:
+    done = without_a_stack(tmp_path, "submit", "--detach", "--", "true")
+    code, _, stderr = ended(done)
+    assert code == 1
+    assert stderr.count("\n") == 1
+    assert "--detach needs a cluster that goes on: name its stack, as in --stack home" in stderr
+
+
+@pytest.mark.ray
+def test_without_a_stack_a_script_runs_on_a_ray_of_this_machine(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text(
+        "import os, ray, sys\n"
+        "ray.init()\n"
+        "@ray.remote\n"
+        "def square(x): return x * x\n"
+        "print(ray.get([square.remote(x) for x in range(4)]), os.environ['WHO'], sys.argv[1:])\n"
+        "sys.exit(7)\n"
+    )
+    process = without_a_stack(tmp_path, "submit", "--env", "WHO=me", "job.py", "--size", "3")
+    code, stdout, stderr = ended(process)
+    assert "[0, 1, 4, 9] me ['--size', '3']" in stdout
+    assert code == 7, stderr
+    assert not list(Path("/tmp").glob(f"piray-{process.pid}-*"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["job.py"]
+
+
+@pytest.mark.ray
+def test_without_a_stack_an_interrupt_ends_the_job_and_its_ray(tmp_path: Path) -> None:
+    mark = f"mark-{tmp_path.name}-{os.getpid()}"
+    process = without_a_stack(
+        tmp_path, "submit", "--env", f"MARK={mark}", "--", "sh", "-c", "echo begun; sleep 600"
+    )
+    assert process.stdout is not None
+    assert any(line == "begun\n" for line in process.stdout)
+    (folder,) = Path("/tmp").glob(f"piray-{process.pid}-*")
+    assert processes_with(mark)
+    process.send_signal(signal.SIGINT)
+    code, _, _ = ended(process)
+    assert code == 130
+    assert not folder.exists()
+    deadline = time.monotonic() + LIMIT_S
+    while processes_with(mark) or processes_with(str(folder)):
+        assert time.monotonic() < deadline
 
 
 def test_the_table_of_jobs_fits_100_columns_with_each_id_on_one_line() -> None:

@@ -1,6 +1,7 @@
 """Decides what a user's own job is: its command, the files it brings, what it installs, its variables."""
 
 import re
+import secrets
 import shlex
 import shutil
 import tempfile
@@ -18,6 +19,7 @@ _LARGEST = 3
 # The cluster's: that of this machine may be anywhere. For a job with packages it is the one that has them.
 _PYTHON = "python"
 _MIB = 1024 * 1024
+_MARK = ".piray-job"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -35,6 +37,7 @@ class Work:
         folder: The folder that it brings; its working directory on the cluster.
         packages: Requirements that it installs first.
         variables: Environment variables.
+        own_folder: Whether its working directory is one that no other job has, even if it brings no files.
     """
 
     words: tuple[str, ...]
@@ -42,6 +45,7 @@ class Work:
     folder: Path | None
     packages: tuple[str, ...]
     variables: dict[str, str]
+    own_folder: bool = False
 
     @property
     def entrypoint(self) -> str:
@@ -61,7 +65,10 @@ class Work:
         with tempfile.TemporaryDirectory(prefix="piray-job-") as alone:
             if self.script is not None:
                 shutil.copy(self.script, alone)
-            if self.script is not None or self.folder is not None:
+            if self.own_folder:
+                # Ray has one folder for all jobs that bring the same files.
+                (Path(alone) / _MARK).write_text(secrets.token_hex(16), encoding="utf-8")
+            if self.script is not None or self.folder is not None or self.own_folder:
                 described["working_dir"] = str(self.folder or alone)
             yield described
 
@@ -72,6 +79,7 @@ def work_of(
     folder: Path | None = None,
     pip: Sequence[str] = (),
     variables: Sequence[str] = (),
+    own_folder: bool = False,
 ) -> Work:
     """Return the job that the options describe.
 
@@ -80,6 +88,7 @@ def work_of(
         folder: What the job brings instead of the script alone; the script must be in it.
         pip: Requirements, and files with requirements.
         variables: NAME=VALUE.
+        own_folder: As in `Work`.
 
     Raises:
         WorkError: Names everything that is wrong.
@@ -96,6 +105,7 @@ def work_of(
         folder=folder,
         packages=tuple(packages),
         variables=dict(_variables(variables, problems)),
+        own_folder=own_folder,
     )
     if problems:
         raise WorkError("; ".join(problems) + ".")

@@ -1,0 +1,22 @@
+"""Decides how an embedded Ray serves other programs: it says where, and is there until it is ended."""
+
+import os
+import signal
+
+from ray._private.worker import get_dashboard_url
+
+from workloads.driver.nodes import Roster
+from workloads.protocol.events import Emit, Event
+from workloads.protocol.specs import HostingSpec
+
+
+def run(_spec: HostingSpec, _roster: Roster, emit: Emit) -> None:
+    """Report by the event serving where the dashboard and its Jobs API answer, and wait for the end."""
+    address = get_dashboard_url()  # type: ignore[no-untyped-call]  # half of Ray has no types
+    emit(Event("serving", {"url": f"http://{address}"}))
+    # Nobody reads on, and Ray would wait at a pipe that is full.
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nothing, descriptor)
+    while True:
+        signal.pause()
