@@ -2,8 +2,10 @@
 
 import os
 import signal
+from typing import Any
 
-from ray._private.worker import get_dashboard_url
+from ray._private import worker
+from ray._private.utils import write_ray_address
 
 from workloads.driver.nodes import Roster
 from workloads.protocol.events import Emit, Event
@@ -12,7 +14,10 @@ from workloads.protocol.specs import HostingSpec
 
 def run(_spec: HostingSpec, _roster: Roster, emit: Emit) -> None:
     """Report by the event serving where the dashboard and its Jobs API answer, and wait for the end."""
-    address = get_dashboard_url()  # type: ignore[no-untyped-call]  # half of Ray has no types
+    node: Any = worker._global_node
+    # `ray start` notes it. Without that a job would take any Ray that runs on this machine for its own.
+    write_ray_address(node.gcs_address, node.get_temp_dir_path())
+    address = worker.get_dashboard_url()  # type: ignore[no-untyped-call]  # half of Ray has no types
     emit(Event("serving", {"url": f"http://{address}"}))
     # Nobody reads on, and Ray would wait at a pipe that is full.
     nothing = os.open(os.devnull, os.O_WRONLY)

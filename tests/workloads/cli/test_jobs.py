@@ -200,7 +200,8 @@ def test_without_a_stack_no_job_is_left_behind_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.ray
-def test_without_a_stack_a_script_runs_on_a_ray_of_this_machine(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("head")
+def test_without_a_stack_a_script_runs_on_a_ray_of_its_own_beside_another_one(tmp_path: Path) -> None:
     (tmp_path / "job.py").write_text(
         "import os, ray, sys\n"
         "ray.init()\n"
