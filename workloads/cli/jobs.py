@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from workloads.cli.options import Place, cluster_options, target_options, tell
+from workloads.cli.options import Place, cluster_options, target_options, tell, writable
 from workloads.runner.embedded import EmbeddedTarget
+from workloads.runner.jobs_api.parcels import Unpacker, apart
 from workloads.runner.jobs_api.work import Work, WorkError, work_of
 
 if TYPE_CHECKING:
@@ -40,6 +41,21 @@ _COMMAND_CHARACTERS = 60
     "--pip", multiple=True, metavar="PACKAGE|FILE.txt", help="What the job installs first; more than once."
 )
 @click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="A variable; more than once.")
+@click.option(
+    "--fetch",
+    multiple=True,
+    metavar="PATTERN",
+    help="Files that the job writes, brought here when it has ended, as in '*.png'; more than once.",
+)
+@click.option(
+    "--fetch-to",
+    "fetch_to",
+    metavar="DIR",
+    default=".",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for these files.",
+)
 @click.option("--detach", is_flag=True, help="Print the job's id and do not wait for its end.")
 @target_options
 def submit(
@@ -48,6 +64,8 @@ def submit(
     folder: Path | None,
     pip: tuple[str, ...],
     variables: tuple[str, ...],
+    fetch: tuple[str, ...],
+    fetch_to: Path,
     detach: bool,
     place: Place,
 ) -> None:
@@ -59,27 +77,40 @@ def submit(
     """
     target = place.target()
     alone = isinstance(target, EmbeddedTarget)
-    if alone and detach:
-        raise WorkError(
-            "--detach needs a cluster that goes on: name its stack, as in --stack home; without one the job "
-            "runs on a Ray of this machine that ends with it."
-        )
-    work = work_of(command, folder=folder, pip=pip, variables=variables, own_folder=alone)
+    if detach:
+        _check_detached(alone, bool(fetch))
+    work = work_of(command, folder=folder, pip=pip, variables=variables, own_folder=alone, fetch=fetch)
+    into = writable(fetch_to, "--fetch-to") if fetch else fetch_to
     if not isinstance(target, EmbeddedTarget):
-        _submit(target, work, detach)
+        _submit(target, work, into, detach)
         return
     # Ray takes seconds to import.
     from workloads.runner.embedded_cluster import embedded_cluster  # noqa: PLC0415
 
     tell("starting Ray on this machine …")
     with embedded_cluster(tell) as cluster:
-        _submit(cluster, work, detach=False)
+        _submit(cluster, work, into, detach=False)
 
 
-def _submit(target: "StackTarget", work: Work, detach: bool) -> None:
+def _check_detached(alone: bool, fetch: bool) -> None:
+    problems = []
+    if alone:
+        problems.append(
+            "--detach needs a cluster that goes on: name its stack, as in --stack home; without one the job "
+            "runs on a Ray of this machine that ends with it"
+        )
+    if fetch:
+        problems.append(
+            "--fetch brings files when the job has ended, and --detach does not wait for that: give one"
+        )
+    if problems:
+        raise WorkError("; ".join(problems) + ".")
+
+
+def _submit(target: "StackTarget", work: Work, into: Path, detach: bool) -> None:
     from workloads.runner.jobs_api.jobs import new_id  # noqa: PLC0415
 
-    job = new_id("job")
+    job, unpacker = new_id("job"), Unpacker(into)
     with target.jobs() as jobs, target.stopped_unless_left(jobs, job):
         target.start(jobs, job, work)
         if detach:
@@ -87,8 +118,11 @@ def _submit(target: "StackTarget", work: Work, detach: bool) -> None:
             target.tell(f"follow it with: piray logs {job} --follow --stack {target.stack}")
             return
         target.tell(f"job {job}")
-        _show(jobs.follow(job))
+        _show(jobs.follow(job), unpacker.take)
         ended = jobs.get(job)
+    if work.wanted:
+        for note in unpacker.finish():
+            target.tell(note)
     _end(ended, target.tell)
 
 
@@ -156,8 +190,8 @@ def jobs_table(target: str, known: Sequence["Job"], now_s: float) -> Table:
     return table
 
 
-def _show(pieces: Iterable[str]) -> None:
-    for text in pieces:
+def _show(pieces: Iterable[str], take: Callable[[Mapping[str, Any]], None] | None = None) -> None:
+    for text in apart(pieces, take):
         sys.stdout.write(text)
         sys.stdout.flush()
 

@@ -40,20 +40,7 @@ class Place:
         Raises:
             RunError: If nothing can be written there.
         """
-        try:
-            self.output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(
-                f"--output {self.output} cannot be made ({error.strerror}): choose another folder."
-            ) from None
-        try:
-            # Made and removed: permission bits alone say nothing of /proc or a read-only disk.
-            with tempfile.TemporaryFile(dir=self.output):
-                return self.output
-        except OSError as error:
-            raise RunError(
-                f"--output {self.output} cannot be written to ({error.strerror}): choose another folder."
-            ) from None
+        return writable(self.output, "--output")
 
     def target(self) -> "Target":
         """Return the target.
@@ -69,6 +56,32 @@ class Place:
         if self.stack_name is not None:
             return _stack_target(self.stack_name, stack_outputs.read(self.stack_name))
         return EmbeddedTarget()
+
+
+def writable(folder: Path, option: str) -> Path:
+    """Return a folder for files, made if it was missing.
+
+    Args:
+        folder: Where files are to go.
+        option: Which option says so.
+
+    Raises:
+        RunError: If nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"{option} {folder} cannot be made ({error.strerror}): choose another folder."
+        ) from None
+    try:
+        # Made and removed: permission bits alone say nothing of /proc or a read-only disk.
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise RunError(
+            f"{option} {folder} cannot be written to ({error.strerror}): choose another folder."
+        ) from None
 
 
 def _stack_target(name: str, outputs: StackOutputs) -> "StackTarget":

@@ -14,7 +14,7 @@ from workloads.protocol.specs import HostingSpec
 
 def run(_spec: HostingSpec, _roster: Roster, emit: Emit) -> None:
     """Report by the event serving where the dashboard and its Jobs API answer, and wait for the end."""
-    node: Any = worker._global_node
+    node: Any = worker._global_node  # noqa: SLF001 — nothing else tells the folder
     # `ray start` notes it. Without that a job would take any Ray that runs on this machine for its own.
     write_ray_address(node.gcs_address, node.get_temp_dir_path())
     address = worker.get_dashboard_url()  # type: ignore[no-untyped-call]  # half of Ray has no types

@@ -75,7 +75,7 @@ class StackTarget:
             ClusterError: If the cluster refuses it.
         """
         with work.environment(self._wheels_url(work.packages)) as environment:
-            jobs.start(job, work.entrypoint, environment)
+            jobs.start(job, work.entrypoint, environment, work.command)
 
     @contextmanager
     def stopped_unless_left(self, jobs: Jobs, job: str) -> Iterator[None]:

@@ -28,6 +28,8 @@ ABSENT_ANSWERS = 4
 # Of one request: DASHBOARD_CLIENT_MAX_SIZE in ray/_private/ray_constants.py of 2.60.0.
 MAX_PACKED_MIB = 100
 _TOO_LARGE = "status code 413"
+# Where a job keeps what people are shown as its command.
+_COMMAND = "piray_command"
 # So many ids in a message.
 _SHOWN = 8
 
@@ -103,22 +105,29 @@ class Jobs:
                 environment["pip"] = pip_of(packages, wheels_url)
             self.start(job, entrypoint, environment)
 
-    def start(self, job: str, entrypoint: str, environment: Mapping[str, Any]) -> None:
+    def start(
+        self, job: str, entrypoint: str, environment: Mapping[str, Any], command: str | None = None
+    ) -> None:
         """Start a command on the head.
 
         Args:
             job: Submission id from `new_id`.
             entrypoint: The command, as a shell reads it.
             environment: What it needs, as Ray describes that.
+            command: What people are shown as its command; None for the command itself.
 
         Raises:
             ClusterError: If the cluster refuses the job.
         """
+        shown = {_COMMAND: command} if command is not None else None
         limits = {"config": {"setup_timeout_seconds": SETUP_TIMEOUT_S}} if "pip" in environment else {}
         try:
             with one_line(self._url):
                 self._client.submit_job(
-                    entrypoint=entrypoint, submission_id=job, runtime_env={**environment, **limits}
+                    entrypoint=entrypoint,
+                    submission_id=job,
+                    runtime_env={**environment, **limits},
+                    metadata=shown,
                 )
         except ClusterError as error:
             if _TOO_LARGE not in str(error):
@@ -260,7 +269,7 @@ def _job(details: Any) -> Job:
     return Job(
         id=str(details.submission_id),
         status=str(details.status.value),
-        entrypoint=str(details.entrypoint),
+        entrypoint=str((details.metadata or {}).get(_COMMAND, details.entrypoint)),
         message=str(details.message or ""),
         started_s=details.start_time and details.start_time / 1000,
         ended_s=details.end_time and details.end_time / 1000,
