@@ -6,9 +6,8 @@ import click
 
 from workloads.cli import connectivity, demo, doctor, init, jobs, mandelbrot, mirror, nodes, pi, sweep
 from workloads.cli.watching import dashboard, listing, status
-from workloads.runner.signals import SIGNALS, interruptible
+from workloads.runner.signals import EXIT_INTERRUPTED, interruptible
 
-EXIT_INTERRUPTED = 128 + SIGNALS[0]
 # An error of a class that is ours says in one line what to do; any other one is a fault of piray's.
 OURS = __name__.partition(".")[0]
 

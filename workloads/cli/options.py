@@ -34,6 +34,13 @@ class Place:
     outputs_file: Any
     output: Path
 
+    @property
+    def option(self) -> str:
+        """The option that says so, for another command on the same cluster."""
+        if self.stack_name is not None:
+            return f"--stack {self.stack_name}"
+        return f"--outputs {self.outputs_file.name}" if self.outputs_file is not None else ""
+
     def folder(self) -> Path:
         """Return the folder for the result files, made if it was missing.
 

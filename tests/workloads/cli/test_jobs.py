@@ -11,14 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import click
 import pytest
 from rich.console import Console
 
 from tests.wheel import write_wheel
 from tests.workloads.conftest import processes_with
-from workloads.cli.jobs import jobs_table
+from workloads.cli.jobs import end, jobs_table, short
 from workloads.protocol.parcel import MARK
-from workloads.runner.jobs_api.jobs import Job
+from workloads.runner.jobs_api.job import Job
 
 ROOT = Path(__file__).resolve().parents[3]
 LIMIT_S = 240
@@ -93,7 +94,7 @@ def test_a_script_runs_on_the_cluster_and_what_it_writes_and_its_exit_status_com
     code, stdout, stderr = ended(piray("submit", "--env", "WHO=me", "job.py", "--size", "3"))
     assert "[0, 1, 4, 9] me ['--size', '3']" in stdout
     assert code == 7, stderr
-    assert "ended as FAILED" in stderr
+    assert "ended as FAILED: its command ended with exit status 7" in stderr
 
 
 @pytest.mark.ray
@@ -146,15 +147,25 @@ def test_a_detached_job_is_listed_its_log_read_and_it_is_stopped_by_the_beginnin
     code, stdout, stderr = ended(piray("submit", "--detach", "--", "sh", "-c", "echo begun; sleep 600"))
     assert code == 0, stderr
     job = stdout.strip()
-    assert f"piray logs {job} --follow" in stderr
+    assert f"piray logs {job} --follow --outputs outputs.json" in stderr
     deadline = time.monotonic() + LIMIT_S
     while "begun" not in ended(piray("logs", job))[1]:
         assert time.monotonic() < deadline
     listed = json.loads(ended(piray("jobs", "--json"))[1])
     (own,) = [one for one in listed if one["id"] == job]
     assert (own["status"], own["entrypoint"]) == ("RUNNING", "sh -c 'echo begun; sleep 600'")
-    code, _, stderr = ended(piray("stop", job[:-2]))
+    following = piray("logs", job.rpartition("-")[2], "--follow")
+    assert following.stdout is not None
+    assert any(line == "begun\n" for line in following.stdout)
+    following.send_signal(signal.SIGINT)
+    code, _, stderr = ended(following)
+    assert (code, stderr) == (
+        130,
+        f"piray: you no longer follow job {job}. It goes on; piray stop {job} stops it.\n",
+    )
+    code, stdout, stderr = ended(piray("stop", job[:-2]))
     assert code == 0, stderr
+    assert stdout == f"stopped {job}\n"
     assert "STOPPED" in ended(piray("jobs"))[1]
     assert f"job {job} has ended already: STOPPED" in ended(piray("stop", job))[1]
 
@@ -180,6 +191,42 @@ def test_an_unknown_job_is_answered_with_those_that_there_are(piray: Piray) -> N
     assert code == 1
     assert "the cluster has no job piray-job-none; it has" in stderr
     assert known in stderr
+
+
+@pytest.mark.ray
+def test_a_command_that_a_signal_ends_is_told_by_its_name_with_the_exit_status_of_a_shell(
+    piray: Piray,
+) -> None:
+    code, _, stderr = ended(piray("submit", "--", "sh", "-c", "kill -9 $$"))
+    assert code == 137
+    assert "ended as FAILED: its command was ended by the signal SIGKILL" in stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("python job.py --n 5", "python job.py --n 5"),
+        (f"python {'/very/long' * 8}/folder/train.py --n 5", "python …/train.py --n 5"),
+        ("sh -c 'first\n  second'", "sh -c 'first second'"),
+        ("python " + "x" * 80, "python " + "x" * 52 + "…"),
+        ("cat / " + "/ " * 40, "cat " + "/ " * 27 + "/…"),
+    ],
+)
+def test_a_command_is_shown_in_one_line_with_the_names_of_its_files(command: str, shown: str) -> None:
+    assert short(command) == shown
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"), [("", ""), ("pip failed\nno such package", ": no such package")]
+)
+def test_why_a_job_never_ran_is_told(message: str, reason: str) -> None:
+    told: list[str] = []
+    job = Job(
+        id="a", status="FAILED", entrypoint="x", message=message, started_s=None, ended_s=None, exit_code=None
+    )
+    with pytest.raises(click.exceptions.Exit):
+        end(job, told.append)
+    assert told == [f"job a ended as FAILED{reason}"]
 
 
 @pytest.mark.ray
