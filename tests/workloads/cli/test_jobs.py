@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,18 +15,9 @@ import pytest
 from rich.console import Console
 
 from tests.wheel import write_wheel
-from tests.workloads.conftest import processes_with
+from tests.workloads.cli.commands import LIMIT_S, ended, start
 from workloads.cli.jobs import end, jobs_table, short
-from workloads.protocol.parcel import MARK
 from workloads.runner.jobs_api.job import Job
-
-ROOT = Path(__file__).resolve().parents[3]
-LIMIT_S = 240
-# A cluster where nobody answers.
-NOWHERE = {
-    **{"contractVersion": 1, "platform": "local", "rayVersion": "2.60.0", "rayToken": "0" * 64, "workers": 0},
-    "dashboardUrl": "http://127.0.0.1:9",
-}
 
 
 class Head(Protocol):
@@ -39,44 +29,6 @@ class Head(Protocol):
 
 
 Piray = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def piray(head: Head, tmp_path: Path) -> Piray:
-    """Return what starts the command beside the head."""
-    (tmp_path / "outputs.json").write_text(head.outputs())
-
-    def start(command: str, *arguments: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-m", "workloads.cli", command, "--outputs", "outputs.json", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # A shell that starts the tests in the background lets its children ignore it.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 — one system call
-        )
-
-    return start
-
-
-def without_a_stack(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
-    """Start the command with no cluster to be found."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "workloads.cli", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 — as above
-    )
-
-
-def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
-    stdout, stderr = process.communicate(timeout=LIMIT_S)
-    return process.returncode, stdout, stderr
 
 
 @pytest.mark.ray
@@ -229,130 +181,14 @@ def test_why_a_job_never_ran_is_told(message: str, reason: str) -> None:
     assert told == [f"job a ended as FAILED{reason}"]
 
 
-@pytest.mark.ray
-def test_files_of_a_script_that_fails_come_back_and_are_not_seen_in_its_output(
-    piray: Piray, tmp_path: Path
-) -> None:
-    picture = os.urandom(300_000)
-    (tmp_path / "project").mkdir()
-    (tmp_path / "project/picture.bin").write_bytes(picture)
-    (tmp_path / "project/job.py").write_text(
-        "import pathlib, shutil, sys\n"
-        "pathlib.Path('out').mkdir()\n"
-        "shutil.copy('picture.bin', 'out/copy.bin')\n"
-        "pathlib.Path('table.csv').write_text('1,2\\n')\n"
-        "pathlib.Path('private').write_text('not asked for')\n"
-        "print('begun')\n"
-        "sys.exit(7)\n"
-    )
-    (tmp_path / "table.csv").write_text("mine\n")
-    arguments = ["--fetch", "*.csv", "--fetch", "**/*.bin", "--fetch", "*.png", "--working-dir", "project"]
-    code, stdout, stderr = ended(piray("submit", *arguments, "project/job.py"))
-    assert code == 7, stderr
-    assert "begun" in stdout
-    assert MARK not in stdout
-    assert (tmp_path / "out/copy.bin").read_bytes() == picture
-    assert (tmp_path / "table.csv").read_text() == "mine\n"
-    assert (tmp_path / "table.1.csv").read_text() == "1,2\n"
-    present = {path.name for path in tmp_path.iterdir()}
-    assert present == {"outputs.json", "project", "out", "table.csv", "table.1.csv"}
-    assert "piray: brought out/copy.bin, table.1.csv" in stderr
-    assert "--fetch *.png names nothing that the job wrote; in its folder it wrote" in stderr
-    job = stderr.split("piray: job ")[1].split()[0]
-    assert MARK not in ended(piray("logs", job))[1]
-    listed = json.loads(ended(piray("jobs", "--json"))[1])
-    assert [one["entrypoint"] for one in listed if one["id"] == job] == ["python job.py"]
-
-
-@pytest.mark.ray
-def test_files_of_a_command_come_back_into_another_folder(piray: Piray, tmp_path: Path) -> None:
-    arguments = ["--fetch", "*.txt", "--fetch-to", "results/today", "--", "sh", "-c", "echo hello > a.txt"]
-    code, stdout, stderr = ended(piray("submit", *arguments))
-    assert code == 0, stderr
-    assert (tmp_path / "results/today/a.txt").read_text() == "hello\n"
-
-
 @pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        (["--fetch", "x", "--detach"], "--detach does not wait for that: give one"),
-        (["--fetch", "../x"], "--fetch '../x' must name files in the job's working directory"),
-        (["--fetch", "x", "--fetch-to", "outputs.json/x"], "--fetch-to outputs.json/x cannot be made"),
-    ],
+    "command", [["jobs"], ["logs", "x"], ["stop", "x"], ["list", "tasks"], ["status"], ["dashboard"]]
 )
-def test_a_fetch_that_cannot_be_is_refused_before_anything_runs(
-    arguments: list[str], text: str, tmp_path: Path
-) -> None:
-    (tmp_path / "outputs.json").write_text(json.dumps(NOWHERE))
-    done = without_a_stack(tmp_path, "submit", "--outputs", "outputs.json", *arguments, "--", "true")
-    code, _, stderr = ended(done)
-    assert code != 0
-    assert text in stderr
-
-
-def test_without_a_stack_a_command_says_what_it_needs(tmp_path: Path) -> None:
-    watching = (["list", "tasks"], ["status"], ["dashboard"])
-    for command in (["jobs"], ["logs", "x"], ["stop", "x"], *watching):
-        done = subprocess.run(
-            [sys.executable, "-m", "workloads.cli", *command],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 1
-        assert "this needs a cluster: name its stack, as in --stack home" in done.stderr
-
-
-def test_without_a_stack_no_job_is_left_behind_alone(tmp_path: Path) -> None:
-    done = without_a_stack(tmp_path, "submit", "--detach", "--", "true")
-    code, _, stderr = ended(done)
+def test_without_a_stack_a_command_says_what_it_needs(command: list[str], tmp_path: Path) -> None:
+    code, _, stderr = ended(start(tmp_path, *command))
     assert code == 1
+    assert stderr.startswith("piray: this needs a cluster: name its stack, as in --stack home; ")
     assert stderr.count("\n") == 1
-    assert "--detach needs a cluster that goes on: name its stack, as in --stack home" in stderr
-
-
-@pytest.mark.ray
-@pytest.mark.usefixtures("head")
-def test_without_a_stack_a_script_runs_on_a_ray_of_its_own_beside_another_one(tmp_path: Path) -> None:
-    (tmp_path / "job.py").write_text(
-        "import os, ray, sys\n"
-        "ray.init()\n"
-        "@ray.remote\n"
-        "def square(x): return x * x\n"
-        "print(ray.get([square.remote(x) for x in range(4)]), os.environ['WHO'], sys.argv[1:])\n"
-        "open('table.csv', 'w').write('1,2')\n"
-        "open('other.csv', 'w').write('3,4')\n"
-        "sys.exit(7)\n"
-    )
-    options = ["--env", "WHO=me", "--fetch", "table.csv"]
-    process = without_a_stack(tmp_path, "submit", *options, "job.py", "--size", "3")
-    code, stdout, stderr = ended(process)
-    assert "[0, 1, 4, 9] me ['--size', '3']" in stdout
-    assert code == 7, stderr
-    assert not list(Path("/tmp").glob(f"piray-{process.pid}-*"))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["job.py", "table.csv"]
-    assert (tmp_path / "table.csv").read_text() == "1,2"
-
-
-@pytest.mark.ray
-def test_without_a_stack_an_interrupt_ends_the_job_and_its_ray(tmp_path: Path) -> None:
-    mark = f"mark-{tmp_path.name}-{os.getpid()}"
-    process = without_a_stack(
-        tmp_path, "submit", "--env", f"MARK={mark}", "--", "sh", "-c", "echo begun; sleep 600"
-    )
-    assert process.stdout is not None
-    assert any(line == "begun\n" for line in process.stdout)
-    (folder,) = Path("/tmp").glob(f"piray-{process.pid}-*")
-    assert processes_with(mark)
-    process.send_signal(signal.SIGINT)
-    code, _, _ = ended(process)
-    assert code == 130
-    assert not folder.exists()
-    deadline = time.monotonic() + LIMIT_S
-    while processes_with(mark) or processes_with(str(folder)):
-        assert time.monotonic() < deadline
 
 
 def test_the_table_of_jobs_fits_100_columns_with_each_id_on_one_line() -> None:
