@@ -238,10 +238,15 @@ def _show(pieces: Iterable[str], take: Callable[[Mapping[str, Any]], None] | Non
 
 def end(job: Job, tell: Callable[[str], Any]) -> None:
     """End with the exit status of a job that has ended."""
-    code = _STATUS.get(job.status, job.exit_code or _FAILED)
+    code = _STATUS.get(job.status, _shell_status(job.exit_code))
     if code:
         tell(f"job {job.id} ended as {job.status}{_reason(job)}")
-        raise click.exceptions.Exit(code if code > 0 else _SIGNALLED - code)
+        raise click.exceptions.Exit(code)
+
+
+def _shell_status(code: int | None) -> int:
+    """Return an exit status as a shell has it, which is positive also where a signal ended a command."""
+    return _FAILED if not code else code if code > 0 else _SIGNALLED - code
 
 
 def _reason(job: Job) -> str:
@@ -251,11 +256,10 @@ def _reason(job: Job) -> str:
     if job.exit_code is None:
         lines = job.message.strip().splitlines()
         return f": {lines[-1]}" if lines else ""
-    if job.exit_code < 0:
-        number = -job.exit_code
-        names = {one.value: one.name for one in signal.Signals}
-        return f": its command was ended by the signal {names.get(number, number)}"
-    return f": its command ended with exit status {job.exit_code}"
+    code = _shell_status(job.exit_code)
+    names = {_SIGNALLED + one.value: one.name for one in signal.Signals}
+    what = f" (as after the signal {names[code]})" if code in names else ""
+    return f": its command ended with exit status {code}{what}"
 
 
 def _duration(seconds: float) -> str:

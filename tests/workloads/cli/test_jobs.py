@@ -151,7 +151,7 @@ def test_a_command_that_a_signal_ends_is_told_by_its_name_with_the_exit_status_o
 ) -> None:
     code, _, stderr = ended(piray("submit", "--", "sh", "-c", "kill -9 $$"))
     assert code == 137
-    assert "ended as FAILED: its command was ended by the signal SIGKILL" in stderr
+    assert "ended as FAILED: its command ended with exit status 137 (as after the signal SIGKILL)" in stderr
 
 
 @pytest.mark.parametrize(
@@ -169,16 +169,23 @@ def test_a_command_is_shown_in_one_line_with_the_names_of_its_files(command: str
 
 
 @pytest.mark.parametrize(
-    ("message", "reason"), [("", ""), ("pip failed\nno such package", ": no such package")]
+    ("code", "message", "reason", "status"),
+    [
+        (None, "", "", 1),
+        (None, "pip failed\nno such package", ": no such package", 1),
+        (7, "the log", ": its command ended with exit status 7", 7),
+        (-9, "", ": its command ended with exit status 137 (as after the signal SIGKILL)", 137),
+    ],
 )
-def test_why_a_job_never_ran_is_told(message: str, reason: str) -> None:
+def test_why_a_job_failed_is_told(code: int | None, message: str, reason: str, status: int) -> None:
     told: list[str] = []
     job = Job(
-        id="a", status="FAILED", entrypoint="x", message=message, started_s=None, ended_s=None, exit_code=None
+        id="a", status="FAILED", entrypoint="x", message=message, started_s=None, ended_s=None, exit_code=code
     )
-    with pytest.raises(click.exceptions.Exit):
+    with pytest.raises(click.exceptions.Exit) as ended_with:
         end(job, told.append)
     assert told == [f"job a ended as FAILED{reason}"]
+    assert ended_with.value.exit_code == status
 
 
 @pytest.mark.parametrize(
