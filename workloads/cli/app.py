@@ -4,11 +4,10 @@ from typing import Any
 
 import click
 
-from workloads.cli import connectivity, demo, doctor, init, jobs, mandelbrot, mirror, pi, sweep
+from workloads.cli import connectivity, demo, doctor, init, jobs, mandelbrot, mirror, nodes, pi, sweep
 from workloads.cli.watching import dashboard, listing, status
-from workloads.runner.signals import SIGNALS, interruptible
+from workloads.runner.signals import EXIT_INTERRUPTED, interruptible
 
-EXIT_INTERRUPTED = 128 + SIGNALS[0]
 # An error of a class that is ours says in one line what to do; any other one is a fault of piray's.
 OURS = __name__.partition(".")[0]
 
@@ -46,6 +45,7 @@ def run() -> None:
 run.add_command(mandelbrot.command)
 run.add_command(pi.command)
 run.add_command(connectivity.command)
+run.add_command(nodes.command)
 main.add_command(sweep.command)
 main.add_command(jobs.submit)
 main.add_command(jobs.list_jobs)

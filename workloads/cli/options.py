@@ -34,26 +34,20 @@ class Place:
     outputs_file: Any
     output: Path
 
+    @property
+    def option(self) -> str:
+        """The option that says so, for another command on the same cluster."""
+        if self.stack_name is not None:
+            return f"--stack {self.stack_name}"
+        return f"--outputs {self.outputs_file.name}" if self.outputs_file is not None else ""
+
     def folder(self) -> Path:
         """Return the folder for the result files, made if it was missing.
 
         Raises:
             RunError: If nothing can be written there.
         """
-        try:
-            self.output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(
-                f"--output {self.output} cannot be made ({error.strerror}): choose another folder."
-            ) from None
-        try:
-            # Made and removed: permission bits alone say nothing of /proc or a read-only disk.
-            with tempfile.TemporaryFile(dir=self.output):
-                return self.output
-        except OSError as error:
-            raise RunError(
-                f"--output {self.output} cannot be written to ({error.strerror}): choose another folder."
-            ) from None
+        return writable(self.output, "--output")
 
     def target(self) -> "Target":
         """Return the target.
@@ -71,11 +65,42 @@ class Place:
         return EmbeddedTarget()
 
 
+def writable(folder: Path, option: str) -> Path:
+    """Return a folder for files, made if it was missing.
+
+    Args:
+        folder: Where files are to go.
+        option: Which option says so.
+
+    Raises:
+        RunError: If nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"{option} {folder} cannot be made ({error.strerror}): choose another folder."
+        ) from None
+    try:
+        # Made and removed: permission bits alone say nothing of /proc or a read-only disk.
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise RunError(
+            f"{option} {folder} cannot be written to ({error.strerror}): choose another folder."
+        ) from None
+
+
 def _stack_target(name: str, outputs: StackOutputs) -> "StackTarget":
     # The clients of Ray and Kubernetes take seconds to import on a slow machine, and only this needs them.
     from workloads.runner.target import StackTarget  # noqa: PLC0415
 
-    return StackTarget(name, outputs, lambda line: click.echo(f"piray: {line}", err=True))
+    return StackTarget(name, outputs, tell)
+
+
+def tell(line: str) -> None:
+    """Print one line about what is being done, beside what the command prints."""
+    click.echo(f"piray: {line}", err=True)
 
 
 def _stack_options(command: Command) -> Command:

@@ -12,9 +12,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import ray
+from ray._private import parameter
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from workloads.protocol.machine import condition, machine_facts
@@ -97,19 +99,34 @@ def session(cpus: int | None = None, temp_dir: str | None = None, dashboard: boo
         if cpus is None:
             ray.init(address="auto", logging_level=logging.ERROR)
         else:
-            ray.init(
-                address="local",
-                num_cpus=cpus,
-                include_dashboard=dashboard,
-                logging_level=logging.ERROR,
-                _node_ip_address="127.0.0.1",
-                _temp_dir=temp_dir,
-            )
+            with _any_agent_port():
+                ray.init(
+                    address="local",
+                    num_cpus=cpus,
+                    include_dashboard=dashboard,
+                    logging_level=logging.ERROR,
+                    _node_ip_address="127.0.0.1",
+                    _temp_dir=temp_dir,
+                )
         yield
     except (ConnectionError, ray.exceptions.RaySystemError) as error:
         raise WorkloadError(f"Ray cannot be reached: {error}") from error
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _any_agent_port() -> Iterator[None]:
+    """Let Ray choose the port of its agent, for which `ray.init` has no option.
+
+    By default it is one and the same for all: on a machine with another Ray the Jobs API would not work.
+    """
+    name, original = "RayParams", parameter.RayParams
+    setattr(parameter, name, partial(original, dashboard_agent_listen_port=0))
+    try:
+        yield
+    finally:
+        setattr(parameter, name, original)
 
 
 def find(expected: int = 1) -> Roster:

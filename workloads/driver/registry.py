@@ -4,10 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from workloads.driver import connectivity, demo, mandelbrot, pi, sweep
+from workloads.driver import connectivity, demo, hosting, mandelbrot, pi, ray_nodes, sweep
 from workloads.driver.nodes import Roster
 from workloads.protocol.events import Emit
-from workloads.protocol.specs import ConnectivitySpec, DemoSpec, MandelbrotSpec, PiSpec, Spec, SweepSpec
+from workloads.protocol.specs import (
+    ConnectivitySpec,
+    DemoSpec,
+    HostingSpec,
+    MandelbrotSpec,
+    NodesSpec,
+    PiSpec,
+    Spec,
+    SweepSpec,
+)
 
 AnySpec = TypeVar("AnySpec", bound=Spec)
 
@@ -40,6 +49,8 @@ WORKLOADS: dict[str, Workload] = dict(
         line(SweepSpec, sweep.run),
         line(PiSpec, pi.run),
         line(ConnectivitySpec, connectivity.run),
+        line(NodesSpec, ray_nodes.run),
         line(DemoSpec, demo.run, dashboard=True),
+        line(HostingSpec, hosting.run, dashboard=True),
     ]
 )

@@ -100,6 +100,21 @@ class ConnectivitySpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NodesSpec(Spec):
+    """Short tasks that say where Ray has run them.
+
+    Attributes:
+        tasks: How many.
+        seconds: How long each sleeps.
+    """
+
+    workload = "nodes"
+
+    tasks: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class DemoSpec(Spec):
     """A small program that shows one of Ray's ideas.
 
@@ -110,6 +125,13 @@ class DemoSpec(Spec):
     workload = "demo"
 
     name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostingSpec(Spec):
+    """Nothing to compute: an embedded Ray for other programs, until it is ended."""
+
+    workload = "hosting"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,7 +65,7 @@ class EmbeddedTarget:
         return ()
 
 
-def run(spec: Spec, cpus: int | None = None) -> Generator[str]:
+def run(spec: Spec, cpus: int | None = None, token: str | None = None) -> Generator[str]:
     """Run a driver and yield its output in pieces; closing the iterator stops it.
 
     The last piece is an event "ended" if the driver failed.
@@ -73,6 +73,7 @@ def run(spec: Spec, cpus: int | None = None) -> Generator[str]:
     Args:
         spec: What to compute.
         cpus: CPUs that Ray may use; None for all that this process may use.
+        token: What Ray asks of its users; None for one that nobody else needs. Secret.
 
     Raises:
         EmbeddedError: If the driver cannot be started.
@@ -86,15 +87,16 @@ def run(spec: Spec, cpus: int | None = None) -> Generator[str]:
             f"the folder /tmp cannot be written to ({error.strerror}): Ray needs it."
         ) from None
     try:
-        yield from _run(Request(spec=spec, expected=1, cpus=cpus or usable_cores(), temp_dir=temp_dir))
+        request = Request(spec=spec, expected=1, cpus=cpus or usable_cores(), temp_dir=temp_dir)
+        yield from _run(request, environment(os.environ, token))
     finally:
         with uninterrupted():
             shutil.rmtree(temp_dir, ignore_errors=True)
 
 
-def _run(request: Request) -> Generator[str]:
+def _run(request: Request, variables: Mapping[str, str]) -> Generator[str]:
     try:
-        process = _start(request)
+        process = _start(request, variables)
     except OSError as error:
         raise EmbeddedError(
             f"{sys.executable} cannot be started ({error.strerror}): run it with a Python you may run."
@@ -109,12 +111,12 @@ def _run(request: Request) -> Generator[str]:
         yield f"\n{encode(Event('ended', {'status': 'FAILED', 'message': f'exit code {code}'}))}\n"
 
 
-def _start(request: Request) -> subprocess.Popen[bytes]:
+def _start(request: Request, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "workloads.driver", json.dumps(request.to_dict())],
         # Not the user's directory: `python -m` would import a folder named ray that lies there, as in /tmp.
         cwd=PACKAGE_ROOT,
-        env=environment(os.environ),
+        env=variables,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -122,7 +124,7 @@ def _start(request: Request) -> subprocess.Popen[bytes]:
     )
 
 
-def environment(inherited: Mapping[str, str]) -> dict[str, str]:
+def environment(inherited: Mapping[str, str], token: str | None = None) -> dict[str, str]:
     """Return the driver's environment: no Ray settings but ours, a token of its own, no proxy.
 
     Without a token in the environment Ray would make one and keep it in the user's home. Parts of Ray (its
@@ -135,8 +137,10 @@ def environment(inherited: Mapping[str, str]) -> dict[str, str]:
     }
     return {
         **kept,
+        # A job's command begins with `python`: this one has Ray.
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)]),
         "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_AUTH_TOKEN": token or secrets.token_hex(32),
         "RAY_USAGE_STATS_ENABLED": "0",
         # Ray would give its workers what every other process leaves over, the runner's own row 0 included.
         "RAY_worker_niceness": "0",

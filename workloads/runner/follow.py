@@ -94,6 +94,25 @@ def watch(
     return watcher.finish()
 
 
+def wait_for(pieces: Generator[str], kind: str) -> Event:
+    """Return the first event of a kind that a driver tells; the driver goes on.
+
+    Args:
+        pieces: Its output, from `Target.run`.
+        kind: What the driver tells before it ends.
+
+    Raises:
+        RunError: If the driver failed or ended before.
+    """
+    watcher = _Watcher("", Console(quiet=True), quiet=True)
+    for item in _items(pieces):
+        if isinstance(item, Event) and item.kind == kind:
+            return item
+        watcher.take(item)
+    watcher.finish()
+    raise RunError(f"the driver ended before it told of {kind}.")
+
+
 def _items(pieces: Iterable[str]) -> Iterator[Event | str]:
     parser = Parser()
     for text in pieces:

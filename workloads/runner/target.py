@@ -12,7 +12,8 @@ from workloads.protocol.specs import Request, Spec
 from workloads.runner.embedded import EmbeddedTarget
 from workloads.runner.follow import DriverReport
 from workloads.runner.jobs_api.dashboard import ClusterError
-from workloads.runner.jobs_api.jobs import Jobs, new_id
+from workloads.runner.jobs_api.job import new_id
+from workloads.runner.jobs_api.jobs import Jobs
 from workloads.runner.jobs_api.packages import has_wheels
 from workloads.runner.jobs_api.work import Work
 from workloads.runner.port_forward import forward
@@ -75,7 +76,7 @@ class StackTarget:
             ClusterError: If the cluster refuses it.
         """
         with work.environment(self._wheels_url(work.packages)) as environment:
-            jobs.start(job, work.entrypoint, environment)
+            jobs.start(job, work.entrypoint, environment, work.command)
 
     @contextmanager
     def stopped_unless_left(self, jobs: Jobs, job: str) -> Iterator[None]:

@@ -5,21 +5,19 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import click
 import pytest
 from rich.console import Console
 
 from tests.wheel import write_wheel
-from workloads.cli.jobs import jobs_table
-from workloads.runner.jobs_api.jobs import Job
-
-ROOT = Path(__file__).resolve().parents[3]
-LIMIT_S = 240
+from tests.workloads.cli.commands import LIMIT_S, ended, start
+from workloads.cli.jobs import end, jobs_table, short
+from workloads.runner.jobs_api.job import Job
 
 
 class Head(Protocol):
@@ -31,31 +29,6 @@ class Head(Protocol):
 
 
 Piray = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def piray(head: Head, tmp_path: Path) -> Piray:
-    """Return what starts the command beside the head."""
-    (tmp_path / "outputs.json").write_text(head.outputs())
-
-    def start(command: str, *arguments: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-m", "workloads.cli", command, "--outputs", "outputs.json", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # A shell that starts the tests in the background lets its children ignore it.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 — one system call
-        )
-
-    return start
-
-
-def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
-    stdout, stderr = process.communicate(timeout=LIMIT_S)
-    return process.returncode, stdout, stderr
 
 
 @pytest.mark.ray
@@ -73,7 +46,7 @@ def test_a_script_runs_on_the_cluster_and_what_it_writes_and_its_exit_status_com
     code, stdout, stderr = ended(piray("submit", "--env", "WHO=me", "job.py", "--size", "3"))
     assert "[0, 1, 4, 9] me ['--size', '3']" in stdout
     assert code == 7, stderr
-    assert "ended as FAILED" in stderr
+    assert "ended as FAILED: its command ended with exit status 7" in stderr
 
 
 @pytest.mark.ray
@@ -126,15 +99,25 @@ def test_a_detached_job_is_listed_its_log_read_and_it_is_stopped_by_the_beginnin
     code, stdout, stderr = ended(piray("submit", "--detach", "--", "sh", "-c", "echo begun; sleep 600"))
     assert code == 0, stderr
     job = stdout.strip()
-    assert f"piray logs {job} --follow" in stderr
+    assert f"piray logs {job} --follow --outputs outputs.json" in stderr
     deadline = time.monotonic() + LIMIT_S
     while "begun" not in ended(piray("logs", job))[1]:
         assert time.monotonic() < deadline
     listed = json.loads(ended(piray("jobs", "--json"))[1])
     (own,) = [one for one in listed if one["id"] == job]
     assert (own["status"], own["entrypoint"]) == ("RUNNING", "sh -c 'echo begun; sleep 600'")
-    code, _, stderr = ended(piray("stop", job[:-2]))
+    following = piray("logs", job.rpartition("-")[2], "--follow")
+    assert following.stdout is not None
+    assert any(line == "begun\n" for line in following.stdout)
+    following.send_signal(signal.SIGINT)
+    code, _, stderr = ended(following)
+    assert (code, stderr) == (
+        130,
+        f"piray: you no longer follow job {job}. It goes on; piray stop {job} stops it.\n",
+    )
+    code, stdout, stderr = ended(piray("stop", job[:-2]))
     assert code == 0, stderr
+    assert stdout == f"stopped {job}\n"
     assert "STOPPED" in ended(piray("jobs"))[1]
     assert f"job {job} has ended already: STOPPED" in ended(piray("stop", job))[1]
 
@@ -162,19 +145,57 @@ def test_an_unknown_job_is_answered_with_those_that_there_are(piray: Piray) -> N
     assert known in stderr
 
 
-def test_without_a_stack_a_command_says_what_it_needs(tmp_path: Path) -> None:
-    watching = (["list", "tasks"], ["status"], ["dashboard"])
-    for command in (["submit", "--", "true"], ["jobs"], ["logs", "x"], ["stop", "x"], *watching):
-        done = subprocess.run(
-            [sys.executable, "-m", "workloads.cli", *command],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 1
-        assert "this needs a cluster: name its stack, as in --stack home" in done.stderr
+@pytest.mark.ray
+def test_a_command_that_a_signal_ends_is_told_by_its_name_with_the_exit_status_of_a_shell(
+    piray: Piray,
+) -> None:
+    code, _, stderr = ended(piray("submit", "--", "sh", "-c", "kill -9 $$"))
+    assert code == 137
+    assert "ended as FAILED: its command ended with exit status 137 (as after the signal SIGKILL)" in stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("python job.py --n 5", "python job.py --n 5"),
+        (f"python {'/very/long' * 8}/folder/train.py --n 5", "python …/train.py --n 5"),
+        ("sh -c 'first\n  second'", "sh -c 'first second'"),
+        ("python " + "x" * 80, "python " + "x" * 52 + "…"),
+        ("cat / " + "/ " * 40, "cat " + "/ " * 27 + "/…"),
+    ],
+)
+def test_a_command_is_shown_in_one_line_with_the_names_of_its_files(command: str, shown: str) -> None:
+    assert short(command) == shown
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "reason", "status"),
+    [
+        (None, "", "", 1),
+        (None, "pip failed\nno such package", ": no such package", 1),
+        (7, "the log", ": its command ended with exit status 7", 7),
+        (-9, "", ": its command ended with exit status 137 (as after the signal SIGKILL)", 137),
+    ],
+)
+def test_why_a_job_failed_is_told(code: int | None, message: str, reason: str, status: int) -> None:
+    told: list[str] = []
+    job = Job(
+        id="a", status="FAILED", entrypoint="x", message=message, started_s=None, ended_s=None, exit_code=code
+    )
+    with pytest.raises(click.exceptions.Exit) as ended_with:
+        end(job, told.append)
+    assert told == [f"job a ended as FAILED{reason}"]
+    assert ended_with.value.exit_code == status
+
+
+@pytest.mark.parametrize(
+    "command", [["jobs"], ["logs", "x"], ["stop", "x"], ["list", "tasks"], ["status"], ["dashboard"]]
+)
+def test_without_a_stack_a_command_says_what_it_needs(command: list[str], tmp_path: Path) -> None:
+    code, _, stderr = ended(start(tmp_path, *command))
+    assert code == 1
+    assert stderr.startswith("piray: this needs a cluster: name its stack, as in --stack home; ")
+    assert stderr.count("\n") == 1
 
 
 def test_the_table_of_jobs_fits_100_columns_with_each_id_on_one_line() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from workloads.protocol.specs import (
     ConnectivitySpec,
     MandelbrotSpec,
+    NodesSpec,
     PiSpec,
     Request,
     Spec,
@@ -19,7 +20,7 @@ from workloads.protocol.specs import (
 )
 
 KNOWN: dict[str, type[Spec]] = {
-    kind.workload: kind for kind in (MandelbrotSpec, SweepSpec, PiSpec, ConnectivitySpec)
+    kind.workload: kind for kind in (MandelbrotSpec, SweepSpec, PiSpec, ConnectivitySpec, NodesSpec)
 }
 NUMBERS = st.integers(min_value=1, max_value=10**9)
 WORKERS = st.none() | NUMBERS
@@ -29,6 +30,7 @@ SPECS: st.SearchStrategy[Spec] = (
     | st.builds(SweepSpec, seconds=st.floats(0.01, 100) | NUMBERS, repeats=NUMBERS, workers=WORKERS)
     | st.builds(PiSpec, completions=NUMBERS, samples=NUMBERS, seed=NUMBERS)
     | st.builds(ConnectivitySpec, rounds=NUMBERS, tasks=NUMBERS)
+    | st.builds(NodesSpec, tasks=NUMBERS, seconds=st.floats(0, 100) | NUMBERS)
 )
 REQUESTS = st.builds(
     Request, spec=SPECS, expected=NUMBERS, cpus=st.none() | NUMBERS, temp_dir=st.none() | st.text()

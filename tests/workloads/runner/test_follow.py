@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from workloads.protocol.events import Event, encode
-from workloads.runner.follow import DriverReport, RunError, watch
+from workloads.runner.follow import DriverReport, RunError, wait_for, watch
 
 UNKNOWN = {"model": None, "throttled": None, "temperature_c": None, "cores": 4}
 HOST = {"model": "Raspberry Pi 4 Model B Rev 1.4", "throttled": ["under-voltage"]}
@@ -77,3 +77,31 @@ def test_a_foreseen_error_is_told_without_the_drivers_log() -> None:
 def test_a_driver_that_ends_without_a_result_is_refused() -> None:
     with pytest.raises(RunError, match="ended without a result"):
         told(Event("nodes", {"nodes": [], "expected": 0}))
+
+
+def test_a_driver_goes_on_when_it_has_told_what_was_waited_for() -> None:
+    ended = []
+
+    def pieces() -> Generator[str]:
+        try:
+            yield f"{encode(Event('nodes', {'nodes': [], 'expected': 0}))}\n"
+            yield f"{encode(Event('serving', {'url': 'http://here'}))}\n"
+            yield "never read\n"
+        finally:
+            ended.append(True)
+
+    driver = pieces()
+    assert wait_for(driver, "serving").values == {"url": "http://here"}
+    assert not ended
+    driver.close()
+    assert ended
+
+
+def test_a_driver_that_ends_before_tells_why() -> None:
+    def pieces(*events: Event) -> Generator[str]:
+        yield from (f"{encode(event)}\n" for event in events)
+
+    with pytest.raises(RunError, match="Ray cannot be reached"):
+        wait_for(pieces(Event("error", {"message": "Ray cannot be reached", "foreseen": True})), "serving")
+    with pytest.raises(RunError, match="the driver ended without a result"):
+        wait_for(pieces(), "serving")

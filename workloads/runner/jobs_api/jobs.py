@@ -2,19 +2,19 @@
 
 import asyncio
 import json
-import secrets
 import shlex
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ray.job_submission import JobStatus
 
 from workloads.runner.jobs_api.dashboard import ClusterError, check_version, connect, one_line
+from workloads.runner.jobs_api.job import COMMAND, Job, job_of
 from workloads.runner.jobs_api.packages import pip_of
+from workloads.runner.jobs_api.parcels import shortened
 from workloads.runner.jobs_api.shipment import working_dir
 from workloads.runner.jobs_api.work import largest_files
 
@@ -28,36 +28,6 @@ ABSENT_ANSWERS = 4
 # Of one request: DASHBOARD_CLIENT_MAX_SIZE in ray/_private/ray_constants.py of 2.60.0.
 MAX_PACKED_MIB = 100
 _TOO_LARGE = "status code 413"
-# So many ids in a message.
-_SHOWN = 8
-
-
-def new_id(workload: str) -> str:
-    """Return a submission id that no job has yet."""
-    return f"piray-{workload}-{secrets.token_hex(4)}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What the cluster knows of a job.
-
-    Attributes:
-        id: Submission id.
-        status: PENDING, RUNNING, STOPPED, SUCCEEDED or FAILED.
-        entrypoint: Its command.
-        message: What Ray says of how it ended.
-        started_s: When it began, in seconds since 1970; None if it has not.
-        ended_s: When it ended; None if it has not.
-        exit_code: Of its command; None if that did not end by itself.
-    """
-
-    id: str
-    status: str
-    entrypoint: str
-    message: str
-    started_s: float | None
-    ended_s: float | None
-    exit_code: int | None
 
 
 class Jobs:
@@ -103,22 +73,29 @@ class Jobs:
                 environment["pip"] = pip_of(packages, wheels_url)
             self.start(job, entrypoint, environment)
 
-    def start(self, job: str, entrypoint: str, environment: Mapping[str, Any]) -> None:
+    def start(
+        self, job: str, entrypoint: str, environment: Mapping[str, Any], command: str | None = None
+    ) -> None:
         """Start a command on the head.
 
         Args:
             job: Submission id from `new_id`.
             entrypoint: The command, as a shell reads it.
             environment: What it needs, as Ray describes that.
+            command: What people are shown as its command; None for the command itself.
 
         Raises:
             ClusterError: If the cluster refuses the job.
         """
+        shown = {COMMAND: command} if command is not None else None
         limits = {"config": {"setup_timeout_seconds": SETUP_TIMEOUT_S}} if "pip" in environment else {}
         try:
             with one_line(self._url):
                 self._client.submit_job(
-                    entrypoint=entrypoint, submission_id=job, runtime_env={**environment, **limits}
+                    entrypoint=entrypoint,
+                    submission_id=job,
+                    runtime_env={**environment, **limits},
+                    metadata=shown,
                 )
         except ClusterError as error:
             if _TOO_LARGE not in str(error):
@@ -136,20 +113,20 @@ class Jobs:
             ClusterError: If the cluster does not answer.
         """
         with one_line(self._url):
-            found = [_job(each) for each in self._client.list_jobs() if each.submission_id]
+            found = [job_of(each) for each in self._client.list_jobs() if each.submission_id]
         return sorted(found, key=lambda job: (job.started_s or 0.0, job.id), reverse=True)
 
     def find(self, name: str) -> Job:
-        """Return the job with an id, or with the only id that begins so.
+        """Return the job with an id, or with the only id that begins so, or whose last part does.
 
         Raises:
             ClusterError: If there is none, or more than one; names those that there are.
         """
         known = self.all()
-        found = [job for job in known if job.id == name] or [job for job in known if job.id.startswith(name)]
+        found = [job for job in known if job.id == name] or [job for job in known if job.is_named(name)]
         if len(found) == 1:
             return found[0]
-        listed = ", ".join(job.id for job in (found or known)[:_SHOWN]) or "none at all"
+        listed = shortened([job.id for job in found or known]) or "none at all"
         what = "more than one job has an id that begins with" if found else "the cluster has no job"
         raise ClusterError(f"{what} {name}; it has {listed}.")
 
@@ -182,7 +159,7 @@ class Jobs:
             ClusterError: If the cluster does not answer, or has no such job.
         """
         with one_line(self._url):
-            return _job(self._client.get_job_info(job))
+            return job_of(self._client.get_job_info(job))
 
     def stop(self, job: str) -> bool:
         """Stop a job and wait until it has ended.
@@ -254,18 +231,6 @@ class Jobs:
 
 class _TailBrokenError(Exception):
     """The web socket of the log broke; the log has to be polled."""
-
-
-def _job(details: Any) -> Job:
-    return Job(
-        id=str(details.submission_id),
-        status=str(details.status.value),
-        entrypoint=str(details.entrypoint),
-        message=str(details.message or ""),
-        started_s=details.start_time and details.start_time / 1000,
-        ended_s=details.end_time and details.end_time / 1000,
-        exit_code=details.driver_exit_code,
-    )
 
 
 async def _next(stream: AsyncIterator[str]) -> str | None:

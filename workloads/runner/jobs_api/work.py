@@ -1,6 +1,8 @@
 """Decides what a user's own job is: its command, the files it brings, what it installs, its variables."""
 
+import inspect
 import re
+import secrets
 import shlex
 import shutil
 import tempfile
@@ -10,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workloads.protocol import parcel
 from workloads.runner.jobs_api.packages import pip_of
 
 # Not packed; Ray takes less than this packed, and would refuse it after minutes.
@@ -18,6 +21,7 @@ _LARGEST = 3
 # The cluster's: that of this machine may be anywhere. For a job with packages it is the one that has them.
 _PYTHON = "python"
 _MIB = 1024 * 1024
+_MARK = ".piray-job"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -35,6 +39,8 @@ class Work:
         folder: The folder that it brings; its working directory on the cluster.
         packages: Requirements that it installs first.
         variables: Environment variables.
+        own_folder: Whether its working directory is one that no other job has, even if it brings no files.
+        wanted: Patterns of the files that it sends when it has ended.
     """
 
     words: tuple[str, ...]
@@ -42,11 +48,22 @@ class Work:
     folder: Path | None
     packages: tuple[str, ...]
     variables: dict[str, str]
+    own_folder: bool = False
+    wanted: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """The command as a shell reads it."""
+        return shlex.join(self.words)
 
     @property
     def entrypoint(self) -> str:
-        """The command as a shell reads it."""
-        return shlex.join(self.words)
+        """What the shell on the head is given: the command, or the program that sends its files."""
+        if not self.wanted:
+            return self.command
+        # Isolated: a file of the job's may have the name of a module that the program needs.
+        program = f'{_PYTHON} -I -c "${parcel.VARIABLE}"'
+        return f"{program} {shlex.join([self.command, *self.wanted])}"
 
     @contextmanager
     def environment(self, wheels_url: str | None = None) -> Iterator[dict[str, Any]]:
@@ -56,12 +73,17 @@ class Work:
             wheels_url: Where the cluster gets packages; None for the internet.
         """
         described: dict[str, Any] = {"env_vars": {"PYTHONUNBUFFERED": "1", **self.variables}}
+        if self.wanted:
+            described["env_vars"][parcel.VARIABLE] = inspect.getsource(parcel)
         if self.packages:
             described["pip"] = pip_of(self.packages, wheels_url)
         with tempfile.TemporaryDirectory(prefix="piray-job-") as alone:
             if self.script is not None:
                 shutil.copy(self.script, alone)
-            if self.script is not None or self.folder is not None:
+            if self.own_folder:
+                # Ray has one folder for all jobs that bring the same files.
+                (Path(alone) / _MARK).write_text(secrets.token_hex(16), encoding="utf-8")
+            if self.script is not None or self.folder is not None or self.own_folder:
                 described["working_dir"] = str(self.folder or alone)
             yield described
 
@@ -72,6 +94,8 @@ def work_of(
     folder: Path | None = None,
     pip: Sequence[str] = (),
     variables: Sequence[str] = (),
+    own_folder: bool = False,
+    fetch: Sequence[str] = (),
 ) -> Work:
     """Return the job that the options describe.
 
@@ -80,6 +104,8 @@ def work_of(
         folder: What the job brings instead of the script alone; the script must be in it.
         pip: Requirements, and files with requirements.
         variables: NAME=VALUE.
+        own_folder: As in `Work`; a job that sends files has one in any case.
+        fetch: Patterns of the files that it sends.
 
     Raises:
         WorkError: Names everything that is wrong.
@@ -89,6 +115,7 @@ def work_of(
     words = command if script is None else [_PYTHON, _name_there(script, folder, problems), *command[1:]]
     if folder is not None:
         problems += _size_problems(folder)
+    problems += _pattern_problems(fetch)
     packages = [one for each in pip for one in _requirements(each, problems)]
     work = Work(
         words=tuple(words),
@@ -96,6 +123,8 @@ def work_of(
         folder=folder,
         packages=tuple(packages),
         variables=dict(_variables(variables, problems)),
+        own_folder=own_folder or bool(fetch),
+        wanted=tuple(fetch),
     )
     if problems:
         raise WorkError("; ".join(problems) + ".")
@@ -155,6 +184,15 @@ def _requirements(given: str, problems: list[str]) -> Iterator[str]:
     for line in lines:
         if text := line.split("#", 1)[0].strip():
             yield text
+
+
+def _pattern_problems(patterns: Sequence[str]) -> Iterator[str]:
+    for one in patterns:
+        if not one.isprintable() or not one or one.startswith(("/", "~", "-")) or ".." in one.split("/"):
+            yield (
+                f"--fetch {one!r} must name files in the job's working directory, "
+                "as '*.png' or 'out/*.csv' does"
+            )
 
 
 def _variables(given: Sequence[str], problems: list[str]) -> Iterator[tuple[str, str]]:

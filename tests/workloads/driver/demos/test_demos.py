@@ -1,80 +1,32 @@
 """Every demo on a real Ray of three nodes, driven as on a cluster: what it showed, and how it ended."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.workloads.driver.demos.growing_cluster import growing_cluster
+from tests.workloads.driver.driving import NODES, ROOT, Shown, drive, surroundings, three_nodes
 from workloads.protocol.demos import DEMOS
-from workloads.protocol.events import Event, decode
-from workloads.protocol.specs import DemoSpec, Request
-from workloads.runner.embedded import environment
+from workloads.protocol.specs import DemoSpec
 
-ROOT = Path(__file__).resolve().parents[4]
-NODES = 3
 COUNTERS = 10
 
-Shown = dict[str, list[Event]]
 Play = Callable[[str], Shown]
 
 
-def drive(name: str, variables: Mapping[str, str], nodes: int) -> Shown:
-    """Run a demo as a job on a cluster does, and return its events by their kind."""
-    request = Request(spec=DemoSpec(name=name), expected=nodes, cpus=None, temp_dir=None)
-    done = subprocess.run(
-        [sys.executable, "-m", "workloads.driver", json.dumps(request.to_dict())],
-        cwd=ROOT,
-        env=dict(variables),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=250,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    events = [event for line in done.stdout.splitlines() if (event := decode(line)) is not None]
-    assert events[-1].kind == "result"
-    shown: Shown = {}
-    for event in events:
-        shown.setdefault(event.kind, []).append(event)
+def demo(name: str, variables: Mapping[str, str], nodes: int) -> Shown:
+    """Run a demo; all that it shows has to happen."""
+    shown = drive(DemoSpec(name=name), variables, nodes)
     assert all(event.values["happened"] for event in shown["checked"])
     return shown
-
-
-def surroundings() -> dict[str, str]:
-    return {**environment(os.environ), "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
 
 
 @pytest.fixture(scope="module")
 def play() -> Iterator[Play]:
     """Return a function that runs a demo on a Ray of three nodes, which all tests of this module share."""
-    variables = surroundings()
-    cluster = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("three_nodes.py"))],
-        cwd=ROOT,
-        env=variables,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert cluster.stdin is not None
-    assert cluster.stdout is not None
-    address = cluster.stdout.readline().strip()
-
-    try:
-        assert address, "the Ray of three nodes did not start"
-        yield lambda name: drive(name, {**variables, "RAY_ADDRESS": address}, NODES)
-    finally:
-        cluster.stdin.close()
-        cluster.wait(60)
-        cluster.stdout.close()
+    with three_nodes() as variables:
+        yield lambda name: demo(name, variables, NODES)
 
 
 def text(shown: Shown) -> str:
@@ -169,7 +121,7 @@ def test_a_cluster_without_autoscaling_says_so_and_shows_what_is_asked_for(play:
 def test_on_a_cluster_that_grows_a_worker_comes_for_the_task_and_goes_again() -> None:
     variables = surroundings()
     with growing_cluster(variables) as address:
-        shown = drive("autoscaling", {**variables, "RAY_ADDRESS": address}, 1)
+        shown = demo("autoscaling", {**variables, "RAY_ADDRESS": address}, 1)
     assert "The autoscaler has asked for a worker." in text(shown)
     claims = {event.values["claim"] for event in shown["checked"]}
     assert {"the task ran on the worker that came for it", "the worker has gone again"} <= claims

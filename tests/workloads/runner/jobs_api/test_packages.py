@@ -15,7 +15,8 @@ from tests.wheel import PACKAGE, write_wheel
 from workloads.protocol.events import Event, Parser
 from workloads.protocol.specs import ConnectivitySpec, Request
 from workloads.runner.jobs_api.dashboard import ClusterError
-from workloads.runner.jobs_api.jobs import Jobs, new_id
+from workloads.runner.jobs_api.job import new_id
+from workloads.runner.jobs_api.jobs import Jobs
 from workloads.runner.jobs_api.packages import has_wheels, pip_of
 
 

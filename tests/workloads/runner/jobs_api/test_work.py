@@ -1,9 +1,11 @@
 """A user's own job: what it brings, and everything that is wrong with it at once."""
 
+import shlex
 from pathlib import Path
 
 import pytest
 
+from workloads.protocol import parcel
 from workloads.runner.jobs_api import work
 from workloads.runner.jobs_api.work import WorkError, work_of
 
@@ -49,6 +51,32 @@ def test_packages_come_from_options_and_files_and_variables_are_set(tmp_path: Pa
             "env_vars": {"PYTHONUNBUFFERED": "0", "MODE": "a=b"},
             "pip": {"packages": ["tqdm", "seaborn==0.13.2"]},
         }
+
+
+def test_a_job_that_sends_files_is_run_by_the_program_that_does_so_in_a_folder_of_its_own(
+    script: Path,
+) -> None:
+    job = work_of([str(script), "5"], fetch=["*.png", "my out/*"])
+    assert job.command == "python 'my job.py' 5"
+    words = shlex.split(job.entrypoint)
+    assert words[:3] == ["python", "-I", "-c"]
+    assert words[4:] == [job.command, "*.png", "my out/*"]
+    folders = []
+    for _ in range(2):
+        with job.environment() as environment:
+            assert environment["env_vars"][words[3].removeprefix("$")] == Path(parcel.__file__).read_text()
+            folders.append(
+                {path.name: path.read_text() for path in Path(environment["working_dir"]).iterdir()}
+            )
+    # Ray has one folder for all jobs that bring the same.
+    assert folders[0].keys() == {"my job.py", ".piray-job"}
+    assert folders[0] != folders[1]
+
+
+@pytest.mark.parametrize("pattern", ["/etc/passwd", "../x", "a/../../x", "~/x", "", "-x", "a\nb"])
+def test_a_pattern_that_leads_out_of_the_jobs_folder_is_refused(pattern: str, script: Path) -> None:
+    with pytest.raises(WorkError, match="must name files in the job's working directory, as '"):
+        work_of([str(script)], fetch=[pattern])
 
 
 def test_everything_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
