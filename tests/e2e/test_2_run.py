@@ -53,3 +53,13 @@ def test_connectivity_sees_every_node_talk_to_every_other(cluster: Cluster) -> N
     assert "Success!" in ended.stdout
     result = json.loads((cluster.program.folder / "connectivity.json").read_text())
     assert len(result["nodes"]) == cluster.workers + 1
+
+
+def test_short_tasks_are_counted_for_each_host(cluster: Cluster) -> None:
+    ended = cluster.piray("nodes")
+    assert ended.code == 0, ended.said
+    result = json.loads((cluster.program.folder / "nodes.json").read_text())
+    counts = dict(result["counts"])
+    assert sum(counts.values()) == result["tasks"] == 1000
+    assert set(counts) == {pod.node for pod in [*cluster.pods("worker"), *cluster.pods("head")]}
+    assert result["cpus"] == cluster.workers + 1
