@@ -1,7 +1,6 @@
 """Ray by the real KubeRay operator, on the cluster of the scenarios before; in the end it is as it was."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from infra import names
 from sandbox.machine.progress import Progress
 from sandbox.stack import STACK
 from tests import wheel
-from tests.checkout import Deployed, Ended
+from tests.checkout import Deployed
 from tests.drawing import options
 from tests.e2e.cluster import Cluster, Pod, wait_until, whole
 from tests.e2e.ray_state import ask
@@ -29,26 +28,6 @@ SMALL = Plan(x_grids=4, y_grids=4, grid_width=20, grid_height=20, max_iterations
 GOOD = "import ray; ray.init(); print(ray.get(ray.put(1)))"
 BAD = "raise SystemExit('no primes today')"
 LATE = "import time; time.sleep(3600)"
-
-# Keeps every CPU busy, with a task more than there are, until there is a node more.
-WANT_MORE = """
-import time
-import ray
-
-ray.init()
-
-
-@ray.remote(num_cpus=1)
-def hold(wanted):
-    while sum(node["Alive"] for node in ray.nodes()) < wanted:
-        time.sleep(0.5)
-
-
-alive = sum(node["Alive"] for node in ray.nodes())
-cpus = int(ray.cluster_resources()["CPU"])
-ray.get([hold.remote(alive + 1) for _ in range(cpus + 1)])
-print("nodes:", alive, "->", sum(node["Alive"] for node in ray.nodes()))
-"""
 
 
 def groups(near: int) -> list[dict[str, Any]]:
@@ -161,10 +140,6 @@ def whole_without(cluster: Cluster, gone: Sequence[Pod]) -> bool:
     return whole(cluster) and not {pod.uid for pod in gone} & {pod.uid for pod in cluster.pods()}
 
 
-def submitted(cluster: Cluster, script: Path) -> Ended:
-    return cluster.program.piray("submit", "--stack", STACK, str(script))
-
-
 def cluster_is_unchanged(cluster: Cluster) -> bool:
     again = cluster.preview()
     return again.code == 0 and again.changes == set()
@@ -216,12 +191,10 @@ def test_a_picture_is_drawn_on_it(kuberay: Cluster) -> None:
     assert ended.code == 0, ended.said
 
 
-def test_a_worker_comes_when_tasks_wait_and_goes_when_it_is_idle(kuberay: Cluster, tmp_path: Path) -> None:
-    script = tmp_path / "want_more.py"
-    script.write_text(WANT_MORE)
-    ended = submitted(kuberay, script)
+def test_a_worker_comes_when_tasks_wait_and_goes_when_it_is_idle(kuberay: Cluster) -> None:
+    ended = kuberay.program.piray("demo", "autoscaling", "--stack", STACK)
     assert ended.code == 0, ended.said
-    assert "nodes: 2 -> 3" in ended.stdout
+    assert "The autoscaler has asked for a worker." in ended.stdout
     wait_until(lambda: of_group(kuberay, "elastic") == [], PATIENCE_S)
 
 
