@@ -21,8 +21,7 @@ from workloads.runner.port_forward import forward
 PATIENCE_S = 300
 IDLE_S = 10
 SHARE = {"cpus": 1, "memoryMib": 1536}
-NEAR_HOSTS = {"pi1", "pi2"}
-HOSTS = ("pi1", "pi2")
+NEAR_HOSTS = ("pi1", "pi2")
 SMALL = Plan(x_grids=4, y_grids=4, grid_width=20, grid_height=20, max_iterations=100)
 
 GOOD = "import ray; ray.init(); print(ray.get(ray.put(1)))"
@@ -32,7 +31,7 @@ LATE = "import time; time.sleep(3600)"
 
 def groups(near: int) -> list[dict[str, Any]]:
     """Return one group for two of the hosts, and one that comes when tasks wait."""
-    fixed = {"replicas": near, "minReplicas": near, "maxReplicas": near, "hosts": sorted(NEAR_HOSTS)}
+    fixed = {"replicas": near, "minReplicas": near, "maxReplicas": near, "hosts": list(NEAR_HOSTS)}
     elastic = {"replicas": 0, "minReplicas": 0, "maxReplicas": 1}
     return [{"name": "near", **SHARE, **fixed}, {"name": "elastic", **SHARE, **elastic}]
 
@@ -207,7 +206,7 @@ def test_another_number_of_workers_touches_no_pod_that_stays(kuberay: Cluster) -
     assert up.changes == {("update", "ray-cluster"), ("update", "ray-cluster-ready")}
     after = kuberay.pods()
     assert set(before) < set(after)
-    assert {pod.node for pod in of_group(kuberay, "near")} <= NEAR_HOSTS
+    assert {pod.node for pod in of_group(kuberay, "near")} <= set(NEAR_HOSTS)
     assert len(of_group(kuberay, "near")) == 2
 
 
@@ -242,7 +241,7 @@ def test_the_change_back_leaves_nothing_though_the_operator_has_died(kuberay: Cl
     deployment = f"deployment/{operator_name(kuberay)}"
     kuberay.kubectl("scale", deployment, f"--namespace={names.KUBERAY_NAMESPACE}", "--replicas=0")
     assert '"ray.io/' in kuberay.kubectl("get", "rayjobs", "--namespace=ray", "--output=json")
-    kuberay.ray = {"groups": [{"name": name, "replicas": 1, **SHARE, "hosts": [name]} for name in HOSTS]}
+    kuberay.ray = {"groups": [{"name": name, "replicas": 1, **SHARE, "hosts": [name]} for name in NEAR_HOSTS]}
     up = kuberay.up()
     assert up.code == 0, up.said
     assert "ray.io" not in kuberay.kubectl("get", "crds")
@@ -253,7 +252,9 @@ def test_the_change_back_leaves_nothing_though_the_operator_has_died(kuberay: Cl
 
 
 def test_without_the_operator_too_each_group_is_where_it_says(kuberay: Cluster) -> None:
-    assert [[pod.node for pod in of_group(kuberay, name)] for name in HOSTS] == [[name] for name in HOSTS]
+    assert [[pod.node for pod in of_group(kuberay, name)] for name in NEAR_HOSTS] == [
+        [name] for name in NEAR_HOSTS
+    ]
     assert {name: group["replicas"] for name, group in kuberay.outputs["groups"].items()} == dict.fromkeys(
         HOSTS, 1
     )
