@@ -255,8 +255,8 @@ def test_without_the_operator_too_each_group_is_where_it_says(kuberay: Cluster) 
     assert [[pod.node for pod in of_group(kuberay, name)] for name in NEAR_HOSTS] == [
         [name] for name in NEAR_HOSTS
     ]
-    assert {name: group["replicas"] for name, group in kuberay.outputs["groups"].items()} == dict.fromkeys(
-        HOSTS, 1
+    assert {name: group["cpus"] for name, group in kuberay.outputs["groups"].items()} == dict.fromkeys(
+        NEAR_HOSTS, 1
     )
     ended = kuberay.piray("connectivity")
     assert ended.code == 0, ended.said
