@@ -24,7 +24,7 @@ from bench.timing import in_turn, seconds_of
 from workloads.driver import nodes
 from workloads.driver.crew import costs
 from workloads.driver.crew.crew import Crew
-from workloads.driver.sweep import problems
+from workloads.driver.programs.sweep import problems
 from workloads.mandelbrot.canvas import Canvas
 from workloads.mandelbrot.draw import compute_band, draw, warm_up
 from workloads.mandelbrot.plan import Band, Plan

@@ -4,7 +4,9 @@ from typing import Any
 
 import click
 
-from workloads.cli import connectivity, demo, doctor, init, jobs, mandelbrot, mirror, nodes, pi, sweep
+from workloads.cli import demo, jobs
+from workloads.cli.runs import connectivity, mandelbrot, nodes, pi, sweep
+from workloads.cli.stacks import doctor, init, mirror
 from workloads.cli.watching import dashboard, listing, status
 from workloads.runner.signals import EXIT_INTERRUPTED, interruptible
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from workloads.driver import connectivity, demo, hosting, mandelbrot, pi, ray_nodes, sweep
 from workloads.driver.nodes import Roster
+from workloads.driver.programs import connectivity, demo, hosting, mandelbrot, pi, ray_nodes, sweep
 from workloads.protocol.events import Emit
 from workloads.protocol.specs import (
     ConnectivitySpec,

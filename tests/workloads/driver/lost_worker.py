@@ -17,8 +17,9 @@ import ray
 from ray.cluster_utils import Cluster
 
 from tests.drawing import drawn
-from workloads.driver import mandelbrot, nodes, rows
+from workloads.driver import nodes, rows
 from workloads.driver.crew.crew import Crew
+from workloads.driver.programs import mandelbrot
 from workloads.mandelbrot.canvas import Canvas
 from workloads.mandelbrot.plan import Plan
 from workloads.protocol.events import Event, Picture

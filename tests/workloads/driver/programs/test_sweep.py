@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.workloads.cli.test_app import piray
-from workloads.driver.sweep import DEEP_VIEW, MAX_TILE, ScalingProblem, problems
+from workloads.driver.programs.sweep import DEEP_VIEW, MAX_TILE, ScalingProblem, problems
 from workloads.mandelbrot.plan import MAX_GRIDS, MAX_ITERATIONS, Plan
 from workloads.scaling.row_work import row_work
 

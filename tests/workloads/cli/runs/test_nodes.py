@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from tests.workloads.cli.test_app import piray
-from workloads.cli.nodes import counts_table, growth_notes, ideal_seconds, time_lines
+from workloads.cli.runs.nodes import counts_table, growth_notes, ideal_seconds, time_lines
 from workloads.runner.follow import DriverReport
 
 

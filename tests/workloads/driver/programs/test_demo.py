@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from workloads.driver import demo
 from workloads.driver.nodes import Roster, WorkloadError
+from workloads.driver.programs import demo
 from workloads.protocol.specs import DemoSpec
 
 

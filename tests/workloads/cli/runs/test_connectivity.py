@@ -5,7 +5,7 @@ from itertools import product
 
 from rich.console import Console
 
-from workloads.cli.connectivity import pairs_table
+from workloads.cli.runs.connectivity import pairs_table
 from workloads.driver.nodes import Node, describe, named
 from workloads.runner.follow import DriverReport
 

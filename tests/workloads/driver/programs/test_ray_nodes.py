@@ -4,7 +4,7 @@ import pytest
 
 from tests.workloads.driver.driving import NODES, drive, three_nodes
 from workloads.driver.nodes import Node, Roster, WorkloadError
-from workloads.driver.ray_nodes import run
+from workloads.driver.programs.ray_nodes import run
 from workloads.protocol.specs import NodesSpec
 
 

@@ -1,0 +1,1 @@
+"""The commands that start a workload and show what it has measured."""

@@ -1,0 +1,1 @@
+"""The programs that a driver can run; registry.py has their names."""
