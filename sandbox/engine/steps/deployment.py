@@ -60,6 +60,8 @@ class Deployment:
         goal.inputs = provider.check(goal.name, wanted, old)
         if old is None:
             return self._create("create", goal, None)
+        if self._is_blind(goal):
+            return self._assume_update(goal, old)
         diff = self._diff(goal, old)
         if old.pending_replacement or diff.replace:
             goal.inputs = provider.check(goal.name, wanted, None)
@@ -143,6 +145,16 @@ class Deployment:
         diff = self._provider(goal).diff(old, plain(goal.inputs), context)
         forced = goal.urn in self._replace or old.taint or goal.provider != old.provider
         return dataclasses.replace(diff, replace=diff.replace or _asked(goal, diff) or forced)
+
+    def _is_blind(self, goal: Resource) -> bool:
+        """Say whether a preview cannot compare: what the resource's provider is told is not known yet."""
+        told = self._run.context(goal, "update").provider_inputs
+        return self._run.preview and UNKNOWN in told.values()
+
+    def _assume_update(self, goal: Resource, old: Resource) -> Resource:
+        """Plan an update of which nothing is known: DiffUnavailable in Pulumi's step_generator.go."""
+        goal.id = old.id
+        return self._perform("update", goal, dict)
 
     def _must_replace(self, resource: Resource, doubtful: set[str]) -> bool:
         inputs = {**plain(resource.inputs), **dict.fromkeys(doubtful, UNKNOWN)}

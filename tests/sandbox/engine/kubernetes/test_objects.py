@@ -70,6 +70,11 @@ if settings["box"]:
                              replace_on_changes=["spec"] if settings["anew"] else None),
     )
 """
+# Its kubeconfig is what a Command prints, as that of k3s is.
+BLIND = OBJECTS.replace(
+    'Output.secret(settings["kubeconfig"])',
+    'Output.secret(command("k3s", settings["kubeconfig"] + settings["comment"]).stdout)',
+)
 UNREACHABLE = """\
 apiVersion: v1
 kind: Config
@@ -97,6 +102,17 @@ def cluster(scenario: Scenario) -> Iterator[Scenario]:
     finally:
         down = scenario.destroy()
         assert down.code == 0, down.said
+
+
+@pytest.mark.cluster
+def test_a_preview_that_cannot_reach_the_cluster_takes_every_object_for_changed(cluster: Scenario) -> None:
+    cluster.program(BLIND, comment="")
+    assert cluster.up().code == 0
+    cluster.set(comment="# another one")
+    planned, up = cluster.preview(), cluster.up()
+    assert planned.code == 0, planned.said
+    assert planned.changes == {("update", name) for name in ("k3s", "cluster", *OBJECT_NAMES)}
+    assert up.changes == {("update", "k3s"), ("update", "cluster")}
 
 
 @pytest.mark.cluster
