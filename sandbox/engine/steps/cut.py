@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event, Thread
 
 import psutil
@@ -28,6 +28,7 @@ class Cut:
         name: Name of the resource.
         seconds: How much of it is done at the moment "during"; what takes less is done, and not noted.
         held: Names of the resources of which nothing is begun.
+        missed: Set when the resource has come past with nothing to be done: that moment never comes.
     """
 
     moment: str = ""
@@ -35,6 +36,7 @@ class Cut:
     name: str = ""
     seconds: float = 0.0
     held: frozenset[str] = frozenset()
+    missed: Event = field(default_factory=Event)
 
     @classmethod
     def of(cls, env: Mapping[str, str]) -> "Cut":
@@ -47,7 +49,7 @@ class Cut:
     def around(self, operation: str, name: str) -> Iterator[None]:
         """End the engine before or during the block, if that is the moment, or hold it back."""
         if name in self.held:
-            Event().wait()
+            self.missed.wait()
         if self._is_at("before", operation, name):
             end()
         if not self._is_at("during", operation, name):
@@ -59,6 +61,8 @@ class Cut:
 
     def after(self, operation: str, name: str) -> None:
         """End the engine if that is the moment."""
+        if (operation, name) == ("same", self.name):
+            self.missed.set()
         if self._is_at("after", operation, name):
             end()
 

@@ -26,6 +26,15 @@ def test_it_ends_at_that_moment_and_begins_nothing_that_is_held_back(
     assert set(ours.up().steps) == next_steps
 
 
+def test_what_is_held_back_goes_on_when_the_moment_can_not_come(ours: Scenario) -> None:
+    ours.program(PROGRAM.replace('"c", "x"', '"c", settings["c"]'), c="x")
+    assert ours.up().code == 0
+    ours.set(c="y")
+    ours.env |= {"PIRAY_ENGINE_CUT": "before make b 0", "PIRAY_ENGINE_HOLD": "c"}
+    up = ours.up()
+    assert (up.code, up.changes) == (0, {("update", "c")})
+
+
 def test_what_was_done_in_the_middle_of_a_step_is_not_noted(ours: Scenario) -> None:
     ours.program(PROGRAM)
     ours.env["PIRAY_ENGINE_CUT"] = "during make a 0"
