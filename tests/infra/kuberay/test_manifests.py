@@ -186,6 +186,19 @@ def test_a_cluster_of_a_jobs_own_ends_with_it() -> None:
     assert "upgradeStrategy" not in job["rayClusterSpec"]
 
 
+def test_what_goes_of_a_jobs_own_cluster_can_depend_on_how_the_job_ended() -> None:
+    rules = [{"status": "SUCCEEDED", "afterS": 60}, {"status": "FAILED", "delete": "workers"}]
+    made = program({"jobs": [{**JOB, "cluster": "own", "deletionRules": rules}]})
+    job = spec(made, "ray-job-primes")
+    jsonschema.validate(reveal(made.named("ray-job-primes").inputs), schema("RayJob"))
+    assert job["deletionStrategy"]["deletionRules"] == [
+        {"policy": "DeleteCluster", "condition": {"jobStatus": "SUCCEEDED", "ttlSeconds": 60}},
+        {"policy": "DeleteWorkers", "condition": {"jobStatus": "FAILED", "ttlSeconds": 0}},
+    ]
+    # KubeRay refuses the two together.
+    assert "shutdownAfterJobFinishes" not in job
+
+
 def test_a_service_answers_on_its_port_and_starts_no_second_cluster_beside_the_first() -> None:
     service = spec(program({"services": [{**SERVICE, "port": 8123}]}), "ray-service-hello")
     serve = yaml.safe_load(service["serveConfigV2"])
