@@ -1,5 +1,6 @@
 """The shape of `ray` in a stack's configuration: head, groups of workers, and what KubeRay does besides."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from infra.config.section import Section
@@ -205,7 +206,7 @@ class RayConfig(_RaySettings):
         return any(group.min_replicas < group.max_replicas for group in self.groups)
 
 
-def worker_groups(ray: dict[str, Any], workers: int) -> list[dict[str, Any]]:
+def worker_groups(ray: Mapping[str, Any], workers: int) -> list[dict[str, Any]]:
     """Return the fields of every group of workers, with what depends on other keys.
 
     Args:
@@ -216,7 +217,7 @@ def worker_groups(ray: dict[str, Any], workers: int) -> list[dict[str, Any]]:
     return [_complete(group, ray) for group in given]
 
 
-def _complete(group: dict[str, Any], ray: dict[str, Any]) -> dict[str, Any]:
+def _complete(group: Mapping[str, Any], ray: Mapping[str, Any]) -> dict[str, Any]:
     share = {"cpus": ray.get("worker_cpus"), "memory_mib": ray.get("worker_memory_mib")}
     number = group.get("replicas")
     defaults = {"min_replicas": number, "max_replicas": number, **share}

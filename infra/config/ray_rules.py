@@ -8,6 +8,7 @@ from infra.config.model import StackKeys
 from infra.config.problems import ABSENT, HIDDEN, ProblemList
 from infra.config.ray import RayKeys, worker_groups
 from infra.config.section import Section
+from infra.config.unique import check_unique
 from infra.names import camel_case
 from infra.versions import KUBERAY_GATES, KUBERAY_IMAGE
 
@@ -54,7 +55,7 @@ def check_local_ray(tree: Mapping[str, Any], problems: ProblemList) -> None:
 
 def _are_short(ray: Mapping[str, Any], workers: int) -> bool:
     """Say whether the groups are what the number of workers alone means."""
-    short, given = worker_groups({**ray, "groups": ()}, workers), worker_groups(dict(ray), workers)
+    short, given = worker_groups({**ray, "groups": ()}, workers), worker_groups(ray, workers)
     return [_said(group) for group in given] == [_said(group) for group in short]
 
 
@@ -88,21 +89,12 @@ def _check_groups(tree: Mapping[str, Any], problems: ProblemList) -> None:
         )
     hosts = [host["name"] for host in tree.get("hosts", ()) if "name" in host]
     known = len(hosts) == len(tree.get("hosts", ()))
-    first: dict[str, int] = {}
+    check_unique(groups, ("ray", "groups"), "name", "Give each group a name of its own.", problems)
     for index, group in enumerate(groups):
         path = ("ray", "groups", index)
         _check_numbers(group, path, problems)
         for number, toleration in enumerate(group.get("tolerations", ())):
             _check_toleration(toleration, (*path, "tolerations", number), problems)
-        if (name := group.get("name")) is not None:
-            if name in first:
-                problems.add(
-                    (*path, "name"),
-                    name,
-                    f"is also the name of groups[{first[name]}]",
-                    "Give each group a name of its own.",
-                )
-            first.setdefault(name, index)
         for number, host in enumerate(group.get("hosts", ()) if known else ()):
             if host not in hosts:
                 near = difflib.get_close_matches(host, hosts, n=1)
@@ -251,10 +243,8 @@ def _check_order(
 
 
 def _is_scaled(ray: Mapping[str, Any]) -> bool:
-    return any(
-        group.get("min_replicas", group.get("replicas")) != group.get("max_replicas", group.get("replicas"))
-        for group in ray.get("groups", ())
-    )
+    groups = worker_groups(ray, 0)
+    return any(group.get("min_replicas") != group.get("max_replicas") for group in groups)
 
 
 def _check_gates(ray: Mapping[str, Any], problems: ProblemList) -> None:

@@ -129,7 +129,11 @@ def check_room(tree: Mapping[str, Any], problems: ProblemList) -> None:
         return
     # The text must not depend on the order of the hosts.
     rooms = sorted(map(_Room, hosts), key=lambda room: (room.name, room.role, list(room.free.values())))
-    groups = [_Group(ray, tree.get("workers"), index) for index in range(len(ray.get("groups", ())) or 1)]
+    own = bool(ray.get("groups"))
+    groups = [
+        _Group(group, index if own else None)
+        for index, group in enumerate(worker_groups(ray, tree.get("workers") or 0))
+    ]
     head = _head(ray, scaled=any(group.least < group.most for group in groups))
     good = _check_head(rooms, head, ray, problems)
     for group in groups:
@@ -143,21 +147,27 @@ def check_room(tree: Mapping[str, Any], problems: ProblemList) -> None:
 class _Group:
     """A group of workers, and what is said of it where it has no place."""
 
-    def __init__(self, ray: Mapping[str, Any], workers: int | None, index: int) -> None:
-        group = worker_groups(dict(ray), workers or 0)[index]
-        own = bool(ray.get("groups"))
-        self.path = ("ray", "groups", index) if own else ("workers",)
+    def __init__(self, group: Mapping[str, Any], index: int | None) -> None:
+        """Take the fields of a group.
+
+        Args:
+            group: What could be read of it.
+            index: Its place in `ray.groups`; None for the one that `piray:workers` is short for.
+        """
+        self.path: tuple[str | int, ...] = ("workers",) if index is None else ("ray", "groups", index)
         number: int = group.get("replicas") or 0
         self.least: int = group.get("min_replicas") or 0
         self.most: int = group.get("max_replicas") or 0
-        self.key = () if not own else ("replicas",) if self.most == number else ("maxReplicas",)
+        self.key = () if index is None else ("replicas",) if self.most == number else ("maxReplicas",)
         self.hosts: Sequence[str] = group.get("hosts", ())
         self.worker: _Amounts = {
             kind: group[kind.worker] * kind.scale - kind.spared for kind in _KINDS if group.get(kind.worker)
         }
         self.pods = [self.worker] * number
         self.keys = {
-            kind: f"piray:ray.groups[{index}].{kind.group_key}" if own else f"piray:ray.{kind.worker_key}"
+            kind: f"piray:ray.{kind.worker_key}"
+            if index is None
+            else f"piray:ray.groups[{index}].{kind.group_key}"
             for kind in _KINDS
         }
 

@@ -9,6 +9,7 @@ from typing import Any
 from infra.config.problems import ABSENT, HIDDEN, ProblemList
 from infra.config.ray_rules import check_local_ray, check_ray
 from infra.config.room import check_room
+from infra.config.unique import check_unique
 from infra.config.values.addresses import check_addresses
 from infra.config.values.fields import MAX_EXACT_INT, MAX_LOCAL_WORKERS, image_name_and_tag
 from infra.config.values.ssh_keys import scan_remedy
@@ -30,13 +31,14 @@ def check_rules(tree: Mapping[str, Any], raw: Mapping[str, object], problems: Pr
         _check_local(tree, raw, problems)
         return
     hosts = tree.get("hosts", [])
-    _check_unique(
+    check_unique(
         hosts,
+        ("hosts",),
         "name",
         "Give every Pi its own hostname: k3s takes two of one name for the same node.",
         problems,
     )
-    _check_unique(hosts, "address", "Give every Pi its own address.", problems)
+    check_unique(hosts, ("hosts",), "address", "Give every Pi its own address.", problems)
     check_addresses(hosts, problems)
     if tree.get("insecure_host_keys") is False:
         _check_host_keys(hosts, tree.get("ssh", {}).get("port"), problems)
@@ -90,19 +92,6 @@ def _check_local(tree: Mapping[str, Any], raw: Mapping[str, object], problems: P
         problems.add(
             ("ray", "image"), image, "has no meaning on platform local, which runs no container", remedy
         )
-
-
-def _check_unique(hosts: Sequence[Mapping[str, Any]], field: str, remedy: str, problems: ProblemList) -> None:
-    first: dict[str, int] = {}
-    for index, host in enumerate(hosts):
-        if (value := host.get(field)) is None:
-            continue
-        if value in first:
-            problems.add(
-                ("hosts", index, field), value, f"is also the {field} of hosts[{first[value]}]", remedy
-            )
-        else:
-            first[value] = index
 
 
 def _check_user(tree: Mapping[str, Any], problems: ProblemList) -> None:
