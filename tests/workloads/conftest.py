@@ -84,6 +84,18 @@ def processes_with(text: str) -> list[int]:
     return [pid for pid in found if pid != os.getpid()]
 
 
+def end_head(process: "subprocess.Popen[bytes]", folder: Path) -> None:
+    """End a head with all that was started in its folder, and remove that."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(20)
+    for pid in processes_with(str(folder)):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def running_head() -> Iterator[Head]:
     # Short, because the sockets in it may have paths of 107 characters at most.
@@ -116,14 +128,7 @@ def running_head() -> Iterator[Head]:
         wait_for_dashboard(head, process)
         yield head
     finally:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(20)
-        for pid in processes_with(str(temp_dir)):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        process.wait()
-        shutil.rmtree(temp_dir, ignore_errors=True)
+        end_head(process, temp_dir)
 
 
 def _counts(head: Head, nodes: int) -> bool:

@@ -5,19 +5,16 @@ every Ray of the machine.
 """
 
 import json
-import os
-import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID
 
-from tests.workloads.conftest import Head, free_ports, processes_with, wait_for_dashboard
+from tests.workloads.conftest import Head, end_head, free_ports, wait_for_dashboard
 
 IDLE_MINUTES = 0.1
 
@@ -87,11 +84,4 @@ def growing_cluster(variables: Mapping[str, str]) -> Iterator[str]:
         wait_for_dashboard(Head(dashboard, variables["RAY_AUTH_TOKEN"], folder, environment, port), process)
         yield address
     finally:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(20)
-        for pid in processes_with(str(folder)):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+        end_head(process, folder)
