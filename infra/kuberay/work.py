@@ -85,8 +85,8 @@ def _report(name: str, result: Mapping[str, Any]) -> None:
 
 def _declare_service(place: Place, ray: RayConfig, service: RayServiceConfig) -> None:
     name, arch = f"ray-service-{service.name}", place.cluster.args.arch
-    spec = cluster_spec(ray.model_copy(update={"groups": ()}), arch, other_cluster(service.port), "")
-    digest = revision_of(spec)
+    unrevised = ray_service(service, ray, arch, place.cluster.args.namespace, "")
+    digest = revision_of(unrevised["spec"]["rayClusterConfig"])
     revision = place.token_mark.apply(lambda mark: f"{digest}-{mark}")
     manifest = ray_service(service, ray, arch, place.cluster.namespace, revision)
     declared = place.resource(name, manifest, replace_on=["spec.rayClusterConfig"])
