@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pytest
 
 from tests.workloads.cli.commands import ended, start
-from tests.workloads.runner.fake_kubernetes import OBJECTS, kubeconfig, kubernetes
+from tests.workloads.runner.fake_kubernetes import behind_kubernetes
 from workloads.protocol.parcel import MARK
 
 Piray = Callable[..., "subprocess.Popen[str]"]
@@ -93,16 +93,7 @@ def test_files_of_megabytes_come_through_a_port_forward(head: Head, tmp_path: Pa
     content = os.urandom(8 * 1024 * 1024)
     (tmp_path / "project").mkdir()
     (tmp_path / "project/large.bin").write_bytes(content)
-    (tmp_path / "objects.json").write_text(json.dumps(OBJECTS))
-    with kubernetes(tmp_path / "objects.json", int(head.url.rpartition(":")[2])) as server:
-        outputs = head.outputs(
-            platform="pi",
-            dashboardUrl=None,
-            kubeconfig=kubeconfig(server),
-            namespace="ray",
-            headService="ray-head",
-            dashboardPort=8265,
-        )
+    with behind_kubernetes(head, tmp_path) as outputs:
         (tmp_path / "outputs.json").write_text(outputs)
         options = ["--outputs", "outputs.json", "--working-dir", "project", "--fetch", "copy.bin"]
         code, stdout, stderr = ended(start(tmp_path, "submit", *options, "--", "cp", "large.bin", "copy.bin"))

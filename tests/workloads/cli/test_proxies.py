@@ -1,6 +1,5 @@
 """A user behind a proxy: what goes to the user's own cluster, or stays on this machine, passes no proxy."""
 
-import json
 import os
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from typing import Any, Protocol
 import pytest
 
 from tests.refusing_proxy import refusing_proxy
-from tests.workloads.runner.fake_kubernetes import OBJECTS, kubeconfig, kubernetes
+from tests.workloads.runner.fake_kubernetes import behind_kubernetes
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -62,14 +61,5 @@ def test_a_dashboard_on_this_machine_is_asked_without_a_proxy(head: Head, tmp_pa
 def test_neither_the_api_server_of_a_stack_nor_the_port_forward_is_asked_through_a_proxy(
     head: Head, tmp_path: Path
 ) -> None:
-    (tmp_path / "objects.json").write_text(json.dumps(OBJECTS))
-    with kubernetes(tmp_path / "objects.json", int(head.url.rpartition(":")[2])) as server:
-        outputs = head.outputs(
-            platform="pi",
-            dashboardUrl=None,
-            kubeconfig=kubeconfig(server),
-            namespace="ray",
-            headService="ray-head",
-            dashboardPort=8265,
-        )
+    with behind_kubernetes(head, tmp_path) as outputs:
         assert connectivity_behind_a_proxy(tmp_path, "--outputs=-", stdin=outputs) == []

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 from aiohttp import WSMsgType, web
@@ -33,6 +33,15 @@ OBJECTS: dict[str, Any] = {
     ],
     "pods": [POD],
 }
+
+
+class Head(Protocol):
+    """A Ray head of this machine."""
+
+    @property
+    def url(self) -> str: ...
+
+    def outputs(self, **changes: Any) -> str: ...
 
 
 def kubeconfig(server: str, **user: str) -> str:
@@ -130,6 +139,26 @@ async def serve(objects: str, target: int) -> None:
     await site.start()
     print(runner.addresses[0][1], flush=True)
     await asyncio.Event().wait()
+
+
+@contextmanager
+def behind_kubernetes(head: Head, folder: Path) -> Iterator[str]:
+    """Yield the outputs of a stack whose head is reached through a port-forward alone.
+
+    Args:
+        head: The real head behind it.
+        folder: Where the cluster's objects are kept.
+    """
+    (folder / "objects.json").write_text(json.dumps(OBJECTS))
+    with kubernetes(folder / "objects.json", int(head.url.rpartition(":")[2])) as server:
+        yield head.outputs(
+            platform="pi",
+            dashboardUrl=None,
+            kubeconfig=kubeconfig(server),
+            namespace="ray",
+            headService="ray-head",
+            dashboardPort=8265,
+        )
 
 
 if __name__ == "__main__":
