@@ -5,7 +5,7 @@ from pathlib import Path
 
 from infra.k3s.release import WHEELS_FOLDER
 from infra.mirror.contents import Wanted, image_names, images_folder, read_sums
-from infra.mirror.download import sha256_of
+from infra.download import sha256_of
 from infra.mirror.image import wrong_image
 
 _REMEDY = "run piray mirror without --check on a machine with internet"

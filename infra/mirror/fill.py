@@ -6,9 +6,9 @@ from pathlib import Path
 from infra.k3s.release import WHEELS_FOLDER
 from infra.kuberay.definitions import definitions_url
 from infra.mirror.contents import Wanted, image_names, images_folder, read_sums
-from infra.mirror.download import fetch, fetch_text, sha256_of
+from infra.download import DownloadError, NotThereError, fetch, fetch_text, sha256_of
 from infra.mirror.image import save_image
-from infra.mirror.problems import MirrorError, NotThereError
+from infra.mirror.problems import MirrorError
 from infra.mirror.wheels import download_wheels
 from infra.versions import KUBERAY
 
@@ -32,7 +32,7 @@ def fill(directory: Path, wanted: Wanted, source: str | None, say: Say) -> list[
         try:
             for line in part(directory, wanted, source):
                 say(line)
-        except MirrorError as error:
+        except (DownloadError, MirrorError) as error:
             problems.append(str(error))
         except OSError as error:
             problems.append(
