@@ -38,7 +38,9 @@ def compile_into(folder: Path, machine: str) -> None:
         ValueError: If this machine is of another architecture, and that is not arm64.
     """
     if machine not in _ARM64 and machine != platform.machine():
-        raise ValueError(f"kernels for {machine} can be compiled on {machine} alone, and this is {platform.machine()}")
+        raise ValueError(
+            f"kernels for {machine} can be compiled on {machine} alone, and this is {platform.machine()}"
+        )
     for name in PIS if machine in _ARM64 else [""]:
         _compile(folder, name)
         if _compile(folder, name) != 0:

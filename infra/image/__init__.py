@@ -1,1 +1,1 @@
-"""The Ray image as an archive, made by this program alone: no Docker, no daemon, no root, no foreign code run."""
+"""The Ray image as an archive, made without Docker, a daemon or root; no foreign code is run."""

@@ -27,7 +27,9 @@ def main() -> None:
 @main.command("build")
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--arch", type=click.Choice(sorted(TARGETS)), default="arm64", help="Processor; arm64 for Pis.")
-@click.option("--name", default="", help="Name of the image, with a tag; else one that follows from its contents.")
+@click.option(
+    "--name", default="", help="Name of the image, with a tag; else one that follows from its contents."
+)
 @click.option("--from", "source", default=ARCHIVE, metavar="URL", help="A mirror of Debian's archive.")
 def build_command(output: Path, *, arch: str, name: str, source: str) -> None:
     """Write the Ray image to OUTPUT, an archive as `docker load`, containerd and k3s read it."""

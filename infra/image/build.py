@@ -160,15 +160,16 @@ def _workshop(output: Path) -> Iterator[Path]:
     free = shutil.disk_usage(output.parent).free
     if free < ROOM:
         raise ImageError(
-            f"{output.parent} has {_mb(free)} left; making the image takes {_mb(ROOM)}; make room, or choose a "
-            "file on another disk"
+            f"{output.parent} has {_mb(free)} left; the image takes {_mb(ROOM)} while it is made; "
+            "make room, or choose a file on another disk"
         )
     try:
         with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as folder:
             yield Path(folder)
     except OSError as error:
         raise ImageError(
-            f"{error.filename or output} cannot be written ({error.strerror}); make room there, or choose another file"
+            f"{error.filename or output} cannot be written ({error.strerror}); make room there, or choose "
+            "another file"
         ) from None
 
 

@@ -36,7 +36,9 @@ def check(trees: Iterable[Path], target: Target) -> Verdict:
     problems = []
     for name, file in found.items():
         if file.machine != target.elf_machine:
-            problems.append(f"/{name} is for another processor (ELF machine {file.machine}), not for {target.arch}")
+            problems.append(
+                f"/{name} is for another processor (ELF machine {file.machine}), not for {target.arch}"
+            )
         lacking = [library for library in file.needed if library not in there]
         if lacking:
             problems.append(f"/{name} needs {', '.join(lacking)}, which the image lacks")

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from workloads.cli import connectivity, demo, doctor, init, jobs, mandelbrot, mirror, pi, sweep
+from workloads.cli import connectivity, demo, doctor, image, init, jobs, mandelbrot, mirror, pi, sweep
 from workloads.cli.watching import dashboard, listing, status
 from workloads.runner.signals import SIGNALS, interruptible
 
@@ -57,4 +57,5 @@ main.add_command(dashboard.command)
 main.add_command(demo.command)
 main.add_command(init.command)
 main.add_command(doctor.command)
+main.add_command(image.command)
 main.add_command(mirror.command)

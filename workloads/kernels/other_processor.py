@@ -1,4 +1,4 @@
-"""Lets a process compile for another processor of 64 bits, whatever it runs on; what it compiles it cannot call."""
+"""Lets a process compile for a processor that it does not run on; it cannot call what it compiles."""
 
 import os
 from typing import Any
@@ -12,7 +12,7 @@ TRIPLE = "aarch64-unknown-linux-gnu"
 def pretend(cpu: str, features: str, triple: str = TRIPLE) -> None:
     """Answer as another machine from now on when numba or a kernel asks LLVM which one this is.
 
-    Numba compiles for the machine that it runs on: it has names for a processor, and none for an architecture.
+    Numba compiles for the machine that it runs on: it has settings for a processor, not for an architecture.
     Types, layouts and the calls of a kernel are the same on all of 64 bits with little-endian numbers. To be
     called before numba is imported, in a process that does nothing else.
 

@@ -98,7 +98,9 @@ def _add_all(tar: tarfile.TarFile, tree: Path, owner: Owner) -> int:
     return total
 
 
-def _add_file(tar: tarfile.TarFile, entry: tarfile.TarInfo, path: Path, seen: dict[tuple[str, int], str]) -> int:
+def _add_file(
+    tar: tarfile.TarFile, entry: tarfile.TarInfo, path: Path, seen: dict[tuple[str, int], str]
+) -> int:
     size = path.stat().st_size
     with path.open("rb") as file:
         if size >= _LINKED:

@@ -18,8 +18,8 @@ def check_python() -> None:
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     if here != IMAGE_PYTHON:
         raise ImageError(
-            f"piray runs with Python {here}; the image has {IMAGE_PYTHON}, and modules and kernels have to be "
-            f"compiled by the same; install Python {IMAGE_PYTHON}, then: make clean run PYTHON=python{IMAGE_PYTHON}"
+            f"piray runs with Python {here}; the image has {IMAGE_PYTHON}, and its modules and kernels have "
+            f"to be compiled by the same; install it, then: make clean run PYTHON=python{IMAGE_PYTHON}"
         )
 
 

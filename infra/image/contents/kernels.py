@@ -19,7 +19,7 @@ def compile_kernels(project: Path, target: Target, tree: Path) -> bool:
         tree: A directory that stands for the image's root.
 
     Returns:
-        Whether there are any: of x86 there are too many models, and a virtual machine may hide any feature of its.
+        Whether there are any: x86 has too many models, and a virtual machine may hide any feature.
 
     Raises:
         ImageError: If they cannot be compiled.

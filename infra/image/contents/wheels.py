@@ -1,4 +1,4 @@
-"""The locked wheels, for the image's Python and processor, as pip installs them; none of their code is run."""
+"""The locked wheels, for the image's Python and processor, installed by pip; none of their code is run."""
 
 import re
 import subprocess
@@ -17,7 +17,9 @@ _PROGRAMS = "usr/local/bin"
 _SHEBANG = f"#!/usr/bin/python{IMAGE_PYTHON}\n".encode()
 # Wheels name the oldest glibc that they run with; Debian 12 has 2.36.
 _GLIBC = range(17, 37)
-_BLOCK = re.compile(r"^(?P<requirement>[\w.-]+[^\\\n]*?) *\\\n(?P<hashes>(?:[ \t]+--hash=.*\n?)+)", re.MULTILINE)
+_BLOCK = re.compile(
+    r"^(?P<requirement>[\w.-]+[^\\\n]*?) *\\\n(?P<hashes>(?:[ \t]+--hash=.*\n?)+)", re.MULTILINE
+)
 # The second form is for a path that is too long for the kernel, or has a space.
 _HOSTS_SHEBANG = re.compile(rb"\A#!(?:/bin/sh\n'''exec' .*\n' '''|.*python.*)\n")
 
@@ -32,7 +34,7 @@ def locked(lock: str) -> dict[str, str]:
     """
     system = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
     python = {"implementation_name": "cpython", "platform_python_implementation": "CPython"}
-    found = {}
+    found: dict[str, str] = {}
     for block in _BLOCK.finditer(lock):
         requirement = Requirement(block["requirement"])
         if requirement.marker is None or requirement.marker.evaluate(system | python):
@@ -65,8 +67,12 @@ def install(lines: list[str], target: Target, tree: Path) -> None:
     ]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [done.stderr.strip()]
-        raise ImageError(f"pip cannot install the wheels for {target.arch}: {said[0]}; run it again with internet")
+        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [
+            done.stderr.strip()
+        ]
+        raise ImageError(
+            f"pip cannot install the wheels for {target.arch}: {said[0]}; run it again with internet"
+        )
     _move_programs(folder, tree / _PROGRAMS)
 
 
@@ -80,4 +86,6 @@ def _move_programs(folder: Path, programs: Path) -> None:
             program.write_bytes(_HOSTS_SHEBANG.sub(_SHEBANG, program.read_bytes(), count=1))
     for record in folder.glob("*.dist-info/RECORD"):
         # With the sums of programs as they were.
-        record.write_text(re.sub(r"^((?:\.\./)+bin/[^,]*),.*$", r"\1,,", record.read_text(), flags=re.MULTILINE))
+        record.write_text(
+            re.sub(r"^((?:\.\./)+bin/[^,]*),.*$", r"\1,,", record.read_text(), flags=re.MULTILINE)
+        )
