@@ -45,6 +45,8 @@ def _data(content: bytes) -> bytes:
         header = content[at : at + _HEADER]
         size = int(header[_SIZE])
         at += _HEADER
+        if at + size > len(content):
+            raise ValueError("it is cut off")
         if header[_NAME].startswith(b"data.tar"):
             return content[at : at + size]
         at += size + size % 2
