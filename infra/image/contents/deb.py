@@ -58,7 +58,7 @@ def _add(data: tarfile.TarFile, member: tarfile.TarInfo, tree: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if member.isdir():
         path.mkdir(exist_ok=True)
-        path.chmod(member.mode & 0o777 | 0o700)
+        path.chmod(member.mode & 0o1777 | 0o700)
     elif member.issym():
         path.unlink(missing_ok=True)
         path.symlink_to(member.linkname)

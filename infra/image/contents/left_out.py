@@ -45,8 +45,8 @@ RULES = (
     Rule("wheels: their tests", rf"{_WHEELS}(?:.+/)?tests/(?!_natype\.py|__init__\.py)"),
     Rule("wheels: headers and sources of C and Cython", rf"{_WHEELS}.+\.(?:a|c|cpp|h|hpp|pxd|pyx)$"),
     Rule("wheels: lists of their own contents (SBOM)", rf"{_WHEELS}[^/]+\.dist-info/sboms/"),
-    # It needs libgomp, which Python's official image lacks, too: numba takes its own threads.
-    Rule("numba: threads of OpenMP", rf"{_WHEELS}numba/np/ufunc/omppool\."),
+    # They need libgomp and libtbb, which Python's official image lacks, too: numba takes its own threads.
+    Rule("numba: threads of OpenMP and TBB", rf"{_WHEELS}numba/np/ufunc/(?:omp|tbb)pool\."),
     Rule("Ray: Java", rf"{_WHEELS}ray/jars/"),
     Rule("Ray: source maps of the dashboard", rf"{_WHEELS}ray/dashboard/.+\.map$"),
 )

@@ -22,7 +22,6 @@ nogroup:x:65534:
 """
 _BUNDLE = "etc/ssl/certs/ca-certificates.crt"
 _LINKS = {
-    **{name: f"usr/{name}" for name in MERGED},
     "usr/bin/python3": f"python{IMAGE_PYTHON}",
     "usr/bin/python": "python3",
     # Where OpenSSL looks.
@@ -48,7 +47,8 @@ def set_up(tree: Path) -> None:
         path = tree / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    for name, target in _LINKS.items():
+    merged = {name: f"usr/{name}" for name in MERGED if (tree / "usr" / name).is_dir()}
+    for name, target in (merged | _LINKS).items():
         path = tree / name
         path.parent.mkdir(parents=True, exist_ok=True)
         # Only an empty directory of a package can be there.

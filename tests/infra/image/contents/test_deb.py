@@ -29,6 +29,13 @@ def test_what_a_package_has_beside_usr_goes_into_usr(tmp_path: Path, folder: str
     assert not (tree / folder).exists()
 
 
+def test_a_directory_for_all_stays_one(tmp_path: Path) -> None:
+    entry = tarfile.TarInfo("./tmp")
+    entry.type, entry.mode = tarfile.DIRTYPE, 0o1777
+    unpack(put(tmp_path, deb({}, tmp=entry)), tmp_path / "tree")
+    assert (tmp_path / "tree/tmp").stat().st_mode & 0o7777 == 0o1777
+
+
 def test_a_program_that_becomes_root_does_so_no_more(tmp_path: Path) -> None:
     entry = tarfile.TarInfo("./usr/bin/su")
     entry.mode = 0o4755
