@@ -1,6 +1,7 @@
 """Kernels for a Pi, compiled on whatever machine this is; an emulated Pi runs them in tests/images."""
 
 import platform
+import shutil
 import struct
 from pathlib import Path
 
@@ -21,6 +22,21 @@ def test_a_pis_kernels_hold_a_pis_code_alone(tmp_path: Path) -> None:
     assert precompile._compile(tmp_path, "cortex-a72") > 0
     kept = {file.name.split("-")[0]: machines(file.read_bytes()) for file in tmp_path.glob("[!.]*")}
     assert kept == dict.fromkeys(["colours", "mandelbrot", "pi"], {EM_AARCH64})
+
+
+def test_what_is_kept_is_the_same_wherever_its_sources_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Path(precompile.__file__).parents[1]
+    shutil.copytree(root / "workloads", tmp_path / "another" / "workloads")
+    contents = []
+    for folder in (root, tmp_path / "another"):
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("PYTHONPATH", str(folder))
+        kept = tmp_path / f"kept{len(contents)}"
+        precompile._compile(kept, "cortex-a72")
+        contents.append({file.name: file.read_bytes() for file in kept.glob("[!.]*")})
+    assert contents[0] == contents[1] != {}
 
 
 def test_another_machine_that_is_no_pi_is_refused(tmp_path: Path) -> None:
