@@ -29,7 +29,7 @@ def test_what_is_kept_is_the_same_wherever_its_sources_are(
 ) -> None:
     root = Path(precompile.__file__).parents[1]
     shutil.copytree(root / "workloads", tmp_path / "another" / "workloads")
-    contents = []
+    contents: list[dict[str, bytes]] = []
     for folder in (root, tmp_path / "another"):
         monkeypatch.chdir(folder)
         monkeypatch.setenv("PYTHONPATH", str(folder))
