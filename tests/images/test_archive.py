@@ -28,8 +28,8 @@ import json
 from workloads.pi.kernel import count_inside
 print(json.dumps(count_inside(100_001, 5, 6)))
 """
-# As in infra/ray_cluster/container.py; without fixed ports a raylet waits 15 s for its agent, which is
-# not enough where both are emulated.
+# As in infra/ray_cluster/container.py. A raylet waits no longer than 15 s for each of these to be told by its
+# agents: an emulated one needs an idle machine.
 PORTS = (
     "runtime-env-agent-port",
     "dashboard-agent-listen-port",
