@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from infra.config.problems import ConfigError
+from infra.mirror.archive import take
 from infra.mirror.check import check
 from infra.mirror.contents import Wanted, wanted_by
 from infra.mirror.fill import fill
@@ -29,9 +30,21 @@ PROJECT_DIR = Path(__file__).resolve().parents[2]
 @click.option("--image", help="The Ray image.")
 @click.option("--mode", type=click.Choice(["deployments", "kuberay"]), help="How Ray's pods are run.")
 @click.option("--install-script-sha256", "sha256", help="Sum of k3s's install script.")
+@click.option(
+    "--archive",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An archive of the Ray image, as `piray image build` writes it.",
+)
 @click.option("--from", "source", metavar="URL", help="Another mirror, instead of the releases on GitHub.")
 def main(
-    directory: Path, *, only_check: bool, stack: str | None, source: str | None, **overrides: str | None
+    directory: Path,
+    *,
+    only_check: bool,
+    stack: str | None,
+    archive: Path | None,
+    source: str | None,
+    **overrides: str | None,
 ) -> None:
     """Fill DIRECTORY with all that hosts without internet need, for `k3s.mirror` in their stack file.
 
@@ -40,6 +53,8 @@ def main(
     if source is not None and not source.startswith(("http://", "https://")):
         raise click.UsageError(f"--from {source} is no URL; give one that begins with http:// or https://")
     wanted = wanted_by(_stack_file(stack) if stack else None, **overrides)
+    if archive is not None and not only_check:
+        take(archive, directory, wanted)
     if only_check:
         problems = check(directory, wanted)
     else:

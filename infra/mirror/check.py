@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from infra.download import sha256_of
 from infra.k3s.release import WHEELS_FOLDER
 from infra.mirror.contents import Wanted, image_names, images_folder, read_sums
-from infra.mirror.download import sha256_of
 from infra.mirror.image import wrong_image
 
 _REMEDY = "run piray mirror without --check on a machine with internet"

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from infra.download import DownloadError, NotThereError, fetch, fetch_text, sha256_of
 from infra.k3s.release import WHEELS_FOLDER
 from infra.kuberay.definitions import definitions_url
 from infra.mirror.contents import Wanted, image_names, images_folder, read_sums
-from infra.mirror.download import fetch, fetch_text, sha256_of
 from infra.mirror.image import save_image
-from infra.mirror.problems import MirrorError, NotThereError
+from infra.mirror.problems import MirrorError
+from infra.mirror.sums import add_sum, write_whole
 from infra.mirror.wheels import download_wheels
 from infra.versions import KUBERAY
 
@@ -32,7 +33,7 @@ def fill(directory: Path, wanted: Wanted, source: str | None, say: Say) -> list[
         try:
             for line in part(directory, wanted, source):
                 say(line)
-        except MirrorError as error:
+        except (DownloadError, MirrorError) as error:
             problems.append(str(error))
         except OSError as error:
             problems.append(
@@ -48,7 +49,7 @@ def _k3s(directory: Path, wanted: Wanted, source: str | None) -> Iterator[str]:
     if release.binary_name not in sums:
         raise MirrorError(f"{release.sums_url} has no sum for {release.binary_name}; choose another --from")
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / wanted.sums_name, text)
+    write_whole(folder / wanted.sums_name, text)
     fetch(release.binary_url, folder / release.binary_name, sums[release.binary_name])
     yield f"k3s {wanted.k3s_version}"
     base = release.sums_url.rpartition("/")[0]
@@ -89,8 +90,7 @@ def _image(directory: Path, wanted: Wanted, image: str, source: str | None) -> N
             name = image_names(image)[-1]
             save_image(image, wanted.arch, folder / name)
             digest = sha256_of(folder / name)
-        sums[name] = digest
-        _write(list_file, "".join(f"{value}  {key}\n" for key, value in sorted(sums.items())))
+        add_sum(list_file, name, digest)
 
 
 def _from_mirror(folder: Path, wanted: Wanted, image: str, source: str | None) -> tuple[str, str]:
@@ -121,11 +121,5 @@ def _wheels(directory: Path, wanted: Wanted, source: str | None) -> Iterator[str
     folder = directory / WHEELS_FOLDER
     download_wheels(wanted.packages, wanted.arch, folder)
     sums = [f"{sha256_of(file)}  {file.name}\n" for file in sorted(folder.glob("*.whl"))]
-    _write(folder / wanted.sums_name, "".join(sums))
+    write_whole(folder / wanted.sums_name, "".join(sums))
     yield f"wheels of {', '.join(wanted.packages)}"
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    part.replace(path)

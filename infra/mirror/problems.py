@@ -3,7 +3,3 @@
 
 class MirrorError(Exception):
     """A part of a mirror is missing or wrong; the text says which, the rule, and what to do."""
-
-
-class NotThereError(MirrorError):
-    """The other side has no such file."""

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from sandbox.images.debian import private_apt
 from sandbox.machine.cache import cached
 from sandbox.machine.process import SandboxError, run
 
@@ -99,22 +100,8 @@ def _unpack_debian(root: Path) -> None:
     """Unpack arm64 packages from the archive that this machine installs from, without installing them."""
     with tempfile.TemporaryDirectory(prefix="piray-arm64-") as name:
         state = Path(name)
-        for folder in ("lists/partial", "archives/partial"):
-            (state / folder).mkdir(parents=True)
-        (state / "status").touch()
-        # An apt of its own, for a machine on which nothing is installed; its lock is beside the status.
-        options = {
-            "APT::Architecture": "arm64",
-            "APT::Architectures::": "arm64",
-            "APT::Sandbox::User": "",
-            "Acquire::Languages": "none",
-            "Dir::Cache": str(state),
-            "Dir::State": str(state),
-            "Dir::State::status": str(state / "status"),
-        }
-        apt = ["apt-get", *(f"-o{option}={value}" for option, value in options.items())]
-        run(*apt, "update")
-        run(*apt, "install", "--yes", "--no-install-recommends", "--download-only", *_PACKAGES)
+        options = private_apt(state, "arm64")
+        run("apt-get", *options, "install", "--yes", "--no-install-recommends", "--download-only", *_PACKAGES)
         root.mkdir()
         for package in sorted((state / "archives").glob("*.deb")):
             run("dpkg-deb", "--extract", package, root)

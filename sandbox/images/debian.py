@@ -36,6 +36,34 @@ def debootstrap(packages: Sequence[str]) -> Iterator[Path]:
             run("umount", "--recursive", root)
 
 
+def private_apt(state: Path, arch: str) -> list[str]:
+    """Return options for apt's programs, of a machine on which nothing is installed; its lists are new.
+
+    Args:
+        state: Empty directory.
+        arch: Debian's name of the processor.
+
+    Raises:
+        SandboxError: If the archive cannot be reached.
+    """
+    for folder in ("lists/partial", "archives/partial"):
+        (state / folder).mkdir(parents=True)
+    # Its lock is beside the status.
+    (state / "status").touch()
+    options = {
+        "APT::Architecture": arch,
+        "APT::Architectures::": arch,
+        "APT::Sandbox::User": "",
+        "Acquire::Languages": "none",
+        "Dir::Cache": str(state),
+        "Dir::State": str(state),
+        "Dir::State::status": str(state / "status"),
+    }
+    arguments = [f"-o{option}={value}" for option, value in options.items()]
+    run("apt-get", *arguments, "update")
+    return arguments
+
+
 def _archive() -> list[str]:
     """Return the address of the Debian archive in this machine's own sources; none on another system."""
     files = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]

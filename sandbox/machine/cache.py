@@ -1,7 +1,6 @@
 """What is slow to make is made once: directories outside the checkout, named by what they were made from."""
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
@@ -9,11 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-
-def cache_directory(env: dict[str, str] | os._Environ[str] = os.environ) -> Path:
-    """Return $PIRAY_CACHE, else $XDG_CACHE_HOME/piray, else ~/.cache/piray."""
-    base = env.get("PIRAY_CACHE") or Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "piray"
-    return Path(base)
+from infra.user_cache import cache_directory
 
 
 def cached(name: str, inputs: Iterable[str | Path], make: Callable[[Path], None]) -> Path:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.machine.cache import cache_directory
+from infra.user_cache import cache_directory
 from sandbox.machine.runtime import runtime_directory
 
 # Program and the Debian package that has it.

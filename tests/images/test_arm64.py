@@ -1,12 +1,17 @@
-"""Whether an image's kernels for the Pis are filed under what LLVM says there; emulated, runs no kernel."""
+"""Whether an emulated Pi finds the kernels that an image has for it, and computes the same bits with them."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from sandbox.images.arm64 import arm64_tree, emulated, missing
 from sandbox.machine.process import SandboxError
+from tests.bench.emulated import answers
+from workloads import precompile
 from workloads.precompile import PIS
+
+ROOT = Path(__file__).resolve().parents[2]
 
 # The lines that LLVM reads, as a Pi 4 and a Pi 5 with a 64-bit kernel have them.
 # https://github.com/hrw/arm-socs-table/tree/main/cpuinfo-data
@@ -31,19 +36,59 @@ PROGRAM = (
 )
 
 
-@pytest.mark.arm64
-@pytest.mark.parametrize("cpu", PIS)
-def test_llvm_says_of_a_pi_what_the_image_was_built_for(cpu: str, tmp_path: Path) -> None:
+# Where the emulated Python would have to compile, it says so.
+ANSWERS = """
+import json
+from tests.bench.emulated import answers
+from workloads.kernels.disk_cache import tally
+from workloads.mandelbrot import palette
+print(json.dumps([answers(), tally().compiled]))
+"""
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what the image has, compiled by this machine."""
+    folder = tmp_path_factory.mktemp("kernels")
+    precompile.compile_into(folder, "aarch64")
+    return folder
+
+
+@pytest.fixture(params=PIS)
+def cpu(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def tree(cpu: str, tmp_path: Path) -> Path:
+    """Return the emulated Python with a Pi's /proc/cpuinfo."""
     if missing():
         pytest.skip(f"no emulated arm64 on this machine: it lacks {', '.join(missing())}")
     try:
         tree = arm64_tree()
     except SandboxError as error:
         pytest.skip(f"no emulated arm64 on this machine: {str(error).splitlines()[0]}")
-    # The same tree with a /proc/cpuinfo: the emulator looks there before it looks at this machine's.
+    # The emulator looks there before it looks at this machine's.
     (tmp_path / "site").symlink_to(tree / "site")
     (tmp_path / "root/proc").mkdir(parents=True)
     for entry in (tree / "root").iterdir():
         (tmp_path / "root" / entry.name).symlink_to(entry)
     (tmp_path / "root/proc/cpuinfo").write_text(HARDWARE[cpu])
-    assert emulated(tmp_path, "-c", PROGRAM).split() == [cpu, PIS[cpu]]
+    return tmp_path
+
+
+@pytest.mark.arm64
+def test_llvm_says_of_a_pi_what_the_image_was_built_for(cpu: str, tree: Path) -> None:
+    assert emulated(tree, "-c", PROGRAM).split() == [cpu, PIS[cpu]]
+
+
+@pytest.mark.arm64
+@pytest.mark.timeout(900)
+def test_a_pi_compiles_nothing_and_computes_this_machines_bits(tree: Path, kernels: Path) -> None:
+    environment = {
+        "PIRAY_KERNELS": str(kernels),
+        "NUMBA_CACHE_DIR": str(tree / "none"),
+        "PYTHONPATH": str(ROOT),
+    }
+    said = emulated(tree, "-c", ANSWERS, env=environment)
+    assert json.loads(said) == [json.loads(json.dumps(answers())), 0]

@@ -6,7 +6,7 @@ import click
 
 from workloads.cli import demo, jobs
 from workloads.cli.runs import connectivity, mandelbrot, nodes, pi, sweep
-from workloads.cli.stacks import doctor, init, mirror
+from workloads.cli.stacks import doctor, image, init, mirror
 from workloads.cli.watching import dashboard, listing, status
 from workloads.runner.signals import EXIT_INTERRUPTED, interruptible
 
@@ -59,4 +59,5 @@ main.add_command(dashboard.command)
 main.add_command(demo.command)
 main.add_command(init.command)
 main.add_command(doctor.command)
+main.add_command(image.command)
 main.add_command(mirror.command)

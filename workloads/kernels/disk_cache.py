@@ -132,7 +132,9 @@ class _Kept(NullCache):
         _counts["compiled"] += 1
         version = self._version(sig, data.codegen)
         if version is not None and not data.library.has_dynamic_globals:
-            cache_files.keep(self._name, version, _serialize.dumps(data._reduce()))  # noqa: SLF001  # as numba does
+            # The annotation is a text for people, with the path of the source on this machine.
+            kept = data._replace(type_annotation="")
+            cache_files.keep(self._name, version, _serialize.dumps(kept._reduce()))  # noqa: SLF001  # as numba does
         self._unlock()
 
     def _load(self, sig: Any, target_context: Any) -> Any:

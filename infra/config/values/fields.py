@@ -117,7 +117,12 @@ def _mirror(value: str) -> str:
     return value.rstrip("/")
 
 
-def _image(value: str) -> str:
+def check_image(value: str) -> str:
+    """Return an image reference if its tag or digest is fixed.
+
+    Raises:
+        InvalidValueError: If it is none, or may mean another image tomorrow.
+    """
     remedy = f"Give a reference with a fixed tag or digest, as in registry.example/ray:{RAY}-1."
     match = _IMAGE.fullmatch(value) if len(value) <= _MAX_IMAGE_CHARACTERS else None
     if match is None:
@@ -186,7 +191,7 @@ Sha256 = Annotated[
     ),
 ]
 Mirror = Annotated[str, text(_mirror)]
-Image = Annotated[str, text(_image)]
+Image = Annotated[str, text(check_image)]
 Requirement = Annotated[
     str,
     pattern(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.machine.cache import cache_directory
+from infra.user_cache import cache_directory
 
 
 @cache

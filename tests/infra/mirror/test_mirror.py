@@ -230,6 +230,38 @@ def test_another_image_is_refused(tmp_path: Path, source: Source, archive: bytes
     assert not list((tmp_path / "class" / "images").iterdir())
 
 
+def test_an_archive_that_is_there_is_taken_and_no_program_for_images_is_needed(
+    tmp_path: Path, source: Source
+) -> None:
+    archive, folder = tmp_path / "piray-ray.tar", tmp_path / "class"
+    archive.write_bytes(image_archive())
+    (source.folder / "images" / RAY).unlink()
+    filled(folder, source, "--archive", str(archive))
+    assert (folder / "images" / RAY).read_bytes() == image_archive()
+    assert mirror(folder, "--check").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (image_archive(name="localhost/other:1"), f"holds localhost/other:1, not {IMAGE}"),
+        (image_archive(arch="amd64"), "is for amd64, not for arm64"),
+        (b"broken", "is not an archive"),
+    ],
+)
+def test_an_archive_of_another_image_is_refused_before_anything_is_done(
+    tmp_path: Path, source: Source, content: bytes, said: str
+) -> None:
+    archive, folder = tmp_path / "piray-ray.tar", tmp_path / "class"
+    archive.write_bytes(content)
+    done = mirror(folder, "--from", source.url, "--archive", str(archive))
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "--image" in done.stderr
+    assert not folder.exists()
+    assert source.asked == []
+
+
 def test_a_machine_without_a_program_for_images_is_told_which_there_are(
     tmp_path: Path, source: Source
 ) -> None:

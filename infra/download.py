@@ -8,11 +8,17 @@ import urllib.request
 from http import HTTPStatus
 from pathlib import Path
 
-from infra.mirror.problems import MirrorError, NotThereError
-
 _STALLED_S = 60
 _PART = ".part"
 _CUT = (urllib.error.URLError, http.client.HTTPException, OSError)
+
+
+class DownloadError(Exception):
+    """A file cannot be had, or is another one; the text says which, and what to do."""
+
+
+class NotThereError(DownloadError):
+    """The other side has no such file."""
 
 
 def sha256_of(path: Path) -> str:
@@ -28,7 +34,7 @@ def fetch_text(url: str) -> str:
 
     Raises:
         NotThereError: If the other side has none.
-        MirrorError: If it cannot be had.
+        DownloadError: If it cannot be had.
     """
     try:
         with urllib.request.urlopen(url, timeout=_STALLED_S) as answer:  # noqa: S310 — http(s), see __main__
@@ -48,7 +54,7 @@ def fetch(url: str, path: Path, sha256: str) -> bool:
 
     Raises:
         NotThereError: If the other side has none.
-        MirrorError: If it cannot be had, or has another sum. Nothing is replaced then.
+        DownloadError: If it cannot be had, or has another sum. Nothing is replaced then.
     """
     if sha256_of(path) == sha256:
         return False
@@ -63,7 +69,7 @@ def fetch(url: str, path: Path, sha256: str) -> bool:
     found = sha256_of(part)
     if found != sha256:
         part.unlink()
-        raise MirrorError(
+        raise DownloadError(
             f"{url} has the SHA-256 {found}; the list of sums says {sha256}; run it again, or choose another "
             "--from: the file there is not the one of the release"
         )
@@ -91,13 +97,13 @@ def _download(url: str, part: Path) -> None:
         raise _explained(url, error) from None
 
 
-def _explained(url: str, error: Exception) -> MirrorError:
+def _explained(url: str, error: Exception) -> DownloadError:
     if isinstance(error, urllib.error.HTTPError) and error.code in (
         HTTPStatus.NOT_FOUND,
         HTTPStatus.FORBIDDEN,
     ):
         return NotThereError(f"{url} is not there (HTTP {error.code}); check the version, or --from")
     reason = getattr(error, "reason", None) or error
-    return MirrorError(
+    return DownloadError(
         f"{url} cannot be downloaded ({reason}); run it again with internet: what is there is kept"
     )

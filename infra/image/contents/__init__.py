@@ -1,0 +1,1 @@
+"""What the image holds: trees of files, one for each layer."""

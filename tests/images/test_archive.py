@@ -1,0 +1,79 @@
+"""A whole image, run without Docker. To make one takes minutes, so it is given:
+
+piray image build image.tar && PIRAY_TEST_IMAGE=image.tar pytest tests/images/test_archive.py
+"""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from infra.versions import NUMBA, NUMPY, RAY
+from tests.images.container import run, unpack
+from workloads.pi.kernel import count_inside
+
+ROOT = Path(__file__).resolve().parents[2]
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+IMPORTS = """
+import bz2, curses, lzma, platform, readline, sqlite3, ssl, uuid, zoneinfo
+import numba, numpy, numpy.testing, ray, ray.serve
+assert len(ssl.create_default_context().get_ca_certs()) > 100
+assert numba.njit(lambda value: value + 1)(4) == 5
+print(platform.machine(), numba.__version__, numpy.__version__, ray.__version__)
+print(zoneinfo.ZoneInfo("Europe/Berlin"))
+"""
+PI = """
+import json
+from workloads.pi.kernel import count_inside
+print(json.dumps(count_inside(100_001, 5, 6)))
+"""
+# As in infra/ray_cluster/container.py. A raylet waits no longer than 15 s for each of these to be told by its
+# agents: an emulated one needs an idle machine.
+PORTS = (
+    "runtime-env-agent-port",
+    "dashboard-agent-listen-port",
+    "dashboard-agent-grpc-port",
+    "metrics-export-port",
+)
+HEAD, WORKER = (" ".join(f"--{name}={first + n}" for n, name in enumerate(PORTS)) for first in (52001, 53001))
+CLUSTER = f"""
+set -e
+ray start --head --port=6379 --num-cpus=1 --disable-usage-stats --include-dashboard=false {HEAD} >&2
+ray start --address=127.0.0.1:6379 --num-cpus=1 {WORKER} >&2
+python /tmp/tests/images/in_ray.py
+"""
+# Times under emulation are not a Pi's.
+PATIENT = {"RAY_raylet_start_wait_time_s": "300", "RAY_worker_register_timeout_seconds": "300"}
+
+Image = tuple[Path, dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    archive = os.environ.get("PIRAY_TEST_IMAGE")
+    if not archive:
+        pytest.skip("PIRAY_TEST_IMAGE names no archive of `piray image build`")
+    root = tmp_path_factory.mktemp("image") / "root"
+    return root, unpack(Path(archive), root)
+
+
+def test_python_finds_its_libraries_numba_compiles_and_ray_is_there(image: Image) -> None:
+    root, settings = image
+    said = run(root, settings, ROOT, "python", "-c", IMPORTS)
+    assert said.split() == [MACHINES[settings["architecture"]], NUMBA, NUMPY, RAY, "Europe/Berlin"]
+
+
+def test_the_pi_program_runs(image: Image) -> None:
+    root, settings = image
+    said = run(root, {**settings, "PYTHONPATH": "/tmp"}, ROOT, "python", "-c", PI)
+    assert json.loads(said) == count_inside(100_001, 5, 6)
+
+
+@pytest.mark.timeout(1200)
+def test_a_head_and_a_worker_run_tasks(image: Image) -> None:
+    root, settings = image
+    said = run(root, {**settings, **PATIENT}, ROOT, "bash", "-c", CLUSTER)
+    machine = MACHINES[settings["architecture"]]
+    expected = [[machine, count_inside(100_001, 5, stream)] for stream in range(6)]
+    assert json.loads(said.splitlines()[-1]) == [2, expected]
