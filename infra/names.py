@@ -18,6 +18,7 @@ PYTHON = 'PATH="$PWD/.venv/bin:$PATH" python3'
 HEAD_SERVICE = "ray-head"
 HEAD_DEPLOYMENT = "ray-head"
 WORKER_DEPLOYMENT = "ray-worker"
+REGISTRY_SECRET = "ray-registry"  # noqa: S105 — the name of an object
 
 # KubeRay mode: the RayCluster, whose token is in a Secret of the same name; and the operator's own Namespace.
 RAY_CLUSTER = "ray"
@@ -36,6 +37,9 @@ LABEL_RAY_GROUP = "ray.io/group"
 LABEL_RAY_NODE_TYPE = "ray.io/node-type"
 # What tells pods as they are declared from those of before.
 ANNOTATION_REVISION = "piray/revision"
+
+# What an image is from whose name begins with no registry.
+DOCKER_HUB = "docker.io"
 
 KUBERNETES_API_PORT = 6443
 

@@ -91,7 +91,7 @@ def stack_config(
         "mirror": sources.mirror,
         "installScriptSha256": sources.install_script_sha256,
     }
-    plain = {"imageRegistryPlainHttp": True} if sources.plain_http else {}
+    image = {"reference": sources.image, "plainHttp": True} if sources.plain_http else sources.image
     packages = {"runtimePackages": list(runtime_packages)} if runtime_packages else {}
     values = {
         "platform": "pi",
@@ -100,7 +100,7 @@ def stack_config(
         "ssh": ssh,
         "k3s": {key: value for key, value in k3s.items() if value is not None},
         **({} if "groups" in ray else {"workers": workers}),
-        "ray": {"image": sources.image, **_RAY, **plain, **packages, **ray, **_operator(sources, ray)},
+        "ray": {"image": image, **_RAY, **packages, **ray, **_operator(sources, ray)},
         "piJob": {"completions": 3, "parallelism": 3, "samples": _SAMPLES},
     }
     return {f"piray:{key}": value for key, value in values.items()}

@@ -140,6 +140,7 @@ class StackKeys(_StackSettings):
     ssh: SshKeys = SshKeys()
     ssh_private_key: fields.Text = ""
     sudo_password: fields.DigitsOrText = ""
+    registry_password: fields.DigitsOrText = ""
     ray: RayKeys = RayKeys()
 
 

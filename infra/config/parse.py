@@ -8,6 +8,8 @@ themselves.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from infra.config.image_rules import PASSWORD as REGISTRY_PASSWORD
+from infra.config.image_rules import check_image_rules
 from infra.config.model import (
     HostConfig,
     K3sConfig,
@@ -19,13 +21,14 @@ from infra.config.model import (
 )
 from infra.config.problems import HIDDEN, InvalidValueError, ProblemList
 from infra.config.ray import RayConfig, worker_groups
+from infra.config.ray_image import ImageSource, holds_all, official_image, source_of
 from infra.config.reader import decode, read_section
-from infra.config.rules import OFFICIAL_IMAGE, check_rules
-from infra.config.values.fields import image_name_and_tag
+from infra.config.rules import check_rules
 from infra.config.values.ssh_keys import Secret, parse_private_key, read_key_file
 from infra.config.values.sudo_password import KEY as SUDO_PASSWORD
 from infra.config.values.sudo_password import check_stored_encrypted, parse_sudo_password
-from infra.versions import IMAGE_PYTHON, OFFICIAL_IMAGE_LACKS
+from infra.image_inputs import built_image
+from infra.versions import OFFICIAL_IMAGE_LACKS
 
 _PRIVATE_KEY = "sshPrivateKey"
 
@@ -33,7 +36,7 @@ _PRIVATE_KEY = "sshPrivateKey"
 def parse(
     values: Mapping[str, object],
     read_file: Callable[[str], str] = read_key_file,
-    secret_keys: frozenset[str] = frozenset({_PRIVATE_KEY, SUDO_PASSWORD}),
+    secret_keys: frozenset[str] = frozenset({_PRIVATE_KEY, SUDO_PASSWORD, REGISTRY_PASSWORD}),
 ) -> StackConfig:
     """Turn the raw configuration into a typed one.
 
@@ -88,6 +91,7 @@ def _read(
     }
     check_stored_encrypted(tree, secret_keys, problems)
     check_rules(tree, raw, problems)
+    check_image_rules(tree, secret_keys, problems)
     problems.raise_if_any()
     return tree, secrets
 
@@ -141,13 +145,22 @@ def _read_private_key(
 def _ray_defaults(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of RayConfig, with the image and the packages that depend on other keys."""
     ray = dict(tree["ray"])
-    suffix = "-aarch64" if tree["arch"] == "arm64" else ""
-    official = f"{OFFICIAL_IMAGE}:{ray['version']}-py{IMAGE_PYTHON.replace('.', '')}{suffix}"
-    own_image = ray["image"] is not None and image_name_and_tag(ray["image"])[0] != OFFICIAL_IMAGE
-    ray["image"] = ray["image"] or official
+    image = ray["image"]
+    kind = source_of(image)
+    assert kind is not None, "no mistake hides it here"
+    if kind == "build":
+        default = built_image(ray["version"], tree["arch"], image["builder"])
+    else:
+        default = official_image(ray["version"], tree["arch"])
+    ray["image"] = image["reference"] or default
+    ray["image_source"] = ImageSource(
+        kind=kind,
+        password=Secret(tree["registry_password"]) if image["user"] else None,
+        **{key: image[key] for key in ("file", "builder", "plain_http", "ca_certificate", "user")},
+    )
     if ray["runtime_packages"] is None:
         # On platform local the jobs run in this project's own environment, which lacks nothing.
-        complete = own_image or tree["platform"] == "local"
+        complete = holds_all(ray["image"]) or tree["platform"] == "local"
         ray["runtime_packages"] = () if complete else OFFICIAL_IMAGE_LACKS
     ray["groups"] = worker_groups(ray, tree["workers"])
     return ray

@@ -17,7 +17,7 @@ ABSENT = object()
 # The value is not for the screen: it is, or may be, a secret.
 HIDDEN = object()
 # Never shown, wherever it stands and whether or not it is encrypted.
-_SECRET_NAMES = frozenset({"sudoPassword", "sshPrivateKey"})
+_SECRET_NAMES = frozenset({"sudoPassword", "sshPrivateKey", "registryPassword"})
 
 
 class InvalidValueError(ValueError):

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from infra.config.ray_image import ImageKeys, ImageSource
 from infra.config.section import Section
 from infra.config.values import fields, ray_fields
+from infra.names import REGISTRY_SECRET
 from infra.versions import KUBERAY_IMAGE, RAY
 
 # The group that `piray:workers` is short for.
@@ -152,7 +154,6 @@ class RayServiceConfig(Section):
 
 class _RaySettings(Section):
     version: fields.RayVersion = RAY
-    image_registry_plain_http: fields.Switch = False
     head_cpus: fields.Cpus = 1
     # Measured, and for a Pi of 4 GB: docs/performance.md.
     head_memory_mib: fields.HeadMemory = 2560
@@ -169,7 +170,7 @@ class _RaySettings(Section):
 class RayKeys(_RaySettings):
     """What a stack file may say under `ray`; None stands for what depends on other keys."""
 
-    image: fields.Image | None = None
+    image: ImageKeys = ImageKeys()
     runtime_packages: fields.Requirements | None = None
     groups: tuple[GroupKeys, ...] = ()
 
@@ -180,8 +181,8 @@ class RayConfig(_RaySettings):
     Attributes:
         version: Exact Ray version, that of the image.
         image: Image reference with a fixed tag or digest.
-        image_registry_plain_http: Whether the registry of the image speaks HTTP without TLS.
-        runtime_packages: Requirements that the image lacks and every job brings.
+        image_source: How the hosts get the image.
+        runtime_packages: Requirements that the image lacks.
         mode: "deployments" or "kuberay": who makes the pods.
         groups: The workers; never empty.
         idle_timeout_s: After how many idle seconds the autoscaler lets a worker go.
@@ -192,8 +193,14 @@ class RayConfig(_RaySettings):
     """
 
     image: fields.Image
+    image_source: ImageSource
     runtime_packages: fields.Requirements
     groups: tuple[WorkerGroup, ...]
+
+    @property
+    def pull_secret(self) -> str | None:
+        """Name of the Secret with the password of the image's registry; None where it asks for none."""
+        return REGISTRY_SECRET if self.image_source.user else None
 
     @property
     def workers(self) -> int:

@@ -11,16 +11,17 @@ from functools import cache
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from infra.config.problems import ABSENT, InvalidValueError, ProblemList
+from infra.config.section import Section
 from infra.names import camel_case
 
 # In place of a value that is encrypted and cannot be read here: taken to be good, and no field of the result.
 ENCRYPTED = object()
 
 
-def decode(section: type[BaseModel], values: Mapping[str, object]) -> dict[str, object]:
+def decode(section: type[Section], values: Mapping[str, object]) -> dict[str, object]:
     """Decode the keys that hold lists or objects; Pulumi hands everything over as text.
 
     Text that is no JSON is left as it is, for `read_section` to refuse. Empty text, which is how a key with
@@ -45,7 +46,7 @@ def decode(section: type[BaseModel], values: Mapping[str, object]) -> dict[str, 
 
 
 def read_section(
-    section: type[BaseModel], raw: object, path: tuple[str | int, ...], problems: ProblemList
+    section: type[Section], raw: object, path: tuple[str | int, ...], problems: ProblemList
 ) -> dict[str, Any]:
     """Read one object of the configuration and all that is in it.
 
@@ -61,6 +62,8 @@ def read_section(
     """
     if raw is ENCRYPTED:
         return {}
+    if section.SHORT and isinstance(raw, str):
+        return _read_short(section, raw, path, problems)
     if not isinstance(raw, Mapping):
         known = ", ".join(field.alias or name for name, field in section.model_fields.items())
         remedy = f"Write one `key: value` per line below it; the keys here are {known}."
@@ -82,9 +85,24 @@ def read_section(
             about = _ABOUT[".".join(step for step in (*path, key) if isinstance(step, str))]
             problems.add((*path, key), ABSENT, "is missing", f"Add a line `{key}: …`. {about}")
         else:
-            values[name] = field.get_default()
-            if isinstance(values[name], BaseModel):
-                values[name] = dict(values[name])
+            values[name] = _as_read(field.get_default())
+    return values
+
+
+def _as_read(default: object) -> object:
+    """Return a default in the shape of what is read: objects are dicts."""
+    if not isinstance(default, Section):
+        return default
+    return {name: _as_read(value) for name, value in default}
+
+
+def _read_short(
+    section: type[Section], raw: str, path: tuple[str | int, ...], problems: ProblemList
+) -> dict[str, Any]:
+    """Read an object that is given as a text, which is one of its fields; a mistake has the object's path."""
+    values = read_section(section, {}, path, problems)
+    del values[section.SHORT]
+    _read_field(section, section.SHORT, raw, path, problems=problems, values=values)
     return values
 
 
@@ -111,7 +129,7 @@ _ABOUT = {
 
 
 def _read_field(
-    section: type[BaseModel],
+    section: type[Section],
     name: str,
     raw: object,
     path: tuple[str | int, ...],
@@ -157,7 +175,7 @@ def _add_mistake(path: tuple[str | int, ...], value: object, error: object, prob
 
 
 @cache
-def _type_of(section: type[BaseModel], name: str) -> Any:
+def _type_of(section: type[Section], name: str) -> Any:
     """Return the type of a field's value when it is given: `X` for a field of `X | None`."""
     field = section.model_fields[name]
     members = get_args(field.annotation)
@@ -168,24 +186,24 @@ def _type_of(section: type[BaseModel], name: str) -> Any:
 
 
 @cache
-def _adapter(section: type[BaseModel], name: str) -> TypeAdapter[Any]:
+def _adapter(section: type[Section], name: str) -> TypeAdapter[Any]:
     return TypeAdapter(_type_of(section, name), config=ConfigDict(arbitrary_types_allowed=True))
 
 
-def _section_of(section: type[BaseModel], name: str) -> type[BaseModel] | None:
+def _section_of(section: type[Section], name: str) -> type[Section] | None:
     """Return the model of a field that is an object."""
     kind = _type_of(section, name)
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
 
-def _entry_of(section: type[BaseModel], name: str) -> type[BaseModel] | None:
+def _entry_of(section: type[Section], name: str) -> type[Section] | None:
     """Return the model of the entries of a field that is a list of objects."""
     kind = _type_of(section, name)
     entry = get_args(kind)[0] if get_origin(kind) is tuple else None
-    return entry if isinstance(entry, type) and issubclass(entry, BaseModel) else None
+    return entry if isinstance(entry, type) and issubclass(entry, Section) else None
 
 
-def _suggest(section: type[BaseModel], key: str, keys: Mapping[str, str]) -> str:
+def _suggest(section: type[Section], key: str, keys: Mapping[str, str]) -> str:
     """Return what to do with a key that a section does not have.
 
     Args:
@@ -205,7 +223,7 @@ def _suggest(section: type[BaseModel], key: str, keys: Mapping[str, str]) -> str
     return f"Did you mean {near[0]}?" if near else f"Delete it; the keys here are {', '.join(known)}."
 
 
-def _keys_in(section: type[BaseModel], name: str) -> list[str]:
+def _keys_in(section: type[Section], name: str) -> list[str]:
     """Return the keys of a field that is an object or a list of objects."""
     inner = _section_of(section, name) or _entry_of(section, name)
     return [field.alias or name for name, field in inner.model_fields.items()] if inner else []

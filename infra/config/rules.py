@@ -11,11 +11,10 @@ from infra.config.ray_rules import check_local_ray, check_ray
 from infra.config.room import check_room
 from infra.config.unique import check_unique
 from infra.config.values.addresses import check_addresses
-from infra.config.values.fields import MAX_EXACT_INT, MAX_LOCAL_WORKERS, image_name_and_tag
+from infra.config.values.fields import MAX_EXACT_INT, MAX_LOCAL_WORKERS
 from infra.config.values.ssh_keys import scan_remedy
 
-OFFICIAL_IMAGE = "rayproject/ray"
-_PI_ONLY = ("hosts", "ssh", "sshPrivateKey", "sudoPassword", "k3s", "piJob")
+_PI_ONLY = ("hosts", "ssh", "sshPrivateKey", "sudoPassword", "registryPassword", "k3s", "piJob")
 
 
 def check_rules(tree: Mapping[str, Any], raw: Mapping[str, object], problems: ProblemList) -> None:
@@ -47,7 +46,6 @@ def check_rules(tree: Mapping[str, Any], raw: Mapping[str, object], problems: Pr
         _check_servers([host["role"] for host in hosts], problems)
     if tree.get("platform") == "pi":
         _check_user(tree, problems)
-    _check_image(tree, problems)
     check_ray(tree, problems)
     check_room(tree, problems)
 
@@ -88,9 +86,9 @@ def _check_local(tree: Mapping[str, Any], raw: Mapping[str, object], problems: P
     if tree.get("insecure_host_keys"):
         problems.add(("insecureHostKeys",), True, "has no meaning on platform local", remedy)
     check_local_ray(tree, problems)
-    if image := tree.get("ray", {}).get("image"):
+    if any((tree.get("ray", {}).get("image") or {}).get(key) for key in ("source", "reference", "file")):
         problems.add(
-            ("ray", "image"), image, "has no meaning on platform local, which runs no container", remedy
+            ("ray", "image"), HIDDEN, "has no meaning on platform local, which runs no container", remedy
         )
 
 
@@ -150,44 +148,4 @@ def _check_servers(roles: Sequence[str], problems: ProblemList) -> None:
             f"has {servers} servers: etcd needs more than half of them alive, so {servers} survive "
             f"no more losses than {servers - 1}",
             f"Use {servers - 1} or {servers + 1} servers.",
-        )
-
-
-def registry_of(image: str) -> str | None:
-    """Return the registry that an image reference names; None where it names none.
-
-    >>> registry_of("192.168.1.5:5000/ray:1"), registry_of("rayproject/ray:2.60.0")
-    ('192.168.1.5:5000', None)
-    """
-    first, slash, _ = image.partition("/")
-    return first if slash and (set(".:") & set(first) or first == "localhost") else None
-
-
-def _check_image(tree: Mapping[str, Any], problems: ProblemList) -> None:
-    ray = tree.get("ray", {})
-    image, version, arch = ray.get("image"), ray.get("version"), tree.get("arch")
-    if not image or not version or not arch:
-        return
-    if ray.get("image_registry_plain_http") and registry_of(image) is None:
-        problems.add(
-            ("ray", "imageRegistryPlainHttp"),
-            True,
-            f"has no meaning for {image}, which names no registry of your own",
-            "Delete it, or give ray.image with the registry's address, as in 192.168.1.5:5000/ray:1.",
-        )
-    name, tag = image_name_and_tag(image)
-    if name != OFFICIAL_IMAGE or tag is None:
-        return
-    remedy = "Delete the line to get the right official image."
-    if tag.split("-")[0] != version:
-        problems.add(
-            ("ray", "image"), image, f"is not of Ray {version}, the version of piray:ray.version", remedy
-        )
-    # The official tags are not multi-arch: without the suffix the image is for amd64.
-    if tag.endswith("-aarch64") != (arch == "arm64"):
-        problems.add(
-            ("ray", "image"),
-            image,
-            f"is not for {arch}: only tags with -aarch64 at their end are arm64",
-            remedy,
         )

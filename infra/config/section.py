@@ -1,5 +1,7 @@
 """What all objects of a stack's configuration have in common."""
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict
 
 from infra.names import camel_case
@@ -16,3 +18,6 @@ class Section(BaseModel):
         arbitrary_types_allowed=True,
         hide_input_in_errors=True,
     )
+
+    # The field that a text alone, in place of the whole object, stands for; empty for none.
+    SHORT: ClassVar[str] = ""

@@ -81,7 +81,7 @@ def _variables(config: StackConfig, host: HostConfig, *, write_test: bool) -> di
     )
     return {
         **needs.variables(host),
-        "REGISTRY": registry_url(image, plain_http=config.ray.image_registry_plain_http),
+        "REGISTRY": registry_url(image, plain_http=config.ray.image_source.plain_http),
         "WRITE_TEST": "1" if write_test else "0",
     }
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from infra.config.image_rules import registry_of
 from infra.config.model import HostConfig
-from infra.config.rules import OFFICIAL_IMAGE, registry_of
+from infra.config.ray_image import OFFICIAL_IMAGE
 from infra.config.values.fields import image_name_and_tag
 
 # The first two have what the others call; a file may ask what an earlier one has found.

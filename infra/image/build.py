@@ -18,9 +18,9 @@ from infra.image.contents.kernels import compile_kernels
 from infra.image.contents.left_out import leave_out
 from infra.image.problems import ImageError
 from infra.image.target import Target
+from infra.image_inputs import REPOSITORY
 from infra.versions import RAY
 
-REPOSITORY = "localhost/piray-ray"
 # The trees, and the archive twice for a moment.
 ROOM = 2 << 30
 _LOCKS = Path("images/ray")

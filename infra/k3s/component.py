@@ -10,18 +10,26 @@ import pulumi_kubernetes as kubernetes
 from pulumi_command import remote
 
 from infra.config.model import HostConfig, SshConfig
+from infra.config.ray_image import ImageSource
 from infra.hosts.component import PiHosts
 from infra.k3s.config_files import (
     render_agent_config,
     render_kubeconfig,
-    render_registries,
+    render_registry_entries,
     render_server_config,
 )
 from infra.k3s.release import K3sRelease, image_archive_name
 from infra.names import K3S_TYPE
 from infra.remote.command import Script, answer, remote_script
 
-INSTALL_FILES = ("remote/remove_k3s.sh", "remote/clock.sh", "k3s/images.sh", "k3s/service.sh", "k3s/k3s.sh")
+INSTALL_FILES = (
+    "remote/remove_k3s.sh",
+    "remote/clock.sh",
+    "k3s/images.sh",
+    "k3s/registries.sh",
+    "k3s/service.sh",
+    "k3s/k3s.sh",
+)
 
 # Seconds. A first start on a slow SD card unpacks 70 MB and makes every certificate.
 _WAIT_S = 600
@@ -34,6 +42,7 @@ _DRAIN_S = 120
 # The leader among the servers was seen to take 46 s for itself.
 _DELETE_S = 150
 # Answers to anybody; without a mirror of its own a host gets k3s's images from there.
+REGISTRY_CA_FILE = "/etc/rancher/k3s/piray-registry-ca.crt"
 _HUB_URL = "https://registry-1.docker.io/v2/"
 
 
@@ -47,7 +56,8 @@ class K3sClusterArgs:
         ssh: How to log in on each of them.
         release: The k3s to install.
         images: The images of pods, which a mirror may have as archives.
-        plain_http_registry: A registry without TLS that the image comes from; None for any other one.
+        registry: The registry that the image's name begins with.
+        image_source: How the hosts get the image.
     """
 
     servers: Sequence[HostConfig]
@@ -55,7 +65,8 @@ class K3sClusterArgs:
     ssh: SshConfig
     release: K3sRelease
     images: Sequence[str]
-    plain_http_registry: str | None = None
+    registry: str
+    image_source: ImageSource
 
 
 class K3sCluster(pulumi.ComponentResource):
@@ -96,7 +107,8 @@ class K3sCluster(pulumi.ComponentResource):
         self._ssh = args.ssh
         self._release = args.release
         self._images = args.images
-        self._registry = args.plain_http_registry
+        self._registry = args.registry
+        self._image_source = args.image_source
         self._verified = prepared.verified
         self._servers = args.servers
         self._first_server = args.servers[0]
@@ -201,8 +213,7 @@ class K3sCluster(pulumi.ComponentResource):
             if self._release.image_sums_url
             else "",
             "HUB_URL": _HUB_URL,
-            "REGISTRY": self._registry or "",
-            "REGISTRIES": render_registries(self._registry) if self._registry else "",
+            **self._registry_variables(),
             "MAKE_TOKENS": "1" if first else "0",
             "WAIT_S": str(_WAIT_S),
             "REFUSED_S": str(_REFUSED_S),
@@ -217,6 +228,21 @@ class K3sCluster(pulumi.ComponentResource):
         )
         opts = pulumi.ResourceOptions(parent=self, depends_on=[self._verified[host.name], *after])
         return remote_script(f"{host.name}-install", host, self._ssh, script, opts)
+
+    def _registry_variables(self) -> dict[str, str]:
+        source = self._image_source
+        mirror, config = render_registry_entries(
+            self._registry,
+            plain_http=source.plain_http,
+            ca_file=REGISTRY_CA_FILE if source.ca_certificate else None,
+        )
+        return {
+            "REGISTRY": self._registry,
+            "REGISTRY_MIRROR": mirror,
+            "REGISTRY_CONFIG": config,
+            "REGISTRY_NEEDED": "1" if source.plain_http or source.ca_certificate else "0",
+            "REGISTRY_CA": source.ca_certificate or "",
+        }
 
     def _join(
         self, host: HostConfig, k3s_config: pulumi.Output[str], after: pulumi.Resource

@@ -1,5 +1,6 @@
 """What k3s reads and writes: text of config.yaml, and the kubeconfig others use. Pure; no Pulumi."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,6 +44,8 @@ def render_server_config(
         "tls-san": list(server_addresses),
         "disable": _DISABLED,
         "secrets-encryption": True,
+        # One Pi downloads the Ray image, or gets it from the user's machine; the others take it from there.
+        "embedded-registry": True,
         "write-kubeconfig-mode": "0600",
     }
     if join is None:
@@ -67,15 +70,25 @@ def render_agent_config(name: str, address: str, *, join: str, token: str) -> st
     return _render({"node-name": name, "node-ip": address, "server": api_endpoint(join), "token": token})
 
 
-def render_registries(registry: str) -> str:
-    """Render /etc/rancher/k3s/registries.yaml for a registry that speaks HTTP without TLS.
+def render_registry_entries(
+    registry: str, *, plain_http: bool = False, ca_file: str | None = None
+) -> tuple[str, str]:
+    """Render a line for `mirrors` and one for `configs` in /etc/rancher/k3s/registries.yaml.
 
-    https://docs.k3s.io/installation/private-registry
+    A registry that is named there is one whose images the Nodes give each other, too.
+    https://docs.k3s.io/installation/private-registry, https://docs.k3s.io/installation/registry-mirror
 
     Args:
         registry: Host, with its port if it has one, as images name it.
+        plain_http: Whether it speaks HTTP without TLS.
+        ca_file: File on the host with the registry's own authority; None for one that everybody knows.
+
+    Returns:
+        Both lines without indentation; the second one is empty if nothing has to be said.
     """
-    return _HEADER + yaml.safe_dump({"mirrors": {registry: {"endpoint": [f"http://{registry}"]}}})
+    mirror = {"endpoint": [f"http://{registry}"]} if plain_http else {}
+    config = json.dumps({"tls": {"ca_file": ca_file}}) if ca_file else ""
+    return f'"{registry}": {json.dumps(mirror)}', f'"{registry}": {config}' if config else ""
 
 
 def api_endpoint(address: str) -> str:

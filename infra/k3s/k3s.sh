@@ -1,8 +1,7 @@
 # shellcheck shell=bash
 # apply: installs or updates k3s as CONFIG says and waits until it runs. undo: removes it (remove_k3s.sh).
 # Variables: HOST, ROLE (server or agent), VERSION, BINARY_NAME, BINARY_URL, SUMS_URL, those of images.sh,
-# REGISTRY and REGISTRIES (a registry without TLS and the text of registries.yaml for it; empty for none),
-# INSTALL_SCRIPT_URL, INSTALL_SCRIPT_SHA256, CONFIG (text of config.yaml; secret where it holds a token), MAKE_TOKENS (1
+# those of registries.sh, INSTALL_SCRIPT_URL, INSTALL_SCRIPT_SHA256, CONFIG (text of config.yaml; secret where it holds a token), MAKE_TOKENS (1
 # on the first server, which makes the cluster's tokens itself), those of service.sh.
 # Standard output: one line of JSON without secrets, the same until something changes.
 
@@ -34,11 +33,7 @@ check_host() {
     fi
     check_downgrade "$(state_get k3s version)"
   fi
-  if [ -n "$REGISTRY" ] && owns_registries && ! grep -q -F -- "$REGISTRY" "$REGISTRIES_FILE"; then
-    problem "${REGISTRIES_FILE#"$ROOT"} is yours and does not name $REGISTRY" \
-      "piray:ray.imageRegistryPlainHttp makes one only where there is none" \
-      "add $REGISTRY with the endpoint http://$REGISTRY to its mirrors, or remove the file; then run make up again"
-  fi
+  check_registries
   has curl || problem "curl is missing" "the k3s download needs it" "run: sudo apt-get install --yes curl"
 }
 
@@ -207,16 +202,6 @@ write_config() {
     chmod 600 "$CONFIG_FILE"
   else
     printf '%s' "$text" | write_file "$CONFIG_FILE" 600
-  fi
-}
-
-# write_registries: registries.yaml from REGISTRIES, unless the owner has one.
-write_registries() {
-  if owns_registries; then return; fi
-  if [ -z "$REGISTRIES" ]; then
-    rm -f "$REGISTRIES_FILE"
-  elif ! cmp -s <(printf '%s' "$REGISTRIES") "$REGISTRIES_FILE"; then
-    printf '%s' "$REGISTRIES" | write_file "$REGISTRIES_FILE" 600
   fi
 }
 

@@ -6,8 +6,8 @@
 # restart_if_changed: the record is written only after the service came up, so an interrupted run restarts again.
 restart_if_changed() {
   local running registries
-  registries=$(sum_of "$REGISTRIES_FILE")
-  running="$BINARY_SHA256 $(sum_of "$CONFIG_FILE")$IMAGES${registries:+ $registries}"
+  registries=$(sum_of "$REGISTRIES_FILE")$(sum_of "$REGISTRY_CA_FILE")
+  running="$BINARY_SHA256 $(sum_of "$CONFIG_FILE")$IMAGES $registries"
   if [ "$(state_get k3s running)" = "$running" ] && systemctl is-active --quiet "$UNIT"; then
     return
   fi

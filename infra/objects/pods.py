@@ -71,6 +71,7 @@ def pod_spec(
     container: Mapping[str, Any],
     volumes: Sequence[Mapping[str, Any]] = (),
     mounts: Sequence[Mapping[str, Any]] = (),
+    pull_secret: str | None = None,
 ) -> dict[str, Any]:
     """Return the spec of a pod with one container that may do nothing but compute.
 
@@ -82,9 +83,11 @@ def pod_spec(
         container: The container without security context, working directory and these two mounts.
         volumes: Further volumes.
         mounts: Where the container has them.
+        pull_secret: Name of the Secret with the registry's password; None where it asks for none.
     """
     return {
         "nodeSelector": {LABEL_ARCH: arch},
+        **({"imagePullSecrets": [{"name": pull_secret}]} if pull_secret else {}),
         "automountServiceAccountToken": False,
         # A Service `ray-head` would put RAY_HEAD_… into every pod, where Ray looks for its own settings.
         "enableServiceLinks": False,

@@ -29,12 +29,14 @@ class PiJobArgs:
         image: A Ray image, which has NumPy at least.
         arch: "arm64" or "amd64", which the nodes must have.
         namespace: Name of a Namespace that is there.
+        pull_secret: Name of the Secret with the registry's password; None where it asks for none.
     """
 
     job: PiJobConfig
     image: str
     arch: str
     namespace: pulumi.Input[str]
+    pull_secret: str | None = None
 
 
 class PiJob(pulumi.ComponentResource):
@@ -73,7 +75,14 @@ class PiJob(pulumi.ComponentResource):
             **manifest.program_config_map(program_name, args.namespace, data),
             opts=child,
         )
-        job_manifest = manifest.pi_job(args.job, args.image, args.arch, args.namespace, program_name)
+        job_manifest = manifest.pi_job(
+            args.job,
+            args.image,
+            args.arch,
+            args.namespace,
+            program_name,
+            pull_secret=args.pull_secret,
+        )
         timeout = f"{job_manifest['spec']['activeDeadlineSeconds'] + _TIMEOUT_MARGIN_S}s"
         waits = pulumi.ResourceOptions(
             depends_on=program, custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout)

@@ -54,7 +54,13 @@ def program_config_map(name: str, namespace_name: Any, data: Mapping[str, str]) 
 
 
 def pi_job(
-    job: PiJobConfig, image: str, arch: str, namespace_name: Any, program_config_map: str
+    job: PiJobConfig,
+    image: str,
+    arch: str,
+    namespace_name: Any,
+    program_config_map: str,
+    *,
+    pull_secret: str | None = None,
 ) -> dict[str, Any]:
     """Return an Indexed Job in which each index draws its own stream of samples.
 
@@ -67,12 +73,14 @@ def pi_job(
         arch: "arm64" or "amd64", which the node must have.
         namespace_name: The Namespace; text or what will become text.
         program_config_map: Name of the ConfigMap that holds PROGRAM_FILES.
+        pull_secret: Name of the Secret with the registry's password; None where it asks for none.
     """
     spec = pod_spec(
         arch,
         _container(job, image),
         volumes=[_program_volume(program_config_map)],
         mounts=[{"name": "program", "mountPath": _PROGRAM_DIR, "readOnly": True}],
+        pull_secret=pull_secret,
     )
     spec["restartPolicy"] = "Never"
     spec["topologySpreadConstraints"] = spread_over_hosts(PI_LABELS, "batch.kubernetes.io/job-name")

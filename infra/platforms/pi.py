@@ -4,15 +4,15 @@ import os
 
 import pulumi
 
+from infra.config.image_rules import registry_of
 from infra.config.model import SshConfig, StackConfig
 from infra.config.ray import WorkerGroup
-from infra.config.rules import registry_of
 from infra.hosts.check_list import HostNeeds, room_mib
 from infra.hosts.component import PiHosts
 from infra.k3s.component import K3sCluster, K3sClusterArgs
 from infra.k3s.release import WHEELS_FOLDER, K3sRelease, k3s_release
 from infra.kuberay.component import KubeRayArgs, KubeRayOutputs, declare_kuberay, declare_mode
-from infra.names import DASHBOARD_PORT, KUBERNETES_API_PORT, RAY_CLUSTER
+from infra.names import DASHBOARD_PORT, DOCKER_HUB, KUBERNETES_API_PORT, RAY_CLUSTER
 from infra.outputs import StackOutputs
 from infra.pi_job.component import PiJob, PiJobArgs
 from infra.ray_cluster.component import RayCluster, RayClusterArgs, declare_deployments
@@ -42,7 +42,13 @@ def declare(config: StackConfig) -> StackOutputs:
     )
     ray_cluster = RayCluster("ray", ray_args, provider)
     kuberay = _declare_ray(config, ray_cluster, k3s_cluster)
-    pi_args = PiJobArgs(job=config.pi_job, image=ray.image, arch=config.arch, namespace=ray_cluster.namespace)
+    pi_args = PiJobArgs(
+        job=config.pi_job,
+        image=ray.image,
+        arch=config.arch,
+        namespace=ray_cluster.namespace,
+        pull_secret=ray.pull_secret,
+    )
     # Ray first: what it takes to start would be in the Job's times.
     pi_job = PiJob("pi", pi_args, provider, pulumi.ResourceOptions(depends_on=[ray_cluster]))
     return StackOutputs(
@@ -85,7 +91,8 @@ def _k3s_args(config: StackConfig, release: K3sRelease) -> K3sClusterArgs:
         release=release,
         # In either mode, so that another mode is nothing to the hosts.
         images=[ray.image, ray.operator.image],
-        plain_http_registry=registry_of(ray.image) if ray.image_registry_plain_http else None,
+        registry=registry_of(ray.image) or DOCKER_HUB,
+        image_source=ray.image_source,
     )
 
 

@@ -54,7 +54,7 @@ class RayCluster(pulumi.ComponentResource):
         token: Ray's bearer token. Secret.
         namespace: Name of the Namespace; known only once that exists.
         head_service: Name of the head's Service.
-        walls: The NetworkPolicies; no pod may start before them.
+        walls: The NetworkPolicies, and the registry's password; no pod may start before them.
         child: Options of all that is in it.
     """
 
@@ -86,14 +86,27 @@ class RayCluster(pulumi.ComponentResource):
         kubernetes.core.v1.Service(
             f"{name}-service", **deployments.head_service(self.namespace), opts=self.child
         )
+        registry = self._declare_registry()
         # Policies come first, though k3s enforces them only a moment after a pod has started
         # (https://github.com/k3s-io/k3s/issues/13432).
         policies = network_policies(args.ray.runtime_packages, self.namespace, args.wheels_url)
         self.walls = [
-            kubernetes.networking.v1.NetworkPolicy(f"{name}-{policy}", **manifest, opts=self.child)
-            for policy, manifest in policies.items()
+            *registry,
+            *(
+                kubernetes.networking.v1.NetworkPolicy(f"{name}-{policy}", **manifest, opts=self.child)
+                for policy, manifest in policies.items()
+            ),
         ]
         self.register_outputs({"namespace": self.namespace})
+
+    def _declare_registry(self) -> list[pulumi.Resource]:
+        """Declare the Secret with which the Nodes get the image, if its registry asks for a password."""
+        ray = self.args.ray
+        if ray.pull_secret is None:
+            return []
+        secret = deployments.registry_secret(ray.image, ray.image_source, self.namespace)
+        secret["string_data"] = pulumi.Output.secret(secret["string_data"])
+        return [kubernetes.core.v1.Secret(f"{self.name}-registry", **secret, opts=self.child)]
 
     def content_name(self, name: str) -> pulumi.Output[str]:
         """Return a name that changes with the token, so that pods start anew, and tells nothing of it."""

@@ -1,9 +1,12 @@
 """The Kubernetes objects of Ray as plain dicts: config in, `metadata` and `spec` out; no pulumi here."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from infra.config.image_rules import registry_of
 from infra.config.ray import ONLY_GROUP, RayConfig, WorkerGroup
+from infra.config.ray_image import ImageSource
 from infra.names import (
     DASHBOARD_PORT,
     GCS_PORT,
@@ -12,6 +15,7 @@ from infra.names import (
     LABEL_CONTROL_PLANE,
     LABEL_HOSTNAME,
     LABEL_RAY_GROUP,
+    REGISTRY_SECRET,
     WORKER_DEPLOYMENT,
 )
 from infra.objects.metadata import metadata
@@ -31,6 +35,9 @@ WORKER_LABELS = labels(RAY_APP, "worker")
 
 # Ray ends within five seconds of SIGTERM.
 _GRACE_S = 15
+
+# Docker's own registry has another name where one logs in.
+_DOCKER_HUB_LOGIN = "https://index.docker.io/v1/"
 
 
 def namespace(name: str) -> dict[str, Any]:
@@ -83,6 +90,26 @@ def token_secret(name: Any, namespace_name: Any, token: Any) -> dict[str, Any]:
     return {"metadata": metadata(name, namespace_name, HEAD_LABELS), "string_data": {TOKEN_KEY: token}}
 
 
+def registry_secret(image: str, source: ImageSource, namespace_name: Any) -> dict[str, Any]:
+    """Return the Secret with which the kubelet logs in at the image's registry.
+
+    https://kubernetes.io/docs/tasks/configure-pod-container/pull-image-private-registry/
+
+    Args:
+        image: Reference of the image.
+        source: User and password.
+        namespace_name: The Namespace; text or what will become text.
+    """
+    assert source.password is not None, "infra/config/image_rules.py lets no such stack pass"
+    login = {"username": source.user, "password": source.password.reveal()}
+    auths = {registry_of(image) or _DOCKER_HUB_LOGIN: login}
+    return {
+        "metadata": metadata(REGISTRY_SECRET, namespace_name, HEAD_LABELS),
+        "type": "kubernetes.io/dockerconfigjson",
+        "string_data": {".dockerconfigjson": json.dumps({"auths": auths})},
+    }
+
+
 def head_deployment(ray: RayConfig, arch: str, namespace_name: Any, token_secret: Any) -> dict[str, Any]:
     """Return the Deployment of the head.
 
@@ -121,7 +148,7 @@ def worker_deployment(
         namespace_name: As for head_deployment.
         token_secret: As for head_deployment.
     """
-    pod = worker_pod(group, arch, worker_container(ray, group, token_secret))
+    pod = worker_pod(ray, group, arch, worker_container(ray, group, token_secret))
     pod["topologySpreadConstraints"] = spread_over_hosts(WORKER_LABELS, "pod-template-hash")
     # KubeRay's own label, so that a group is found by it in either mode.
     of_group = {**WORKER_LABELS, LABEL_RAY_GROUP: group.name}
@@ -144,22 +171,23 @@ def head_pod(ray: RayConfig, arch: str, container: Mapping[str, Any]) -> dict[st
     """Return the spec of the head's pod, on a server if there is room.
 
     Args:
-        ray: The head's memory.
+        ray: The head's memory, and how the image is got.
         arch: As for head_deployment.
         container: Its container.
     """
-    return {**_pod(arch, container, ray.head_memory_mib), "affinity": _prefer_control_plane("Exists")}
+    return {**_pod(ray, arch, container, ray.head_memory_mib), "affinity": _prefer_control_plane("Exists")}
 
 
-def worker_pod(group: WorkerGroup, arch: str, container: Mapping[str, Any]) -> dict[str, Any]:
+def worker_pod(ray: RayConfig, group: WorkerGroup, arch: str, container: Mapping[str, Any]) -> dict[str, Any]:
     """Return the spec of a worker's pod: where its group says, and there on an agent without another worker.
 
     Args:
+        ray: How the image is got.
         group: The worker's memory and place.
         arch: As for head_deployment.
         container: Its container.
     """
-    pod = _pod(arch, container, group.memory_mib)
+    pod = _pod(ray, arch, container, group.memory_mib)
     # The scheduler gives the spread no more weight than the wish to spare the control plane: when an agent
     # left, its worker was seen to join the one on the other. The second wish for another host decides it.
     affinity = {**_prefer_control_plane("DoesNotExist"), **_avoid_each_other(WORKER_LABELS)}
@@ -184,7 +212,7 @@ def _template(pod_labels: Mapping[str, str], pod: Mapping[str, Any]) -> dict[str
     }
 
 
-def _pod(arch: str, container: Mapping[str, Any], memory_mib: int) -> dict[str, Any]:
+def _pod(ray: RayConfig, arch: str, container: Mapping[str, Any], memory_mib: int) -> dict[str, Any]:
     # Ray moves its object store to the card if /dev/shm is not larger than it.
     shm = {"medium": "Memory", "sizeLimit": f"{object_store_mib(memory_mib) + 32}Mi"}
     spec = pod_spec(
@@ -192,6 +220,7 @@ def _pod(arch: str, container: Mapping[str, Any], memory_mib: int) -> dict[str, 
         container,
         volumes=[{"name": "shm", "emptyDir": shm}],
         mounts=[{"name": "shm", "mountPath": "/dev/shm"}],  # noqa: S108 — a volume of the pod's own
+        pull_secret=ray.pull_secret,
     )
     return {**spec, "terminationGracePeriodSeconds": _GRACE_S}
 

@@ -9,6 +9,8 @@ K3S_DATA=$ROOT/var/lib/rancher/k3s
 K3S_FOUND=$STATE/k3s-found
 K3S_KEPT=$STATE/k3s-kept.tar
 REGISTRIES_FILE=$ROOT/etc/rancher/k3s/registries.yaml
+# At the end of every line of ours in it.
+REGISTRIES_MARK="# piray"
 # The owner's config.yaml of an earlier k3s, which ours has replaced.
 K3S_OLD_CONFIG=$STATE/k3s-config.yaml
 
@@ -45,9 +47,28 @@ remove_k3s() {
   if [ -d "$STATE" ]; then rmdir --ignore-fail-on-non-empty "$STATE"; fi
 }
 
-# owns_registries: is there a registries.yaml that is not ours?
+# owns_registries: is anything in registries.yaml the owner's?
 owns_registries() {
-  [ -e "$REGISTRIES_FILE" ] && [ "$(head -n 1 "$REGISTRIES_FILE")" != "# Managed by Pulumi; edits are overwritten." ]
+  [ -n "$(owners_registries)" ]
+}
+
+# owners_registries: registries.yaml without our lines. Earlier versions wrote all of it, under a line that said so.
+owners_registries() {
+  [ -r "$REGISTRIES_FILE" ] || return 0
+  [ "$(head -n 1 "$REGISTRIES_FILE")" != "# Managed by Pulumi; edits are overwritten." ] || return 0
+  sed "/ $REGISTRIES_MARK\$/d" "$REGISTRIES_FILE"
+}
+
+# give_back_registries: takes our lines out of the owner's file; a file without any other line goes.
+give_back_registries() {
+  local own
+  own=$(owners_registries)
+  if [ -z "$own" ]; then
+    rm -f "$REGISTRIES_FILE"
+  elif grep -q " $REGISTRIES_MARK\$" "$REGISTRIES_FILE"; then
+    printf '%s\n' "$own" | write_file "$REGISTRIES_FILE"
+  fi
+  rm -f "$ROOT/etc/rancher/k3s/piray-registry-ca.crt"
 }
 
 # clear_away <path>: removes it; of a mount it removes the contents.
@@ -92,7 +113,7 @@ keep_found() {
   local list path
   # An undo that was interrupted may have removed some of them already.
   [ ! -e "$K3S_KEPT" ] || return 0
-  if ! owns_registries; then rm -f "$REGISTRIES_FILE"; fi
+  give_back_registries
   list=$(mktemp)
   while IFS= read -r path; do
     if [ -e "$ROOT/$path" ] || [ -L "$ROOT/$path" ]; then printf '%s\n' "$path"; fi

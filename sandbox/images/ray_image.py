@@ -1,6 +1,5 @@
 """The Ray image as images/ray/Dockerfile makes it, in the store of a registry that only has to be served."""
 
-import re
 import shutil
 import sys
 import tempfile
@@ -11,6 +10,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from infra.image_inputs import DOCKERFILE, PROJECT, context_files
 from sandbox.images.base_image import __file__ as base_image_recipe
 from sandbox.images.base_image import base_image
 from sandbox.images.debian import SUITE
@@ -19,8 +19,6 @@ from sandbox.machine.cache import cached
 from sandbox.machine.docker import Docker
 from sandbox.machine.process import run
 
-_ROOT = Path(__file__).resolve().parents[2]
-_DOCKERFILE = "images/ray/Dockerfile"
 _LOCK = "images/ray/requirements.lock"
 _BUILT = "piray-ray:sandbox"
 # Of both bases.
@@ -46,30 +44,17 @@ def ray_store(docker: Docker) -> Path:
         docker("rmi", "--force", name, _BUILT, base)
 
     recipe = [Path(__file__), Path(base_image_recipe)]
-    return cached("ray-image", [SUITE, *recipe, *(_ROOT / name for name in context_files())], make)
-
-
-def context_files() -> list[str]:
-    """Return the Dockerfile and the files that it copies into the image, as paths from the project's root."""
-    text = (_ROOT / _DOCKERFILE).read_text().replace("\\\n", "")
-    named = [name for names in re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE) for name in names.split()]
-    return [_DOCKERFILE, *(file for name in named for file in _files(_ROOT / name))]
-
-
-def _files(path: Path) -> list[str]:
-    """Return a file, or the Python files of a folder, as paths from the project's root."""
-    found = sorted(path.rglob("*.py")) if path.is_dir() else [path]
-    return [file.relative_to(_ROOT).as_posix() for file in found]
+    return cached("ray-image", [SUITE, *recipe, *(PROJECT / name for name in context_files())], make)
 
 
 def _build(docker: Docker) -> str:
     """Build the image and return the name of its base."""
-    base = base_image(docker, (_ROOT / _DOCKERFILE).read_text())
+    base = base_image(docker, (PROJECT / DOCKERFILE).read_text())
     with tempfile.TemporaryDirectory(prefix="piray-ray-") as name:
         wheels, context = Path(name) / "wheels", Path(name) / "context"
         for file in context_files():
             (context / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(_ROOT / file, context / file)
+            shutil.copy(PROJECT / file, context / file)
         lock = context / _LOCK
         # Outside of the build, with whatever settings this machine's pip needs: no image gets to know them.
         run(
@@ -81,7 +66,7 @@ def _build(docker: Docker) -> str:
             # The host's network is the one with the wheels; the daemon has none of its own.
             docker(
                 "build", "--quiet", "--network=host", f"--build-arg=BASE={base}", f"--tag={_BUILT}",
-                f"--file={context / _DOCKERFILE}", context,
+                f"--file={context / DOCKERFILE}", context,
             )  # fmt: skip
     return base
 

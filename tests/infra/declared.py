@@ -8,6 +8,7 @@ from pulumi.runtime import MockResourceArgs
 
 from infra.config.model import HostConfig, K3sConfig, SshConfig, StackConfig
 from infra.config.ray import RayConfig, WorkerGroup
+from infra.config.ray_image import ImageSource
 from infra.config.values.ssh_keys import Secret
 from infra.hosts.check_list import HostNeeds
 from infra.hosts.component import PiHosts
@@ -40,6 +41,7 @@ def make_config(servers: int = 1, agents: int = 3, **k3s: Any) -> StackConfig:
         k3s=K3sConfig(**k3s),
         ray=RayConfig(
             image="rayproject/ray:2.60.0-py311-aarch64",
+            image_source=ImageSource(),
             runtime_packages=(),
             groups=(WORKERS,),
         ),

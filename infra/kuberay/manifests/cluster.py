@@ -122,7 +122,7 @@ def _worker_group(
     ray: RayConfig, group: WorkerGroup, arch: str, kind: ClusterKind, revision: Any
 ) -> dict[str, Any]:
     container = worker_container(ray, group, None, head=_HEAD_OF_CLUSTER, serve_port=kind.serve_port)
-    pod = worker_pod(group, arch, container)
+    pod = worker_pod(ray, group, arch, container)
     pod["topologySpreadConstraints"] = spread_over_hosts(kind.worker_labels, LABEL_RAY_CLUSTER)
     return {
         "groupName": group.name,

@@ -103,5 +103,5 @@ def _submitter(ray: RayConfig, arch: str) -> dict[str, Any]:
         "resources": resources(_SUBMITTER_REQUEST_MILLIS, _SUBMITTER_LIMIT_MILLIS, _SUBMITTER_MIB),
         "env": [{"name": "HOME", "value": WORK_DIR}],
     }
-    pod = {**pod_spec(arch, container), "restartPolicy": "Never"}
+    pod = {**pod_spec(arch, container, pull_secret=ray.pull_secret), "restartPolicy": "Never"}
     return {"metadata": {"labels": SUBMITTER_LABELS}, "spec": pod}

@@ -164,12 +164,6 @@ BAD: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("port too high", stack(ssh={"port": "65536"}), "ssh.port", ["from 1 to 65535"]),
     ("ssh as text", stack(ssh="pi"), "ssh", ['"pi"', "keys with values"]),
     ("ssh as a list", stack(ssh="[]"), "ssh", ["keys with values"]),
-    (
-        "plain HTTP for a registry of nobody's",
-        stack(ray={"image": "rayproject/ray:2.60.0-py311-aarch64", "imageRegistryPlainHttp": True}),
-        "ray.imageRegistryPlainHttp",
-        ["names no registry of your own"],
-    ),
     ("k3s version as an image tag", stack(k3s={"version": "v1.36.5-k3s1"}), "k3s.version", ["v1.36.5+k3s1"]),
     ("k3s of years ago", stack(k3s={"version": "v1.24.17+k3s1"}), "k3s.version", ["is older than 1.31"]),
     ("k3s version without v", stack(k3s={"version": "1.36.5+k3s1"}), "k3s.version", ["v1.36.5+k3s1"]),

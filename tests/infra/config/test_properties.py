@@ -100,6 +100,9 @@ def to_yaml_keys(config: StackConfig) -> dict[str, Any]:
     """Return a configuration as a stack file would hold it, every default written out."""
     values = config.model_dump(by_alias=True)
     assert values["ssh"].pop("privateKey") is None
+    source = values["ray"].pop("imageSource")
+    assert source.pop("password") is None
+    values["ray"]["image"] = {"reference": values["ray"]["image"], "source": source.pop("kind"), **source}
     cleaned = _without_none(values)
     assert isinstance(cleaned, dict)
     return cleaned

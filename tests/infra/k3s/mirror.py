@@ -11,8 +11,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-from infra.k3s.component import INSTALL_FILES
-from infra.k3s.config_files import render_agent_config, render_registries, render_server_config
+from infra.k3s.component import INSTALL_FILES, REGISTRY_CA_FILE
+from infra.k3s.config_files import render_agent_config, render_registry_entries, render_server_config
 from infra.k3s.release import image_archive_name, images_name, k3s_release
 from tests.infra.fake_host import FakeHost, make_host
 
@@ -157,6 +157,7 @@ def install(
     wait_s: str = "2",
     refused_s: str = "0",
     registry: str = "",
+    ca: str = "",
 ) -> subprocess.CompletedProcess[bytes]:
     release = k3s_release(version, "arm64", mirror.url)
     if config is None:
@@ -175,14 +176,26 @@ def install(
         IMAGE_SUMS_URL=release.image_sums_url or "",
         IMAGE_ARCHIVES=" ".join(map(image_archive_name, image.split())),
         HUB_URL=f"{mirror.url}/v2/" if mirror.hub else UNREACHABLE,
-        REGISTRY=registry,
-        REGISTRIES=render_registries(registry) if registry else "",
+        **registry_variables(registry or IMAGE.partition("/")[0], plain_http=bool(registry), ca=ca),
         CONFIG=config,
         MAKE_TOKENS="1" if role == "server" and "server:" not in config else "0",
         WAIT_S=wait_s,
         REFUSED_S=refused_s,
         STABLE_S="0",
     )
+
+
+def registry_variables(registry: str, *, plain_http: bool, ca: str) -> dict[str, str]:
+    ca_file = REGISTRY_CA_FILE if ca else None
+    mirror, config = render_registry_entries(registry, plain_http=plain_http, ca_file=ca_file)
+    needed = "1" if plain_http or ca else "0"
+    return {
+        "REGISTRY": registry,
+        "REGISTRY_MIRROR": mirror,
+        "REGISTRY_CONFIG": config,
+        "REGISTRY_NEEDED": needed,
+        "REGISTRY_CA": ca,
+    }
 
 
 def refusal(result: subprocess.CompletedProcess[bytes]) -> str:

@@ -28,6 +28,8 @@ def cluster(config: StackConfig, *, preview: bool = False, answer: Any = None) -
         ssh=config.ssh,
         release=release,
         images=[config.ray.image],
+        registry="docker.io",
+        image_source=config.ray.image_source,
     )
     return declare(lambda: K3sCluster("k3s", args, pi_hosts(config)), preview=preview, answer=answer)
 

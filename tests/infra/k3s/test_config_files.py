@@ -46,6 +46,7 @@ def test_the_first_of_several_servers_starts_an_etcd_and_leaves_the_tokens_to_it
         "tls-san": SERVERS,
         "disable": ["traefik", "servicelb"],
         "secrets-encryption": True,
+        "embedded-registry": True,
         "write-kubeconfig-mode": "0600",
         "cluster-init": True,
     }

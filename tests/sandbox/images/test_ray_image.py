@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from infra.image_inputs import context_files
 from sandbox.images import ray_image as module
-from sandbox.images.ray_image import context_files, ray_store
+from sandbox.images.ray_image import ray_store
 from sandbox.machine.docker import Docker
 from sandbox.machine.process import SandboxError
 
