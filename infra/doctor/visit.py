@@ -11,10 +11,10 @@ from typing import Any
 
 from infra.config.model import HostConfig, SshConfig
 from infra.doctor.finding import Finding, Severity, error, warning
-from infra.doctor.login import jump_host_log, ssh_command
 from infra.doctor.refusal import refusal
 from infra.hosts.check_list import CHECKS
 from infra.remote.answer import AnswerError, parse_answer
+from infra.remote.login import jump_host_log, ssh_command
 from infra.remote.stdin import render_stdin
 
 SCRIPTS = (*CHECKS, "doctor/doctor.sh")

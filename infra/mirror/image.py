@@ -6,9 +6,12 @@ import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from infra.mirror.problems import MirrorError
 
+# Where the programs for OCI images write the whole name of one.
+_NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 _Commands = Callable[[str, str, Path], list[list[str]]]
 
 # In this order: the first two need no daemon. Each takes image, processor and file.
@@ -72,16 +75,47 @@ def wrong_image(file: Path, image: str, arch: str) -> str:
     """Say what makes an archive the wrong one; empty where it is right."""
     try:
         with tarfile.open(file) as archive:
-            manifest = json.loads(_read(archive, "manifest.json"))[0]
-            config = json.loads(_read(archive, manifest["Config"]))
-    except (tarfile.TarError, KeyError, IndexError, ValueError, OSError) as error:
-        return f"{file.name} is not an archive as `docker save` writes it ({error})"
-    names = [_short(name) for name in manifest.get("RepoTags") or []]
+            found, config = _look(archive)
+            _read_to_the_end(archive)
+    except (tarfile.TarError, KeyError, IndexError, ValueError, TypeError, EOFError, OSError) as error:
+        return f"{file.name} is not an archive as `docker save` writes it, nor one of OCI programs ({error})"
+    names = [_short(name) for name in found]
     if _short(image) not in names:
         return f"{file.name} holds {', '.join(names) or 'an image without a name'}, not {image}"
     if config.get("architecture") != arch:
         return f"{image} in {file.name} is for {config.get('architecture')}, not for {arch}"
     return ""
+
+
+def _look(archive: tarfile.TarFile) -> tuple[list[str], Any]:
+    """Return the names and the configuration of the image in an archive of either form.
+
+    https://github.com/moby/docker-image-spec/blob/main/v1.2.md,
+    https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
+    """
+    if "manifest.json" in archive.getnames():
+        manifest = json.loads(_read(archive, "manifest.json"))[0]
+        return manifest.get("RepoTags") or [], json.loads(_read(archive, manifest["Config"]))
+    described = json.loads(_read(archive, "index.json"))["manifests"][0]
+    annotations = described.get("annotations", {})
+    names = [annotations[key] for key in _NAMES if key in annotations]
+    manifest = json.loads(_read(archive, _blob(described["digest"])))
+    return names, json.loads(_read(archive, _blob(manifest["config"]["digest"])))
+
+
+def _read_to_the_end(archive: tarfile.TarFile) -> None:
+    """Read the last file, so that an archive that was cut off is seen to be.
+
+    Raises:
+        EOFError: If it ends before.
+    """
+    last = archive.getmembers()[-1]
+    if last.isreg() and len(_read(archive, last.name)) < last.size:
+        raise EOFError(f"it ends in the middle of {last.name}")
+
+
+def _blob(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/', 1)}"
 
 
 def _read(archive: tarfile.TarFile, name: str) -> bytes:

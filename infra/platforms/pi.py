@@ -7,6 +7,7 @@ import pulumi
 from infra.config.image_rules import registry_of
 from infra.config.model import SshConfig, StackConfig
 from infra.config.ray import WorkerGroup
+from infra.delivery.component import check_image, declare_delivery
 from infra.hosts.check_list import HostNeeds, room_mib
 from infra.hosts.component import PiHosts
 from infra.k3s.component import K3sCluster, K3sClusterArgs
@@ -27,6 +28,7 @@ def declare(config: StackConfig) -> StackOutputs:
         RunError: If no login can succeed; before anything is changed.
     """
     _check_way(config)
+    check_image(config)
     k3s, ray = config.k3s, config.ray
     release = k3s_release(k3s.version, config.arch, k3s.mirror, k3s.install_script_sha256)
     hosts = PiHosts("hosts", config.hosts, config.ssh, _needs(config, release))
@@ -38,6 +40,7 @@ def declare(config: StackConfig) -> StackOutputs:
         wheels_url=wheels,
         namespace=config.namespace,
         arch=config.arch,
+        image=declare_delivery(config, pulumi.ResourceOptions(depends_on=k3s_cluster.nodes)),
         nodes=k3s_cluster.nodes,
     )
     ray_cluster = RayCluster("ray", ray_args, provider)

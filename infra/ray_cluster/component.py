@@ -26,6 +26,7 @@ class RayClusterArgs:
         namespace: Name of the Namespace that is made for it.
         arch: "arm64" or "amd64", which the nodes must have.
         wheels_url: Where a mirror has what jobs install; None where they take it from the internet.
+        image: What brings the image to the nodes.
         nodes: What the workers wait for, so that they spread over all nodes and not over the first ones.
     """
 
@@ -33,6 +34,7 @@ class RayClusterArgs:
     namespace: str
     arch: str
     wheels_url: str | None = None
+    image: Sequence[pulumi.Resource] = ()
     nodes: Sequence[pulumi.Resource] = ()
 
 
@@ -54,7 +56,7 @@ class RayCluster(pulumi.ComponentResource):
         token: Ray's bearer token. Secret.
         namespace: Name of the Namespace; known only once that exists.
         head_service: Name of the head's Service.
-        walls: The NetworkPolicies, and the registry's password; no pod may start before them.
+        walls: The NetworkPolicies, and what brings the image; no pod may start before them.
         child: Options of all that is in it.
     """
 
@@ -91,6 +93,7 @@ class RayCluster(pulumi.ComponentResource):
         # (https://github.com/k3s-io/k3s/issues/13432).
         policies = network_policies(args.ray.runtime_packages, self.namespace, args.wheels_url)
         self.walls = [
+            *args.image,
             *registry,
             *(
                 kubernetes.networking.v1.NetworkPolicy(f"{name}-{policy}", **manifest, opts=self.child)

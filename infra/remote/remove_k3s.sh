@@ -43,7 +43,7 @@ remove_k3s() {
   for path in /etc/rancher /var/lib/rancher; do
     if ! was_found "$path"; then rmdir "$ROOT$path" 2>/dev/null || true; fi
   done
-  rm -f "$STATE/k3s" "$STATE/install.sh" "$K3S_FOUND" "$K3S_KEPT" "$K3S_OLD_CONFIG"
+  rm -f "$STATE/k3s" "$STATE/image" "$STATE/install.sh" "$K3S_FOUND" "$K3S_KEPT" "$K3S_OLD_CONFIG"
   if [ -d "$STATE" ]; then rmdir --ignore-fail-on-non-empty "$STATE"; fi
 }
 

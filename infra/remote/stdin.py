@@ -7,7 +7,11 @@ from importlib import resources
 
 
 def render_stdin(
-    scripts: Sequence[str], variables: Mapping[str, str], sudo_password: str | None = None
+    scripts: Sequence[str],
+    variables: Mapping[str, str],
+    sudo_password: str | None = None,
+    *,
+    more_follows: bool = False,
 ) -> str:
     """Render what bash reads: the step to root, variables, lib.sh, the scripts, and a call of main.
 
@@ -17,6 +21,7 @@ def render_stdin(
         scripts: Paths in infra; the last one has `main`.
         variables: Shell variables by name, HOST among them.
         sudo_password: What sudo is answered with where it asks; the whole text is then as secret as this.
+        more_follows: Whether `main` itself reads what comes after the text; nothing of it is run.
     """
     # ROOT is set on purpose: one in the user's environment must not move the paths.
     assignments = [f"{name}={shlex.quote(value)}\n" for name, value in {"ROOT": "", **variables}.items()]
@@ -24,7 +29,8 @@ def render_stdin(
     # Set in any case: one in the user's environment is none of ours.
     login = {"HOST": variables["HOST"], "SUDO_PASSWORD": sudo_password or ""}
     before = [f"{name}={shlex.quote(value)}\n" for name, value in login.items()]
-    return "".join([*before, elevate, *assignments, *files, 'main "$@" </dev/null\n'])
+    call = '{ main "$@"; exit; }\n' if more_follows else 'main "$@" </dev/null\n'
+    return "".join([*before, elevate, *assignments, *files, call])
 
 
 @cache

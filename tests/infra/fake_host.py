@@ -6,7 +6,7 @@ The boot firmware is modelled in Python, apart from the shell code under test.
 import os
 import subprocess
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,10 +82,22 @@ class FakeHost:
         self, scripts: Sequence[str], action: str, **variables: str
     ) -> subprocess.CompletedProcess[bytes]:
         """Run scripts as a Command does: `bash -s -- <action>` with everything on stdin."""
-        stdin = render_stdin(scripts, {"ROOT": str(self.root), "HOST": "pi2", **variables})
+        return self._run(render_stdin(scripts, self._given(variables)).encode(), action)
+
+    def feed(
+        self, scripts: Sequence[str], action: str, content: bytes, variables: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run scripts as `run` does, and let them read what comes behind them."""
+        text = render_stdin(scripts, self._given(variables), more_follows=True)
+        return self._run(text.encode() + content, action)
+
+    def _given(self, variables: Mapping[str, str]) -> dict[str, str]:
+        return {"ROOT": str(self.root), "HOST": "pi2", **variables}
+
+    def _run(self, stdin: bytes, action: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
             ["bash", "-s", "--", action],
-            input=stdin.encode(),
+            input=stdin,
             env={"PATH": f"{self.fake / 'bin'}:{os.environ['PATH']}", "FAKE": str(self.fake), "HOME": "/"},
             capture_output=True,
             check=False,

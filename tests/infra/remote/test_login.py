@@ -8,7 +8,7 @@ import pytest
 
 from infra.config.model import ProxyConfig, SshConfig
 from infra.config.values.ssh_keys import Secret
-from infra.doctor.login import ssh_command
+from infra.remote.login import ssh_command
 from tests.infra.doctor.made import HOST_KEY, host
 
 KEY = Secret("not a key\n")
