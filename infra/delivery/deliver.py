@@ -31,7 +31,7 @@ def deliver(nodes: Sequence[Node], find_archive: Callable[[], Archive] | None, s
     Raises:
         DeliveryError: If a Node is left without it; the others have it then.
     """
-    sights = _each(Node.look, nodes)
+    sights = _each(lambda node: node.look(), nodes)
     lacking = [node for node, sight in zip(nodes, sights, strict=True) if not sight.there]
     if lacking:
         say(f"the Ray image is on {len(nodes) - len(lacking)} of {len(nodes)} nodes")
@@ -41,7 +41,7 @@ def deliver(nodes: Sequence[Node], find_archive: Callable[[], Archive] | None, s
             lacking = list(lacking[1:])
         _bring_others(lacking, archive, find_archive, say)
         say(f"the Ray image is on {len(nodes)} of {len(nodes)} nodes")
-    _each(Node.keep, nodes)
+    _each(lambda node: node.keep(), nodes)
 
 
 def _bring_first(
@@ -66,7 +66,7 @@ def _bring_others(
     say: Say,
 ) -> None:
     failed: list[tuple[Node, DeliveryError]] = []
-    for node, error in zip(nodes, _tried(Node.pull, nodes), strict=True):
+    for node, error in zip(nodes, _tried(lambda node: node.pull(), nodes), strict=True):
         if error is None:
             say(f"{node.name} has the Ray image")
         else:
