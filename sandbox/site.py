@@ -141,6 +141,10 @@ class Site:
             operator_image=operator_image(),
         )
 
+    def sources_from(self, mirror: str) -> Sources:
+        """Return the same with what a mirror at another address has, where there is a mirror."""
+        return replace(self.sources(), mirror=mirror) if self._stand_in else self.sources()
+
     def stack_text(
         self, hosts: Sequence[Host], workers: int, ray: Mapping[str, Any] = MappingProxyType({})
     ) -> str:
@@ -164,9 +168,13 @@ class Site:
         return stack_text(config)
 
     @contextmanager
-    def registry_without_tls(self) -> Iterator[Sources]:
-        """Serve the Ray image by plain HTTP, too, inside the block; yield the sources of such a stack."""
-        with self._registry.without_tls():
+    def registry_without_tls(self, login: str = "") -> Iterator[Sources]:
+        """Serve the Ray image by plain HTTP, too, inside the block; yield the sources of such a stack.
+
+        Args:
+            login: A line of an htpasswd file, with bcrypt; empty for a registry that asks for none.
+        """
+        with self._registry.without_tls(login):
             yield replace(self.sources(), image=PLAIN_IMAGE, plain_http=True)
 
     @property
@@ -175,13 +183,19 @@ class Site:
         return self._docker.env
 
     @contextmanager
-    def classroom(self, mirror: Path, host: Host) -> Iterator[str]:
-        """Serve a mirror to a host that reaches nothing else inside the block; yield its URL."""
+    def classroom(self, mirror: Path, hosts: Sequence[Host], ports: Sequence[int] = ()) -> Iterator[str]:
+        """Serve a mirror to hosts that reach nothing else inside the block; yield its URL.
+
+        Args:
+            mirror: What is served.
+            hosts: The hosts; they reach each other.
+            ports: Ports of this machine that they reach as well.
+        """
         server = Service("classroom", self._runtime)
         command = [sys.executable, "-m", "http.server", str(CLASSROOM_PORT)]
         server.start(*command, f"--bind={GATEWAY}", f"--directory={mirror}")
         try:
-            with internet.alone(host.address, CLASSROOM_PORT):
+            with internet.alone([host.address for host in hosts], [CLASSROOM_PORT, *ports]):
                 yield f"http://{GATEWAY}:{CLASSROOM_PORT}"
         finally:
             server.stop()

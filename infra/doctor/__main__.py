@@ -81,9 +81,17 @@ def _variables(config: StackConfig, host: HostConfig, *, write_test: bool) -> di
     )
     return {
         **needs.variables(host),
-        "REGISTRY": registry_url(image, plain_http=config.ray.image_source.plain_http),
+        "REGISTRY": _registry(config),
         "WRITE_TEST": "1" if write_test else "0",
     }
+
+
+def _registry(config: StackConfig) -> str:
+    """Return what every host has to reach for the image; empty where that comes from the user's machine."""
+    source = config.ray.image_source
+    if source.kind in ("archive", "build"):
+        return ""
+    return registry_url(config.ray.image, plain_http=source.plain_http)
 
 
 def _tell_nothing_to_look_at(name: str, *, as_object: bool) -> None:

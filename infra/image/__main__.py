@@ -65,6 +65,12 @@ def _report(made: Made, output: Path) -> str:
             pages,
             f"{output}: {output.stat().st_size / 1e6:.0f} MB, {made.name}",
             f"Digest: sha256:{made.image.digest}",
+            "For the stack file:",
+            "  piray:ray:",
+            "    image:",
+            "      source: archive",
+            f"      file: {output}",
+            f"      reference: {made.name}",
         ]
     )
 

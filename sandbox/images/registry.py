@@ -70,12 +70,19 @@ class Registry:
         self._service.stop()
 
     @contextmanager
-    def without_tls(self) -> Iterator[None]:
-        """Serve the same store by plain HTTP, too, inside the block: PLAIN_IMAGE."""
+    def without_tls(self, login: str = "") -> Iterator[None]:
+        """Serve the same store by plain HTTP, too, inside the block: PLAIN_IMAGE.
+
+        Args:
+            login: A line of an htpasswd file, with bcrypt; empty for a registry that asks for none.
+        """
         config = yaml.safe_load((self._folder / "config.yml").read_text())
         config["http"] = {"addr": f"{GATEWAY}:{PLAIN_PORT}"}
         folder = self._folder / "plain"
         folder.mkdir(exist_ok=True)
+        if login:
+            (folder / "htpasswd").write_text(f"{login}\n")
+            config["auth"] = {"htpasswd": {"realm": "sandbox", "path": str(folder / "htpasswd")}}
         service = Service("plain-registry", self._folder.parent)
         try:
             _serve(service, folder, config, GATEWAY, PLAIN_PORT)

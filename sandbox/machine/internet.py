@@ -5,7 +5,7 @@ And a host that has no way at all.
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,23 +48,24 @@ def close_way() -> None:
 
 
 @contextmanager
-def alone(address: str, port: int) -> Iterator[None]:
-    """Let a host reach one port of this machine and nothing else beyond its own network, inside the block.
+def alone(addresses: Sequence[str], ports: Sequence[int]) -> Iterator[None]:
+    """Let hosts reach some ports of this machine and nothing else beyond their own network, inside the block.
 
     What this machine begins, a login say, is answered.
 
     Args:
-        address: The host's.
-        port: The port on this machine.
+        addresses: The hosts'.
+        ports: The ports on this machine.
     """
-    source = ["ip", "saddr", address]
+    source = ["ip", "saddr", f"{{ {', '.join(addresses)} }}"]
+    opened = f"{{ {', '.join(map(str, ports))} }}"
     run("nft", "add", "table", "ip", _ALONE)
     try:
         for chain in ("input", "forward"):
             run("nft", "add", "chain", "ip", _ALONE, chain, f"{{ type filter hook {chain} priority -10 ; }}")
         answers = [*source, "ct", "state", "established,related", "accept"]
         run("nft", "add", "rule", "ip", _ALONE, "input", *answers)
-        run("nft", "add", "rule", "ip", _ALONE, "input", *source, "tcp", "dport", str(port), "accept")
+        run("nft", "add", "rule", "ip", _ALONE, "input", *source, "tcp", "dport", opened, "accept")
         run("nft", "add", "rule", "ip", _ALONE, "input", *source, "reject")
         run("nft", "add", "rule", "ip", _ALONE, "forward", *source, "oifname", "!=", BRIDGE, "reject")
         yield

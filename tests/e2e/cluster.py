@@ -34,7 +34,7 @@ class Cluster:
         host_keys: By host name, a key in the stack file that is not the host's own.
         ports: By host name, the port of its SSH server where it is not the usual one.
         proxy: The jump host, if there is one.
-        sudo_passwords: By the path of a key in the stack file, the password that is stored there encrypted.
+        passwords: By the path of a key in the stack file, the password that is stored there encrypted.
         before: By host name, its files and units before the first `up`.
         boots: By host name, the boot before the first `up`.
         first_up: What the first `up` did.
@@ -53,7 +53,7 @@ class Cluster:
     host_keys: dict[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
     proxy: Host | None = None
-    sudo_passwords: dict[str, str] = field(default_factory=dict)
+    passwords: dict[str, str] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
     boots: dict[str, str] = field(default_factory=dict)
     first_up: Deployed | None = None
@@ -84,9 +84,9 @@ class Cluster:
             ray=self.ray,
         )
         (self.program.folder / f"Pulumi.{STACK}.yaml").write_text(stack_text(config))
-        if self.sudo_passwords:
+        if self.passwords:
             self.program.pulumi("stack", "init", STACK, "--no-select")
-        for path, password in self.sudo_passwords.items():
+        for path, password in self.passwords.items():
             options = ["--stack", STACK, "--secret", "--path"]
             stored = self.program.pulumi("config", "set", *options, path, stdin=password)
             assert stored.code == 0, stored.said

@@ -53,7 +53,12 @@ def test_ssh_cut_in_the_middle_of_an_install_is_an_error_and_the_next_up_finishe
     assert "Traceback" not in cut.said
     up = cluster.up()
     assert up.code == 0, up.said
-    assert up.changes == {("create", "pi4-install"), ("create", "pi4-node"), ("update", "ray-worker")}
+    assert up.changes == {
+        ("create", "pi4-install"),
+        ("create", "pi4-node"),
+        ("update", "ray-image"),
+        ("update", "ray-worker"),
+    }
     assert "pi4" in {pod.node for pod in cluster.pods("worker")}
     assert cluster.ready_nodes() == {host.name for host in cluster.hosts}
     assert {name: service(cluster.host(name)) for name in others} == others
@@ -66,7 +71,7 @@ def test_a_host_taken_from_the_file_is_left_as_it_was_found(cluster: Cluster, fo
     try:
         up = cluster.up()
         assert up.code == 0, up.said
-        assert up.changes == {("delete", name) for name in OF_PI4}
+        assert up.changes == {("update", "ray-image"), *(("delete", name) for name in OF_PI4)}
         assert cluster.ready_nodes() == set(others)
         assert {name: service(cluster.host(name)) for name in others} == others
         assert fourth.files() == cluster.before[fourth.name]

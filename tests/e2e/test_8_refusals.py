@@ -85,7 +85,7 @@ def test_a_password_for_sudo_and_a_jump_host_lead_to_a_host_and_nobody_is_told_t
     # The second one refuses, so that nothing is installed.
     stack.hosts = [behind, hosts["pi7"]]
     stack.proxy, stack.ports = gate, {behind.name: PORT}
-    stack.sudo_passwords = {"piray:hosts[0].sudoPassword": PASSWORD}
+    stack.passwords = {"piray:hosts[0].sudoPassword": PASSWORD}
     with stack.watch.running() as watch:
         up = stack.up()
     assert up.code != 0

@@ -68,7 +68,7 @@ def lonely(
     (host,) = site.start_all(["pi21"])
     host.as_root(WIFI)
     program = Checkout(tmp_path_factory.mktemp("lonely"), engine)
-    with site.classroom(mirror, host) as url, cluster_on(site, program, [host]) as cluster:
+    with site.classroom(mirror, [host]) as url, cluster_on(site, program, [host]) as cluster:
         cluster.workers = 1
         cluster.sources = replace(site.sources(), mirror=url)
         cluster.before = {host.name: host.files()}

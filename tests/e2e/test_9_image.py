@@ -1,0 +1,189 @@
+"""An archive of the Ray image on the user's machine, and hosts that reach neither registry nor internet."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sandbox.images.registry import IMAGE, PLAIN_PORT
+from sandbox.machine.process import run
+from sandbox.pi.host import Host
+from sandbox.site import Site
+from sandbox.stack import STACK
+from tests.checkout import Checkout
+from tests.e2e.cluster import Cluster, cluster_on, wait_until, whole
+
+NAMES = ["pi31", "pi32", "pi33"]
+FIRST, SECOND = "localhost/piray-ray:first", "localhost/piray-ray:second"
+USER, PASSWORD = "anna", "five-red-apples"
+LOGIN = f"{USER}:$2y$05$abcdefghijklmnopqrstuuAskrHLGLKWawSda.6YTOhZdt/suHV0S"
+PARTIAL = "/var/lib/rancher/k3s/agent/.piray-image-*"
+SENT = "gets the Ray image from this machine"
+
+
+@dataclass
+class Archives:
+    """Archives of the Ray image by the name that it has in them."""
+
+    folder: Path
+    site: Site
+
+    def file(self, name: str) -> Path:
+        return self.folder / f"{name.rpartition(':')[2]}.tar"
+
+    def save(self, name: str) -> None:
+        env = self.site.docker_env
+        run("docker", "pull", "--quiet", IMAGE, env=env)
+        run("docker", "tag", IMAGE, name, env=env)
+        run("docker", "save", f"--output={self.file(name)}", name, env=env)
+        run("docker", "rmi", name, env=env)
+
+    def keys(self, name: str) -> dict[str, str]:
+        return {"source": "archive", "file": str(self.file(name)), "reference": name}
+
+
+@pytest.fixture(scope="module")
+def archives(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archives]:
+    made = Archives(tmp_path_factory.mktemp("archives"), site)
+    for name in (FIRST, SECOND):
+        made.save(name)
+    yield made
+    for name in (FIRST, SECOND):
+        made.file(name).unlink()
+
+
+@pytest.fixture(scope="module")
+def isolated(
+    site: Site, engine: Path | None, archives: Archives, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    """Yield a stack of three bare hosts; a fourth one is up beside them, and not in the stack yet."""
+    hosts = site.start_all([*NAMES, "pi34"])
+    program = Checkout(tmp_path_factory.mktemp("isolated"), engine)
+    with (
+        site.classroom(site.mirror_folder, hosts, [PLAIN_PORT]) as url,
+        cluster_on(site, program, hosts) as cluster,
+    ):
+        cluster.sources = site.sources_from(url)
+        cluster.ray = {"image": archives.keys(FIRST)}
+        cluster.before = {host.name: host.files() for host in hosts}
+        fourth = cluster.hosts.pop()
+        try:
+            yield cluster
+        finally:
+            if fourth not in cluster.hosts:
+                fourth.remove()
+
+
+def images(host: Host) -> dict[str, str]:
+    """Return the labels of the images of Ray on a host, by their names."""
+    listed = host.as_root("k3s ctr --namespace k8s.io images list").splitlines()[1:]
+    return {line.split()[0]: line.split()[-1] for line in listed if line.startswith("localhost/piray-ray:")}
+
+
+def pinned(host: Host) -> set[str]:
+    return {name for name, labels in images(host).items() if "io.cri-containerd.pinned=pinned" in labels}
+
+
+def test_an_archive_that_was_cut_off_is_refused_before_anything_is_changed(
+    isolated: Cluster, archives: Archives, tmp_path: Path
+) -> None:
+    cut = tmp_path / "cut.tar"
+    with archives.file(FIRST).open("rb") as whole_archive:
+        cut.write_bytes(whole_archive.read(1 << 20))
+    isolated.ray = {"image": {**archives.keys(FIRST), "file": str(cut)}}
+    up = isolated.up()
+    isolated.ray = {"image": archives.keys(FIRST)}
+    assert up.code != 0
+    assert "cut.tar is not an archive" in up.said
+    assert "Nothing has been changed" in up.said
+    assert "Traceback" not in up.said
+    assert {host.name: host.files() for host in isolated.hosts} == {
+        host.name: isolated.before[host.name] for host in isolated.hosts
+    }
+
+
+def test_a_transfer_that_is_cut_is_told_and_the_next_up_goes_on_from_there(isolated: Cluster) -> None:
+    isolated.configure()
+    running = isolated.program.start_deploy("up", STACK)
+    isolated.server.wait_for(f"test -s {PARTIAL}", timeout=240)
+    isolated.server.cut_ssh()
+    cut = isolated.program.deployed(running)
+    assert cut.code != 0
+    assert "Traceback" not in cut.said
+    size = int(isolated.server.as_root(f"stat --format=%s {PARTIAL}"))
+    up = isolated.up()
+    assert up.code == 0, up.said
+    assert up.said.count(SENT) == 1
+    assert f"pi31 {SENT}: {size / 1e6:.0f} of" in up.said
+
+
+def test_all_three_have_it_though_it_left_this_machine_once(isolated: Cluster) -> None:
+    assert {host.name: pinned(host) for host in isolated.hosts} == {name: {FIRST} for name in NAMES}
+    assert whole(isolated)
+    assert not isolated.server.as_root(f"ls {PARTIAL} 2>/dev/null || true")
+
+
+def test_a_fourth_host_gets_it_without_this_machine(
+    isolated: Cluster, archives: Archives, site: Site
+) -> None:
+    file = archives.file(FIRST)
+    aside = file.rename(file.with_suffix(".aside"))
+    isolated.hosts.append(site.host("pi34"))
+    isolated.workers = 3
+    try:
+        up = isolated.up()
+    finally:
+        aside.rename(file)
+    assert up.code == 0, up.said
+    assert SENT not in up.said
+    assert pinned(isolated.host("pi34")) == {FIRST}
+
+
+def test_another_image_rolls_the_pods_and_a_run_meanwhile_ends_right_or_with_a_clear_line(
+    isolated: Cluster, archives: Archives, tmp_path: Path
+) -> None:
+    before = {pod.uid for pod in isolated.pods()}
+    run_meanwhile = isolated.program.start(
+        "workloads.cli", "sweep", "--stack", STACK, "--output", str(tmp_path)
+    )
+    isolated.ray = {"image": archives.keys(SECOND)}
+    up = isolated.up()
+    stdout, stderr = run_meanwhile.communicate()
+    assert up.code == 0, up.said
+    assert up.said.count(SENT) == 1
+    if run_meanwhile.returncode:
+        assert "piray: " in stderr
+        assert "Traceback" not in stdout + stderr
+    wait_until(lambda: whole(isolated), timeout=300)
+    pods = isolated.items("pods")
+    assert {pod["spec"]["containers"][0]["image"] for pod in pods} == {SECOND}
+    assert not before & {pod["metadata"]["uid"] for pod in pods}
+    for host in isolated.hosts:
+        assert set(images(host)) == {FIRST, SECOND}
+        assert pinned(host) == {SECOND}
+
+
+def test_a_registry_with_a_password_and_without_tls_gives_it_to_those_who_know_it(
+    isolated: Cluster, site: Site, tmp_path: Path
+) -> None:
+    with site.registry_without_tls(LOGIN) as sources:
+        isolated.ray = {"image": {"reference": sources.image, "plainHttp": True, "user": USER}}
+        isolated.passwords = {"piray:registryPassword": PASSWORD}
+        up = isolated.up()
+        assert up.code == 0, up.said
+        assert PASSWORD not in up.said
+        wait_until(lambda: whole(isolated), timeout=300)
+        assert {pod["spec"]["containers"][0]["image"] for pod in isolated.items("pods")} == {sources.image}
+        ended = isolated.piray("pi", "--output", str(tmp_path))
+        assert ended.code == 0, ended.said
+    secret = json.loads(isolated.kubectl("get", "secret", "--namespace=ray", "ray-registry", "--output=json"))
+    assert secret["type"] == "kubernetes.io/dockerconfigjson"
+
+
+def test_down_leaves_nothing_of_it(isolated: Cluster) -> None:
+    down = isolated.down()
+    assert down.code == 0, down.said
+    for host in isolated.hosts:
+        assert host.files() == isolated.before[host.name]
