@@ -14,10 +14,13 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"piray/sandbox/k3s/config"
+	"piray/sandbox/k3s/images"
 	"piray/sandbox/k3s/join"
 	"piray/sandbox/k3s/kubeconfig"
 	"piray/sandbox/k3s/layout"
+	"piray/sandbox/k3s/mirror"
 	"piray/sandbox/k3s/process"
+	"piray/sandbox/k3s/registries"
 	"piray/sandbox/k3s/token"
 )
 
@@ -31,48 +34,69 @@ func Run(ctx context.Context, group *process.Group, config *config.Config, serve
 	); err != nil {
 		return err
 	}
-	if err := enroll(ctx, config, server, password); err != nil {
+	agents, err := enroll(ctx, config, server, password)
+	if err != nil {
 		return err
 	}
-	if err := startContainerd(ctx, group); err != nil {
+	registries, err := registries.Read(layout.Registries)
+	if err != nil {
 		return err
 	}
-	importImages(ctx)
+	if agents.EmbeddedRegistry {
+		registries.AddMirror()
+	}
+	if err := startContainerd(ctx, group, registries); err != nil {
+		return err
+	}
+	if agents.EmbeddedRegistry {
+		if err := mirror.Run(ctx, config.NodeName, registries); err != nil {
+			return fmt.Errorf("embedded registry: %w", err)
+		}
+	}
+	images.Import(ctx)
 	if err := startKubelet(group, config); err != nil {
 		return err
 	}
 	if err := startKubeProxy(group, config); err != nil {
 		return err
 	}
-	go watchImages(ctx)
+	go images.Watch(ctx)
 	if err := runNetwork(ctx, config); err != nil {
 		return err
 	}
 	return group.StartSelf("kube-router", []string{layout.Agent + "/k3scontroller.kubeconfig", config.NodeName})
 }
 
-// enroll asks the server for certificates until it gives them; as in k3s, an agent that is refused keeps asking.
-func enroll(ctx context.Context, config *config.Config, server, password string) error {
+// enroll asks the server for certificates, and what it wants of all hosts, until it gives them; as in k3s, an agent that
+// is refused keeps asking.
+func enroll(ctx context.Context, config *config.Config, server, password string) (join.Agents, error) {
 	node := join.Node{Name: config.NodeName, Address: config.NodeIP}
 	var err error
 	if node.Password, err = nodePassword(); err != nil {
-		return err
+		return join.Agents{}, err
 	}
 	for {
 		client, err := join.Connect(server, password, token.Node)
 		if err != nil {
 			logrus.Errorf("Failed to validate connection to cluster at %s: %v", server, err)
-		} else if err = client.FetchCredentials(node); err != nil {
+		} else if agents, err := fetch(client, node); err != nil {
 			logrus.Infof("Waiting to retrieve agent configuration; server is not ready: %v", err)
 		} else {
-			return writeKubeconfigs(server)
+			return agents, writeKubeconfigs(server)
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return join.Agents{}, ctx.Err()
 		case <-time.After(retry):
 		}
 	}
+}
+
+func fetch(client *join.Client, node join.Node) (join.Agents, error) {
+	if err := client.FetchCredentials(node); err != nil {
+		return join.Agents{}, err
+	}
+	return client.FetchAgents()
 }
 
 func writeKubeconfigs(server string) error {

@@ -10,13 +10,14 @@ import (
 
 	"piray/sandbox/k3s/layout"
 	"piray/sandbox/k3s/process"
+	"piray/sandbox/k3s/registries"
 )
 
 // pauseImage holds a pod's network. It comes with the release's archive of images, or not at all.
 const pauseImage = "localhost/k3s-stand-in/pause:1"
 
 // containerdConfig is for Debian's containerd 1.6. restrict_oom_score_adj: a simulated host may not lower the score of
-// a process (no CAP_SYS_RESOURCE). Registries are reached with the host's own trust store.
+// a process (no CAP_SYS_RESOURCE).
 const containerdConfig = `version = 2
 root = "%[1]s/containerd"
 state = "%[2]s/containerd"
@@ -31,7 +32,7 @@ state = "%[2]s/containerd"
     bin_dir = "/usr/lib/cni"
     conf_dir = "%[5]s"
   [plugins."io.containerd.grpc.v1.cri".registry]
-    config_path = "%[1]s/etc/containerd/certs.d"
+    config_path = "%[6]s"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
@@ -40,16 +41,16 @@ state = "%[2]s/containerd"
 `
 
 // startContainerd returns when it accepts connections.
-func startContainerd(ctx context.Context, group *process.Group) error {
-	text := fmt.Sprintf(containerdConfig, layout.Agent, layout.Run, layout.Containerd, pauseImage, layout.CNI)
+func startContainerd(ctx context.Context, group *process.Group, registries *registries.Registries) error {
+	text := fmt.Sprintf(containerdConfig, layout.Agent, layout.Run, layout.Containerd, pauseImage, layout.CNI, layout.Hosts)
 	path := layout.AgentEtc + "/containerd/config.toml"
 	if err := layout.MakeDirectories(filepath.Dir(path)); err != nil {
 		return err
 	}
-	if err := writeRegistries(layout.AgentEtc + "/containerd/certs.d"); err != nil {
+	if err := registries.WriteHosts(layout.Hosts); err != nil {
 		return err
 	}
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(text+registries.Passwords()), 0o600); err != nil {
 		return err
 	}
 	if err := group.Start("containerd", "containerd", "--config", path); err != nil {

@@ -27,6 +27,7 @@ type Config struct {
 	Disable           []string
 	SecretsEncryption bool
 	ClusterInit       bool
+	EmbeddedRegistry  bool
 	KubeconfigMode    os.FileMode
 	extra             map[string][]string
 }
@@ -97,7 +98,7 @@ func fill(role string, values values) (*Config, error) {
 		NodeLabels: values["node-label"], NodeTaints: values["node-taint"], Token: values.last("token"),
 		AgentToken: values.last("agent-token"), TLSSANs: values["tls-san"], Disable: values["disable"],
 		SecretsEncryption: values.last("secrets-encryption") == "true", ClusterInit: values.last("cluster-init") == "true",
-		extra: map[string][]string{},
+		EmbeddedRegistry: values.last("embedded-registry") == "true", extra: map[string][]string{},
 	}
 	for _, component := range []string{"kubelet", "kube-proxy", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
 		config.extra[component] = values[component+"-arg"]

@@ -27,6 +27,7 @@ disable:
 - traefik
 - servicelb
 secrets-encryption: true
+embedded-registry: true
 write-kubeconfig-mode: '0600'
 kubelet-arg:
   - fail-cgroupv1=false
@@ -39,7 +40,7 @@ func TestAServersFileIsUnderstood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.NodeName != "1e3" || got.KubeconfigMode != 0o600 || !got.SecretsEncryption || got.AgentToken != "def" {
+	if got.NodeName != "1e3" || got.KubeconfigMode != 0o600 || !got.SecretsEncryption || !got.EmbeddedRegistry || got.AgentToken != "def" {
 		t.Errorf("%+v", got)
 	}
 	if !slices.Equal(got.ExtraArguments("kubelet"), []string{"--fail-cgroupv1=false"}) {
@@ -48,7 +49,7 @@ func TestAServersFileIsUnderstood(t *testing.T) {
 }
 
 func TestAKeyThatK3sDoesNotKnowIsRefused(t *testing.T) {
-	for role, text := range map[string]string{"server": "nod-name: a\n", "agent": "cluster-init: true\n"} {
+	for role, text := range map[string]string{"server": "nod-name: a\n", "agent": "embedded-registry: true\n"} {
 		_, err := load(t, role, text, nil, nil)
 		if err == nil || !strings.Contains(err.Error(), "not defined: -") {
 			t.Errorf("%s: %v", role, err)

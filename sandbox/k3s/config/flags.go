@@ -38,7 +38,7 @@ var implemented = map[string]string{
 	"server": "", "token": "", "token-file": "", "agent-token": "", "tls-san": "", "disable": "",
 	"secrets-encryption": "switch", "write-kubeconfig-mode": "", "cluster-init": "switch", "kube-apiserver-arg": "",
 	"kube-controller-manager-arg": "", "kube-scheduler-arg": "", "disable-network-policy": "switch",
-	"debug": "switch", "config": "", "flannel-iface": "", "prefer-bundled-bin": "switch",
+	"debug": "switch", "config": "", "flannel-iface": "", "prefer-bundled-bin": "switch", "embedded-registry": "switch",
 }
 
 // short holds k3s's one-letter flags.

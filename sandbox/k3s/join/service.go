@@ -27,6 +27,7 @@ const (
 	addressHeader   = "k3s-Node-IP"
 	largestBody     = 1 << 16
 	passwordsFile   = layout.Credentials + "/passwords.json"
+	agentsFile      = layout.Credentials + "/agents.json"
 	kubeletUser     = "system:node:"
 	kubeletGroup    = "system:nodes"
 	kubeProxyUser   = "system:kube-proxy"
@@ -49,6 +50,7 @@ func Wrap(api http.Handler, client kubernetes.Interface) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+authorityPath, file(serverAuthority+".crt"))
 	mux.HandleFunc("GET "+prefix+"client-ca.crt", authorized(token.Node, file(clientAuthority+".crt")))
+	mux.HandleFunc("GET "+prefix+"config", authorized(token.Node, file(agentsFile)))
 	mux.HandleFunc("GET "+prefix+"server-bootstrap", authorized(token.Server, sendBootstrap))
 	mux.HandleFunc("POST "+prefix+"client-kubelet.crt", authorized(token.Node, knownNode(client, signKubelet)))
 	mux.HandleFunc("POST "+prefix+"serving-kubelet.crt", authorized(token.Node, knownNode(client, signKubeletServing)))

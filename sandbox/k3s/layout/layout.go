@@ -22,11 +22,16 @@ const (
 	Images     = Agent + "/images"
 	CNI        = AgentEtc + "/cni/net.d"
 	Containerd = Run + "/containerd/containerd.sock"
+	// Registries of containerd's, as its config_path and `ctr --hosts-dir` want them: a directory for each.
+	Hosts = AgentEtc + "/containerd/certs.d"
+	// Contents holds what containerd has of images, in files named by their SHA-256.
+	Contents = Agent + "/containerd/io.containerd.content.v1.content/blobs/sha256"
 )
 
 // Networks of k3s's defaults. docs.k3s.io/cli/server
 const (
 	APIPort       = "6443"
+	MirrorPort    = "5001"
 	PodNetwork    = "10.42.0.0/16"
 	Services      = "10.43.0.0/16"
 	FirstService  = "10.43.0.1"

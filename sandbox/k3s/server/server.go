@@ -77,6 +77,9 @@ func prepare(config *config.Config) (passwords, error) {
 	if err := writeManifests(config); err != nil {
 		return passwords, err
 	}
+	if err := join.SaveAgents(join.Agents{EmbeddedRegistry: config.EmbeddedRegistry}); err != nil {
+		return passwords, err
+	}
 	return passwords, passwords.write()
 }
 

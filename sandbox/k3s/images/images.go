@@ -1,4 +1,5 @@
-package agent
+// Package images brings the archives of agent/images into containerd.
+package images
 
 import (
 	"compress/gzip"
@@ -23,16 +24,16 @@ const imagesEvery = 5 * time.Second
 // archiveName: k3s also unpacks .zst, .lz4 and .bz2.
 var archiveName = regexp.MustCompile(`\.(tar|tgz|tar\.gz)$`)
 
-// importImages imports every archive of agent/images that is new or has changed, as k3s does before it starts the
+// Import imports every archive of agent/images that is new or has changed, as k3s does before it starts the
 // kubelet. An archive that is broken does not keep the host from starting.
-func importImages(ctx context.Context) {
+func Import(ctx context.Context) {
 	for _, archive := range archives() {
 		archive.importChanged(ctx)
 	}
 }
 
-// watchImages does the same while the host runs, until the context ends.
-func watchImages(ctx context.Context) {
+// Watch does the same while the host runs, until the context ends.
+func Watch(ctx context.Context) {
 	for {
 		for _, archive := range archives() {
 			// One that is still being written is imported when it has stopped to grow.
