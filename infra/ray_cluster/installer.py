@@ -91,7 +91,12 @@ def _pip(arguments: Sequence[str], base: Path) -> str | None:
     environment = {**os.environ, "PYTHONUSERBASE": str(base)}
     error = ""
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
     ) as pip:
         assert pip.stdout is not None
         for line in pip.stdout:
