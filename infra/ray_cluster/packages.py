@@ -91,10 +91,10 @@ def settings(wheels_url: str | None, namespace_name: Any) -> dict[str, Any]:
 
 
 def with_packages(ray: RayConfig, pod: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the spec of one of Ray's pods with the packages that the image lacks; as it is, if it lacks none.
+    """Return the spec of one of Ray's pods with the packages that the image lacks, if it lacks any.
 
-    The packages are Python's user site: a virtualenv, which is what Ray makes for a job that brings packages of
-    its own, puts its own before it. https://docs.python.org/3/library/site.html
+    The packages are Python's user site. A virtualenv, as Ray makes one for a job that brings packages of its
+    own, puts those before it. https://docs.python.org/3/library/site.html
 
     Args:
         ray: Image, and what it lacks.

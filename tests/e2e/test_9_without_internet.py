@@ -158,8 +158,9 @@ def test_a_host_installs_once_from_the_mirror_what_the_image_lacks(
     assert said_by_installers(lonely) == ["installed", "there already, nothing to install"]
     ended = lonely.piray("connectivity", "--output", str(tmp_path))
     assert ended.code == 0, ended.said
-    importing = ["job", "submit", "--", "python", "-c", f"import {MODULE}"]
-    assert (submitted := lonely.piray(*importing)).code == 0, submitted.said
+    importing = ["python", "-c", f"import {MODULE}"]
+    submitted = lonely.program.piray("submit", "--stack", STACK, "--", *importing)
+    assert submitted.code == 0, submitted.said
 
 
 def test_a_worker_that_starts_anew_installs_nothing(lonely: Cluster, mirror: Path) -> None:

@@ -114,7 +114,7 @@ class StackOutputs(_Outputs):
         ray_version: Exact Ray version of the cluster.
         ray_token: Bearer token of the Jobs API. Secret.
         workers: Number of Ray workers that are always there, the head not counted.
-        runtime_packages: Requirements that a job has to bring; none with Kubernetes, where the hosts have them.
+        runtime_packages: What a job has to bring; nothing with Kubernetes, where the hosts have it.
         wheels_url: Where a mirror may have wheels of what jobs bring; None without a mirror.
         dashboard_url: Where the Jobs API listens; None where a port-forward is needed.
         kubeconfig: Contents of a kubeconfig; None without Kubernetes. Secret.

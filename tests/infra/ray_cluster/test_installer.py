@@ -76,7 +76,7 @@ def test_what_a_virtualenv_has_of_its_own_wins(kept: Path, wheels: tuple[Path, s
     assert run(kept, "one", PACKAGE, url=wheels[1]).returncode == 0
     venv = tmp_path / "venv"
     subprocess.run([PYTHON, "-m", "venv", "--without-pip", "--system-site-packages", venv], check=True)
-    ask = [venv / "bin" / "python", "-c", f"import {MODULE}; print({MODULE}.VALUE)"]
+    ask = [str(venv / "bin" / "python"), "-c", f"import {MODULE}; print({MODULE}.VALUE)"]
     env = {"PYTHONUSERBASE": str(kept / "one")}
     assert subprocess.check_output(ask, env=env, text=True) == "3\n"
     (own,) = venv.glob("lib/python*/site-packages")

@@ -63,7 +63,7 @@ def test_with_an_image_that_lacks_nothing_no_pod_knows_of_packages(position: int
 
 def test_other_packages_or_another_image_are_another_folder() -> None:
     image = f"class/ray@sha256:{'0' * 64}"
-    given = [
+    given: list[dict[str, object]] = [
         {},
         {"runtimePackages": ["numba==0.68.0"]},
         {"image": image, "runtimePackages": ["numba==0.68.1"]},
