@@ -1,4 +1,4 @@
-"""Installs once for each Node what the Ray image lacks; the pods' container `packages` runs this text by itself.
+"""Installs once for each Node what the Ray image lacks; the container `packages` runs this text by itself.
 
 It runs in the Ray image, which has nothing of this program: the standard library alone. Arguments: the folder
 that all pods of a Node share, the name of the folder in it that is wanted, and requirements. The variable
@@ -75,10 +75,10 @@ def _make(target: Path, requirements: Sequence[str], wheels_url: str | None) -> 
         shutil.rmtree(partial)
         place = f"the mirror ({wheels_url})" if source else "the index that the image's pip knows (PyPI)"
         raise InstallError(
-            f"{', '.join(requirements)} cannot be installed from {place}: {said}; each host installs once what "
-            "the Ray image lacks, before Ray starts; connect the hosts to the internet, or put the wheels into "
-            "the mirror (piray mirror DIR --stack NAME), or use an image that has them (ray.image in the stack "
-            "file). The next attempt follows by itself"
+            f"{', '.join(requirements)} cannot be installed from {place}: {said}; each host installs once "
+            "what the Ray image lacks, before Ray starts; connect the hosts to the internet, or put the "
+            "wheels into the mirror (piray mirror DIR --stack NAME), or use an image that has them "
+            "(ray.image in the stack file). The next attempt follows by itself"
         )
     # After a power cut the folder must not be there with empty files in it.
     os.sync()
@@ -107,7 +107,7 @@ def _pip(arguments: Sequence[str], base: Path) -> str | None:
 
 
 def _source(wheels_url: str | None) -> list[str]:
-    """Return pip's options for a mirror that lists wheels; none for one that does not, as one of k3s alone."""
+    """Return pip's options for a mirror that lists wheels; none for one that lists none, as one of k3s alone."""
     if not wheels_url:
         return []
     # What is in the LAN is not behind a proxy.

@@ -1,7 +1,7 @@
 """What the Ray image lacks, kept on each Node: the volume, the container that fills it, what Ray is told.
 
-The volume is one PersistentVolume of type `local` that every Node can have: the same path is another folder on
-each, and a pod sees that of its own Node. A `hostPath` in the pod itself is what the namespace forbids.
+The volume is one PersistentVolume of type `local` that every Node can have: the same path is another folder
+on each, and a pod sees that of its own Node. A `hostPath` in the pod itself is what the namespace forbids.
 https://kubernetes.io/docs/concepts/storage/volumes/#local
 """
 
