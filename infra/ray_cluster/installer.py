@@ -107,7 +107,7 @@ def _pip(arguments: Sequence[str], base: Path) -> str | None:
 
 
 def _source(wheels_url: str | None) -> list[str]:
-    """Return pip's options for a mirror that lists wheels; none for one that lists none, as one of k3s alone."""
+    """Return pip's options for a mirror that lists wheels; none for one that has none, as of k3s alone."""
     if not wheels_url:
         return []
     # What is in the LAN is not behind a proxy.
