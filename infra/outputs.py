@@ -25,8 +25,8 @@ class StackOutputs:
         ray_version: Exact Ray version of the cluster.
         ray_token: Bearer token of the dashboard, the Jobs API and every Ray process. Secret.
         workers: Number of Ray workers that are always there, the head not counted.
-        runtime_packages: Requirements that the Ray image lacks and a job has to bring.
-        wheels_url: Where a mirror has the wheels of these packages, if it has them; None without a mirror.
+        runtime_packages: What a job has to bring; nothing with Kubernetes, where the hosts have it.
+        wheels_url: Where a mirror may have wheels of what jobs bring; None without a mirror.
         dashboard_url: Where the Jobs API listens on this machine; None where a port-forward is needed.
         kubeconfig: Contents of an admin kubeconfig; None without Kubernetes. Secret.
         namespace: Kubernetes namespace of the Ray pods.

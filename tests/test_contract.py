@@ -61,7 +61,7 @@ def test_the_runner_reads_what_a_stack_of_pis_exports() -> None:
     found = read.parse(outputs, "dev")
     assert (found.platform, found.ray_version, found.workers) == ("pi", "2.60.0", 3)
     assert found.ray_token == RAY_TOKEN
-    assert found.runtime_packages == ("numba==0.68.1",)
+    assert found.runtime_packages == ()  # The hosts have what the image lacks.
     assert (found.namespace, found.head_service, found.dashboard_port) == ("ray", "ray-head", 8265)
     assert found.dashboard_url is None
     assert found.kubeconfig is not None

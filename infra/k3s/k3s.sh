@@ -235,6 +235,16 @@ install_service() {
   record install-script "$INSTALL_SCRIPT_SHA256"
 }
 
+# make_packages_folder: what the Ray image lacks, installed once by the pods of this host, which run as that user
+# (infra/ray_cluster/packages.py). It goes with k3s.
+make_packages_folder() {
+  local folder=$K3S_DATA/piray-packages
+  mkdir -p "$folder"
+  chmod 755 "$folder"
+  # Tests without root cannot give anything away.
+  if [ -z "$ROOT" ]; then chown 1000:100 "$folder"; fi
+}
+
 apply() {
   UNIT=$(unit_of "$ROLE")
   check_host
@@ -247,6 +257,7 @@ apply() {
   record data "$(readlink -m "$K3S_DATA")"
   install_binary
   install_images
+  make_packages_folder
   write_config
   write_registries
   install_service

@@ -59,7 +59,6 @@ def declare(config: StackConfig) -> StackOutputs:
         ray_version=ray.version,
         ray_token=ray_cluster.token,
         workers=ray.workers,
-        runtime_packages=ray.runtime_packages,
         wheels_url=wheels,
         kubeconfig=k3s_cluster.kubeconfig,
         namespace=ray_cluster.namespace,
@@ -126,9 +125,9 @@ def _share(group: WorkerGroup) -> dict[str, int]:
 
 
 def _wheels_url(config: StackConfig) -> str | None:
-    """Return where a mirror would have the wheels that jobs install; None where no pod may go there.
+    """Return where a mirror would have wheels for the hosts and for jobs; None where no pod may go there.
 
-    A NetworkPolicy knows addresses alone: a mirror that is given by a name stays closed to jobs.
+    A NetworkPolicy knows addresses alone: a mirror that is given by a name stays closed to pods.
     """
     if config.k3s.mirror is None or not config.ray.runtime_packages:
         return None

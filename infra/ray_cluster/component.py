@@ -9,7 +9,7 @@ import pulumi_kubernetes as kubernetes
 from infra.config.ray import RayConfig
 from infra.names import HEAD_SERVICE, RAY_CLUSTER_TYPE
 from infra.objects.metadata import name_by_content
-from infra.ray_cluster import deployments
+from infra.ray_cluster import deployments, packages
 from infra.ray_cluster.network_policies import network_policies
 from infra.ray_token import ray_token
 
@@ -25,7 +25,7 @@ class RayClusterArgs:
         ray: Version, image, and the shares of head and groups of workers.
         namespace: Name of the Namespace that is made for it.
         arch: "arm64" or "amd64", which the nodes must have.
-        wheels_url: Where a mirror has what jobs install; None where they take it from the internet.
+        wheels_url: Where a mirror may have what the image lacks; None where it comes from the internet.
         image: What brings the image to the nodes.
         nodes: What the workers wait for, so that they spread over all nodes and not over the first ones.
     """
@@ -56,7 +56,7 @@ class RayCluster(pulumi.ComponentResource):
         token: Ray's bearer token. Secret.
         namespace: Name of the Namespace; known only once that exists.
         head_service: Name of the head's Service.
-        walls: The NetworkPolicies, and what brings the image; no pod may start before them.
+        walls: The NetworkPolicies, and what brings the image and what it lacks; no pod may start before them.
         child: Options of all that is in it.
     """
 
@@ -95,6 +95,7 @@ class RayCluster(pulumi.ComponentResource):
         self.walls = [
             *args.image,
             *registry,
+            *self._declare_packages(),
             *(
                 kubernetes.networking.v1.NetworkPolicy(f"{name}-{policy}", **manifest, opts=self.child)
                 for policy, manifest in policies.items()
@@ -110,6 +111,26 @@ class RayCluster(pulumi.ComponentResource):
         secret = deployments.registry_secret(ray.image, ray.image_source, self.namespace)
         secret["string_data"] = pulumi.Output.secret(secret["string_data"])
         return [kubernetes.core.v1.Secret(f"{self.name}-registry", **secret, opts=self.child)]
+
+    def _declare_packages(self) -> list[pulumi.Resource]:
+        """Declare where each Node keeps what the image lacks, if it lacks anything."""
+        args = self.args
+        if not args.ray.runtime_packages:
+            return []
+        settings = kubernetes.core.v1.ConfigMap(
+            f"{self.name}-packages-settings",
+            **packages.settings(args.wheels_url, self.namespace),
+            opts=self.child,
+        )
+        volume = kubernetes.core.v1.PersistentVolume(
+            f"{self.name}-packages-volume", **packages.volume(args.namespace, args.arch), opts=self.child
+        )
+        claim = kubernetes.core.v1.PersistentVolumeClaim(
+            f"{self.name}-packages-claim",
+            **packages.claim(args.namespace, self.namespace),
+            opts=pulumi.ResourceOptions.merge(self.child, pulumi.ResourceOptions(depends_on=[volume])),
+        )
+        return [settings, volume, claim]
 
     def content_name(self, name: str) -> pulumi.Output[str]:
         """Return a name that changes with the token, so that pods start anew, and tells nothing of it."""

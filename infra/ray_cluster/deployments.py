@@ -27,6 +27,7 @@ from infra.ray_cluster.container import (
     object_store_mib,
     worker_container,
 )
+from infra.ray_cluster.packages import with_packages
 from infra.versions import POD_SECURITY
 
 RAY_APP = "ray"
@@ -222,7 +223,7 @@ def _pod(ray: RayConfig, arch: str, container: Mapping[str, Any], memory_mib: in
         mounts=[{"name": "shm", "mountPath": "/dev/shm"}],  # noqa: S108 — a volume of the pod's own
         pull_secret=ray.pull_secret,
     )
-    return {**spec, "terminationGracePeriodSeconds": _GRACE_S}
+    return {**with_packages(ray, spec), "terminationGracePeriodSeconds": _GRACE_S}
 
 
 def _prefer_control_plane(operator: str) -> dict[str, Any]:

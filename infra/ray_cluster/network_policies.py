@@ -36,14 +36,14 @@ def network_policies(
 ) -> dict[str, dict[str, Any]]:
     """Return all policies by a short name.
 
-    `internet` is there only where jobs install packages: with an image that lacks nothing a job can reach
+    `internet` is there only where packages are installed: with an image that lacks nothing a job can reach
     nothing but its own cluster. With a mirror it may reach exactly that as well, at its one port. The π pods
     compute and write a file; they need no network at all.
 
     Args:
-        runtime_packages: What every job installs.
+        runtime_packages: What the image lacks.
         namespace_name: The Namespace; text or what will become text.
-        wheels_url: Where a mirror has what they install; None for the internet alone.
+        wheels_url: Where a mirror may have it; None for the internet alone.
     """
     specs: dict[str, dict[str, Any]] = {
         "deny": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},

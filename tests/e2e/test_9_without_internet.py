@@ -19,7 +19,7 @@ from sandbox.site import Site
 from sandbox.stack import STACK
 from tests.checkout import Checkout
 from tests.e2e.cluster import Cluster, cluster_on
-from tests.wheel import PACKAGE, write_wheel
+from tests.wheel import FILE, MODULE, PACKAGE, write_wheel
 from workloads.runner import pi_job, stack_outputs
 
 # At each boot. Nobody is at the other end of the air.
@@ -129,7 +129,18 @@ def test_a_job_runs_on_it(lonely: Cluster, tmp_path: Path) -> None:
     assert ended.code == 0, ended.said
 
 
-def test_a_job_installs_from_the_mirror_what_the_image_lacks(
+def said_by_installers(cluster: Cluster) -> list[str]:
+    """Return the last line that each of Ray's pods said about the packages that the image lacks."""
+    names = cluster.kubectl(
+        "get", "pods", "--namespace=ray", "--selector=app.kubernetes.io/name=ray", "--output=name"
+    )
+    logs = [
+        cluster.kubectl("logs", "--namespace=ray", name, "--container=packages") for name in names.split()
+    ]
+    return sorted(log.strip().splitlines()[-1].partition(": ")[2] for log in logs)
+
+
+def test_a_host_installs_once_from_the_mirror_what_the_image_lacks(
     lonely: Cluster, mirror: Path, tmp_path: Path
 ) -> None:
     (mirror / "wheels").mkdir(exist_ok=True)
@@ -137,9 +148,27 @@ def test_a_job_installs_from_the_mirror_what_the_image_lacks(
     lonely.runtime_packages = (PACKAGE,)
     up = lonely.up()
     assert up.code == 0, up.said
-    assert up.names("create") == {"ray-internet"}
+    assert up.names("create") == {
+        "ray-internet",
+        "ray-packages-claim",
+        "ray-packages-settings",
+        "ray-packages-volume",
+    }
+    # Head and worker are on the same host.
+    assert said_by_installers(lonely) == ["installed", "there already, nothing to install"]
     ended = lonely.piray("connectivity", "--output", str(tmp_path))
     assert ended.code == 0, ended.said
+    importing = ["python", "-c", f"import {MODULE}"]
+    submitted = lonely.program.piray("submit", "--stack", STACK, "--", *importing)
+    assert submitted.code == 0, submitted.said
+
+
+def test_a_worker_that_starts_anew_installs_nothing(lonely: Cluster, mirror: Path) -> None:
+    (mirror / "wheels" / FILE).unlink()
+    worker = "--selector=app.kubernetes.io/component=worker"
+    lonely.kubectl("delete", "pod", "--namespace=ray", worker)
+    lonely.kubectl("wait", "pod", "--namespace=ray", worker, "--for=condition=Ready", "--timeout=600s")
+    assert "there already, nothing to install" in said_by_installers(lonely)
 
 
 def test_the_images_go_with_k3s(lonely: Cluster) -> None:

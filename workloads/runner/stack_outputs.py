@@ -114,8 +114,8 @@ class StackOutputs(_Outputs):
         ray_version: Exact Ray version of the cluster.
         ray_token: Bearer token of the Jobs API. Secret.
         workers: Number of Ray workers that are always there, the head not counted.
-        runtime_packages: Requirements that the Ray image lacks and a job has to bring.
-        wheels_url: Where a mirror has the wheels of these packages, if it has them; None without a mirror.
+        runtime_packages: What a job has to bring; nothing with Kubernetes, where the hosts have it.
+        wheels_url: Where a mirror may have wheels of what jobs bring; None without a mirror.
         dashboard_url: Where the Jobs API listens; None where a port-forward is needed.
         kubeconfig: Contents of a kubeconfig; None without Kubernetes. Secret.
         namespace: Kubernetes namespace of the Ray pods.

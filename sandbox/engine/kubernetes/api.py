@@ -17,7 +17,14 @@ import kr8s.asyncio
 from workloads.runner.kubeconfig import Kubeconfig, private_kubeconfig
 
 _CALL_TIMEOUT_S = 30
-_CLUSTER_SCOPED = {"Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+_CLUSTER_SCOPED = {
+    "Namespace",
+    "Node",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+    "PersistentVolume",
+}
 
 
 class ApiError(Exception):
