@@ -1,7 +1,5 @@
 """Two Nodes of the stand-in for k3s: what one of them has of images, the other gets from it."""
 
-import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
