@@ -23,7 +23,8 @@ size_of() {
 look() {
   local there=false free received=0
   if is_there; then there=true; fi
-  free=$(df -Pk "$K3S_DATA" | awk 'NR == 2 { printf "%d", $4 * 1024 }')
+  # mawk, which Debian has, knows whole numbers of 32 bits only.
+  free=$(df -Pk "$K3S_DATA" | awk 'NR == 2 { printf "%.0f", $4 * 1024 }')
   if [ -n "$SHA256" ]; then received=$(size_of "$ARCHIVE"); fi
   printf '{"there":%s,"received":%s,"free":%s}\n' "$there" "$received" "$free"
 }

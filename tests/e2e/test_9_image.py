@@ -82,6 +82,11 @@ def images(host: Host) -> dict[str, str]:
     return {line.split()[0]: line.split()[-1] for line in listed if line.startswith("localhost/piray-ray:")}
 
 
+def partial(host: Host) -> int:
+    """Return how many bytes of an archive have come."""
+    return int(host.as_root(f"cat {PARTIAL} 2>/dev/null | wc -c"))
+
+
 def pinned(host: Host) -> set[str]:
     return {name for name, labels in images(host).items() if "io.cri-containerd.pinned=pinned" in labels}
 
@@ -107,12 +112,13 @@ def test_an_archive_that_was_cut_off_is_refused_before_anything_is_changed(
 def test_a_transfer_that_is_cut_is_told_and_the_next_up_goes_on_from_there(isolated: Cluster) -> None:
     isolated.configure()
     running = isolated.program.start_deploy("up", STACK)
-    isolated.server.wait_for(f"test -s {PARTIAL}", timeout=240)
+    wait_until(lambda: running.poll() is not None or partial(isolated.server) > 0, timeout=240)
     isolated.server.cut_ssh()
     cut = isolated.program.deployed(running)
     assert cut.code != 0
     assert "Traceback" not in cut.said
-    size = int(isolated.server.as_root(f"stat --format=%s {PARTIAL}"))
+    size = partial(isolated.server)
+    assert size, cut.said
     up = isolated.up()
     assert up.code == 0, up.said
     assert up.said.count(SENT) == 1
@@ -122,7 +128,7 @@ def test_a_transfer_that_is_cut_is_told_and_the_next_up_goes_on_from_there(isola
 def test_all_three_have_it_though_it_left_this_machine_once(isolated: Cluster) -> None:
     assert {host.name: pinned(host) for host in isolated.hosts} == {name: {FIRST} for name in NAMES}
     assert whole(isolated)
-    assert not isolated.server.as_root(f"ls {PARTIAL} 2>/dev/null || true")
+    assert not partial(isolated.server)
 
 
 def test_a_fourth_host_gets_it_without_this_machine(

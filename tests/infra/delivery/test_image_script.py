@@ -76,6 +76,12 @@ def test_a_whole_archive_is_imported_byte_for_byte_and_nothing_of_it_is_run(host
     assert not list((host.root / AGENT).iterdir())
 
 
+def test_room_of_more_than_two_gigabytes_is_told_as_it_is(host: FakeHost) -> None:
+    (host.fake / "bin" / "df").write_text("#!/bin/sh\necho Filesystem\necho /dev/x 0 0 40000000 0% /\n")
+    (host.fake / "bin" / "df").chmod(0o755)
+    assert look(host)["free"] == 40_000_000 * 1024
+
+
 def test_what_came_before_a_cut_is_kept_and_the_rest_is_enough(host: FakeHost) -> None:
     text = refusal(act(host, "receive", CONTENT[:1000]))
     assert f"after 1000 of {len(CONTENT)} bytes" in text
