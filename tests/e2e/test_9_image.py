@@ -84,7 +84,7 @@ def images(host: Host) -> dict[str, str]:
 
 def partial(host: Host) -> int:
     """Return how many bytes of an archive have come."""
-    return int(host.as_root(f"cat {PARTIAL} 2>/dev/null | wc -c"))
+    return int(host.as_root(f"stat --format=%s {PARTIAL} 2>/dev/null || echo 0"))
 
 
 def pinned(host: Host) -> set[str]:
