@@ -73,10 +73,13 @@ def test_four_pis_get_everything_that_the_2020_article_made_by_hand(dev: dict[st
     kinds = sorted(resource.type.split(":")[-1] for resource in kubernetes_objects(program))
     assert [kind for kind in kinds if kind != "NetworkPolicy"] == [
         "ConfigMap",
+        "ConfigMap",
         "Deployment",
         "Deployment",
         "Job",
         "Namespace",
+        "PersistentVolume",
+        "PersistentVolumeClaim",
         "Secret",
         "Service",
     ]
@@ -143,7 +146,11 @@ def test_what_a_host_depends_on_does_not_grow_with_the_number_of_hosts(dev: dict
         resource.name: (len(many.named(resource.name).dependencies), len(resource.dependencies))
         for resource in few.resources
     }
-    assert {name for name, (now, before) in told.items() if now > before} == {"k3s", "ray-worker"}
+    assert {name for name, (now, before) in told.items() if now > before} == {
+        "k3s",
+        "ray-image",
+        "ray-worker",
+    }
     assert max(len(many.named(f"pi24-{step}").dependencies) for step in STEPS) <= 3
 
 
@@ -190,7 +197,7 @@ def test_an_agent_is_drained_before_its_k3s_is_uninstalled(dev: dict[str, str]) 
         assert program.comes_after(program.named(f"{agent}-node"), program.named(f"{agent}-install"))
 
 
-def test_the_head_starts_while_agents_join_and_workers_and_the_pi_job_wait_for_every_node(
+def test_every_pod_waits_for_the_image_which_comes_when_every_node_is_there(
     dev: dict[str, str],
 ) -> None:
     program = up(dev)
@@ -198,16 +205,17 @@ def test_the_head_starts_while_agents_join_and_workers_and_the_pi_job_wait_for_e
         assert program.comes_after(resource, program.named("pi1-node")), resource.name
     for agent in AGENTS:
         node = program.named(f"{agent}-node")
-        assert not program.comes_after(program.named("ray-head"), node)
-        assert program.comes_after(program.named("ray-worker"), node)
-        assert program.comes_after(program.named("pi-job"), node)
+        assert program.comes_after(program.named("ray-image"), node)
+    for name in ("ray-head", "ray-worker", "pi-job"):
+        assert program.comes_after(program.named(name), program.named("ray-image"))
 
 
 def test_ray_and_the_pi_job_come_after_their_namespace(dev: dict[str, str]) -> None:
     program = up(dev)
     (namespace,) = program.of_type(":Namespace")
     for resource in kubernetes_objects(program):
-        if resource is not namespace:
+        # A volume is in no Namespace.
+        if resource is not namespace and not resource.type.endswith(":PersistentVolume"):
             assert program.comes_after(resource, namespace), resource.name
 
 
@@ -260,7 +268,10 @@ def test_a_new_number_of_workers_changes_the_worker_deployment_and_nothing_else(
 def test_a_removed_agent_leaves_the_other_hosts_and_ray_alone(dev: dict[str, str]) -> None:
     hosts = json.loads(dev["piray:hosts"])
     config = {**dev, "piray:workers": "2"}
-    assert changed(up(config), up(with_hosts(config, hosts[:3]))) == {f"pi4-{step}" for step in STEPS}
+    assert changed(up(config), up(with_hosts(config, hosts[:3]))) == {
+        *(f"pi4-{step}" for step in STEPS),
+        "ray-image",
+    }
 
 
 def test_a_new_k3s_version_touches_k3s_and_no_pod(dev: dict[str, str]) -> None:

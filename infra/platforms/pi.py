@@ -40,7 +40,9 @@ def declare(config: StackConfig) -> StackOutputs:
         wheels_url=wheels,
         namespace=config.namespace,
         arch=config.arch,
-        image=declare_delivery(config, pulumi.ResourceOptions(depends_on=k3s_cluster.nodes)),
+        image=declare_delivery(
+            config, pulumi.ResourceOptions(parent=k3s_cluster, depends_on=k3s_cluster.nodes)
+        ),
         nodes=k3s_cluster.nodes,
     )
     ray_cluster = RayCluster("ray", ray_args, provider)

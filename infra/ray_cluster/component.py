@@ -150,8 +150,6 @@ def declare_deployments(cluster: RayCluster, after: Sequence[pulumi.Resource] = 
         **deployments.token_secret(cluster.content_name(f"{name}-auth"), cluster.namespace, cluster.token),
         opts=child,
     )
-    # The head starts while agents still join. Workers do not wait for it, so that all hosts pull their images
-    # at the same time.
     timeouts = pulumi.CustomTimeouts(create=_ROLLOUT_TIMEOUT, update=_ROLLOUT_TIMEOUT)
     opts = pulumi.ResourceOptions.merge(
         child,
