@@ -11,8 +11,6 @@ import shutil
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from infra.k3s.release import K3sRelease, images_name, k3s_release
@@ -38,37 +36,6 @@ def mirror() -> Path:
     """
     recipe = [Path(__file__), Path(archive_recipe)]
     return cached("k3s-mirror", [SOURCE, *recipe, go_version(SOURCE), *VERSIONS], _build)
-
-
-@contextmanager
-def offered_as_arm64(mirror: Path) -> Iterator[None]:
-    """Let a mirror have its releases under the names of arm64, too, inside the block.
-
-    They run on hosts that say of themselves that they are arm64, and whose pods are emulated.
-
-    Args:
-        mirror: Of the stand-in, for this machine's processor.
-    """
-    made: list[Path] = []
-    try:
-        for version in VERSIONS:
-            ours, theirs = k3s_release(version, architecture()), k3s_release(version, "arm64")
-            folder = mirror / version
-            names = {
-                ours.binary_name: theirs.binary_name,
-                f"{images_name(architecture())}.gz": f"{images_name('arm64')}.gz",
-            }
-            sums = (folder / _sums_name(ours)).read_text().split()
-            entries = zip(sums[::2], sums[1::2], strict=True)
-            made += [folder / name for name in (*names.values(), _sums_name(theirs))]
-            for name, other in names.items():
-                (folder / other).symlink_to(name)
-            text = "".join(f"{digest}  {names[name]}\n" for digest, name in entries)
-            (folder / _sums_name(theirs)).write_text(text)
-        yield
-    finally:
-        for file in made:
-            file.unlink(missing_ok=True)
 
 
 def install_script_sha256() -> str:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sandbox import release
+from sandbox.arm64_names import offered_as_arm64
 from sandbox.images.arm64_image import REPOSITORY, TAG, arm64_store
 from sandbox.images.ray_image import ray_store
 from sandbox.images.registry import IMAGE, PLAIN_IMAGE, PORT, Registry
@@ -192,7 +193,7 @@ class Site:
         """
         self._registry.add(arm64_store())
         image = f"{GATEWAY}:{PORT}/{REPOSITORY}:{TAG}"
-        with arm64_programs(), release.offered_as_arm64(self._mirror):
+        with arm64_programs(), offered_as_arm64(self._mirror):
             yield replace(self.sources(), arch="arm64", image=image)
 
     @contextmanager

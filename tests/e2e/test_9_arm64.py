@@ -23,8 +23,11 @@ from workloads.runner import pi_job, stack_outputs
 
 PLAN = Plan(x_grids=2, y_grids=2, grid_width=20, grid_height=20, max_iterations=200)
 NAME = "pi31"
-# A kubelet says what it was compiled for, once, when it joins.
-LABEL = f"until k3s kubectl label node {NAME} kubernetes.io/arch=arm64 --overwrite; do sleep 1; done"
+# A kubelet says at each of its starts what it was compiled for; k3s is not started again once there is a head.
+LABEL = (
+    "until k3s kubectl get --namespace=ray deployment/ray-head"
+    f" && k3s kubectl label node {NAME} kubernetes.io/arch=arm64 --overwrite; do sleep 1; done"
+)
 LABEL_S = 300
 
 
