@@ -16,6 +16,7 @@ from sandbox.stack import STACK
 from tests.checkout import Checkout
 from tests.drawing import options, picture
 from tests.e2e.cluster import Cluster, cluster_on
+from tests.images.container import require_quick_emulation
 from tests.simulated_pis import require_sandbox
 from workloads.mandelbrot.plan import Plan
 from workloads.runner import pi_job, stack_outputs
@@ -30,6 +31,7 @@ LABEL = f"while sleep 2; do k3s kubectl label node {NAME} kubernetes.io/arch=arm
 def emulated(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Yield a stack with `arch: arm64` after its first `up`."""
     require_sandbox(lacking())
+    require_quick_emulation()
     if not site.has_stand_in:
         pytest.skip("the sandbox has the real k3s, whose arm64 program does not run emulated")
     program = Checkout(tmp_path_factory.mktemp("arm64"), TEST_ENGINE)

@@ -15,7 +15,7 @@ from infra.versions import NUMBA, NUMPY, RAY
 from sandbox.images.arm64_image import arm64_archive
 from sandbox.machine.emulation import lacking
 from sandbox.machine.process import SandboxError
-from tests.images.container import run, unpack
+from tests.images.container import require_quick_emulation, run, unpack
 from workloads.pi.kernel import count_inside
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,6 +95,7 @@ def test_the_pi_program_runs(image: Image) -> None:
 @pytest.mark.timeout(1200)
 def test_a_head_and_a_worker_run_tasks(image: Image) -> None:
     root, settings = image
+    require_quick_emulation()
     said = run(root, {**settings, **PATIENT}, ROOT, "bash", "-c", CLUSTER)
     machine = MACHINES[settings["architecture"]]
     expected = [[machine, count_inside(100_001, 5, stream)] for stream in range(6)]
