@@ -35,8 +35,8 @@ exec env -i $settings "$(command -v chroot)" "$root" "$@"
 def require_quick_emulation() -> None:
     """Skip the test unless whoever runs it says that an emulated `ray start` is quick enough here.
 
-    Ray 2.60.0 gives a raylet 30 s to register, in ray/_private/node.py, and no setting changes that; on two cores
-    that others use, too, an emulated one was seen to take longer.
+    Ray 2.60.0 gives a raylet 30 s to register, in ray/_private/node.py, and no setting changes that; on two
+    cores that others use, too, an emulated one was seen to take longer.
     """
     if not os.environ.get(EMULATED_RAY):
         pytest.skip(
