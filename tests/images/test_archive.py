@@ -53,7 +53,8 @@ PATIENT = {"RAY_raylet_start_wait_time_s": "300", "RAY_worker_register_timeout_s
 
 Image = tuple[Path, dict[str, str]]
 
-pytestmark = pytest.mark.arm64
+# The first one makes the image, where the cache has none.
+pytestmark = [pytest.mark.arm64, pytest.mark.timeout(1800)]
 
 
 def made() -> Path:
@@ -92,7 +93,6 @@ def test_the_pi_program_runs(image: Image) -> None:
     assert json.loads(said) == count_inside(100_001, 5, 6)
 
 
-@pytest.mark.timeout(1200)
 def test_a_head_and_a_worker_run_tasks(image: Image) -> None:
     root, settings = image
     require_quick_emulation()
