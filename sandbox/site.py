@@ -10,12 +10,15 @@ from types import MappingProxyType
 from typing import Any
 
 from sandbox import release
+from sandbox.arm64_names import offered_as_arm64
+from sandbox.images.arm64_image import REPOSITORY, TAG, arm64_store
 from sandbox.images.ray_image import ray_store
-from sandbox.images.registry import IMAGE, PLAIN_IMAGE, Registry
+from sandbox.images.registry import IMAGE, PLAIN_IMAGE, PORT, Registry
 from sandbox.kuberay.release import MIRROR, STORE, kuberay_release, operator_image
 from sandbox.machine import internet
 from sandbox.machine.cache import link_tree
 from sandbox.machine.docker import GATEWAY, Docker
+from sandbox.machine.emulation import arm64_programs
 from sandbox.machine.progress import Progress
 from sandbox.machine.runtime import Service, runtime_directory
 from sandbox.pi.host import PLAIN, Hardware, Host, ssh_key
@@ -181,6 +184,25 @@ class Site:
     def docker_env(self) -> Mapping[str, str]:
         """Variables that lead a docker client to the daemon of the sandbox, which trusts its registry."""
         return self._docker.env
+
+    @property
+    def has_stand_in(self) -> bool:
+        """Whether k3s is the stand-in."""
+        return self._stand_in
+
+    @contextmanager
+    def as_arm64(self) -> Iterator[Sources]:
+        """Let pods be arm64 programs inside the block; yield where a stack of such hosts has its software.
+
+        k3s itself is this machine's: the hosts need Hardware(card=("arm64",)), and their Nodes the label.
+
+        Raises:
+            SandboxError: If the image cannot be made or programs cannot be emulated.
+        """
+        self._registry.add(arm64_store())
+        image = f"{GATEWAY}:{PORT}/{REPOSITORY}:{TAG}"
+        with arm64_programs(), offered_as_arm64(self._mirror):
+            yield replace(self.sources(), arch="arm64", image=image)
 
     @contextmanager
     def classroom(self, mirror: Path, hosts: Sequence[Host], ports: Sequence[int] = ()) -> Iterator[str]:

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from infra.image.target import Target
 from infra.image_inputs import REPOSITORY
 from infra.versions import RAY
 
+# The layers are filled and packed beside each other, each in the same way as alone.
+_AT_ONCE = 4
 # The trees, and the archive twice for a moment.
 ROOM = 2 << 30
 _LOCKS = Path("images/ray")
@@ -93,15 +96,7 @@ def build(recipe: Recipe, output: Path, say: Say) -> Made:
     """
     check_python()
     with _workshop(output) as folder:
-        trees: dict[str, Path] = {}
-        left_out: Counter[str] = Counter()
-        for what, fill in _steps(recipe):
-            tree = folder / f"tree{len(trees)}"
-            tree.mkdir()
-            if fill(tree):
-                left_out.update(leave_out(tree))
-                trees[what] = tree
-                say(f"{what}: there")
+        trees, left_out = _fill(recipe, folder, say)
         verdict = check.check(trees.values(), recipe.target)
         if verdict.problems:
             raise ImageError("; ".join(verdict.problems))
@@ -113,13 +108,37 @@ def build(recipe: Recipe, output: Path, say: Say) -> Made:
     return Made(name, image, dict(left_out), verdict)
 
 
+def _fill(recipe: Recipe, folder: Path, say: Say) -> tuple[dict[str, Path], Counter[str]]:
+    """Return the trees of all layers, in their order, and the bytes that were left out of them."""
+
+    def fill(numbered: tuple[int, tuple[str, Callable[[Path], bool]]]) -> tuple[str, Path, dict[str, int]]:
+        number, (what, put_into) = numbered
+        tree = folder / f"tree{number}"
+        tree.mkdir()
+        return (what, tree, leave_out(tree)) if put_into(tree) else ("", tree, {})
+
+    trees: dict[str, Path] = {}
+    left_out: Counter[str] = Counter()
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for what, tree, left in pool.map(fill, enumerate(_steps(recipe))):
+            if what:
+                trees[what] = tree
+                left_out.update(left)
+                say(f"{what}: there")
+    return trees, left_out
+
+
 def _layers(trees: Mapping[str, Path], say: Say) -> Iterator[Layer]:
-    """Compile and pack the trees, in their order."""
-    for what, tree in trees.items():
-        compile_modules(tree)
-        layer = write_layer(what, tree, tree.with_suffix(".layer"), _owner)
-        say(f"{what}: {_mb(layer.size)}, unpacked {_mb(layer.unpacked)}")
-        yield layer
+    """Compile and pack the trees; yield them in their order."""
+
+    def pack(what: str) -> Layer:
+        compile_modules(trees[what])
+        return write_layer(what, trees[what], trees[what].with_suffix(".layer"), _owner)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for layer in pool.map(pack, trees):
+            say(f"{layer.what}: {_mb(layer.size)}, unpacked {_mb(layer.unpacked)}")
+            yield layer
 
 
 def _steps(recipe: Recipe) -> Iterator[tuple[str, Callable[[Path], bool]]]:

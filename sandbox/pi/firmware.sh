@@ -43,6 +43,11 @@ prepare_card() {
         answer getconf LONG_BIT 32
         answer dpkg --print-architecture armhf
         ;;
+      # What a host says of itself whose pods are emulated; its own programs are this machine's.
+      arm64)
+        answer uname -m aarch64
+        answer dpkg --print-architecture arm64
+        ;;
       *)
         echo "firmware: $word is no change of a card" >&2
         exit 1
