@@ -122,14 +122,20 @@ func address(registry string) string {
 	return registry
 }
 
-// endpoint completes an URL: https, and the API's own path unless it has one.
+// endpoint completes a URL as containerd does: plain HTTP for a port of this host, else HTTPS.
 func endpoint(text string) (*url.URL, error) {
 	if !strings.Contains(text, "://") {
 		text = "https://" + text
+		if local := strings.HasPrefix(text, "https://localhost:") || strings.HasPrefix(text, "https://127."); local {
+			text = strings.Replace(text, "https", "http", 1)
+		}
 	}
 	parsed, err := url.Parse(text)
-	if err != nil || parsed.Host == "" {
-		return nil, fmt.Errorf("endpoint %q is not a URL: %w", text, err)
+	if err != nil {
+		return nil, err
+	}
+	if parsed.Host == "" {
+		return nil, fmt.Errorf("%q names no host", text)
 	}
 	return parsed, nil
 }

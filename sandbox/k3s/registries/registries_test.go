@@ -74,6 +74,15 @@ func TestTheEmbeddedRegistryIsAskedFirst(t *testing.T) {
 	}
 }
 
+func TestARegistryOfThisHostIsSpokenToAsContainerdDoes(t *testing.T) {
+	got := read(t, "mirrors: {\"localhost:5000\": {endpoint: [\"127.0.0.1:5000\", \"localhost\"]}}\n").hosts()["localhost:5000"]
+	for _, wanted := range []string{"server = \"http://localhost:5000\"", "[host.\"http://127.0.0.1:5000\"]", "[host.\"https://localhost\"]"} {
+		if !strings.Contains(got, wanted) {
+			t.Errorf("no %s in\n%s", wanted, got)
+		}
+	}
+}
+
 func TestOnlyMirroredRegistriesAreShared(t *testing.T) {
 	named, all := read(t, "mirrors: {ghcr.io: {}}\n"), read(t, "mirrors: {\"*\": {}}\n")
 	if !named.Shares("ghcr.io") || named.Shares("quay.io") || !all.Shares("quay.io") || all.Shares("") {
