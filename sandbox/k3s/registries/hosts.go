@@ -70,7 +70,7 @@ func (r *Registries) hosts() map[string]string {
 		names[name] = mirror
 	}
 	for name, mirror := range names {
-		if len(mirror.Endpoints) == 0 && r.Configs[name].TLS == nil {
+		if len(mirror.Endpoints) == 0 && (r.Configs[name].TLS == nil || name == mirrorAddress) {
 			continue
 		}
 		if name == Everything {
