@@ -6,6 +6,7 @@ require (
 	github.com/cloudnativelabs/kube-router/v2 v2.1.0
 	github.com/containerd/containerd/api v1.10.0
 	github.com/coreos/go-systemd/v22 v22.7.0
+	github.com/klauspost/compress v1.18.0
 	github.com/sirupsen/logrus v1.9.3
 	github.com/spf13/cobra v1.10.2
 	go.etcd.io/etcd/api/v3 v3.6.8
@@ -17,6 +18,7 @@ require (
 	k8s.io/apiserver v0.36.5
 	k8s.io/client-go v0.36.5
 	k8s.io/component-base v0.36.5
+	k8s.io/cri-api v0.36.5
 	k8s.io/kubectl v0.0.0
 	k8s.io/kubernetes v1.36.5
 )
@@ -155,7 +157,6 @@ require (
 	k8s.io/cluster-bootstrap v0.0.0 // indirect
 	k8s.io/component-helpers v0.36.5 // indirect
 	k8s.io/controller-manager v0.36.5 // indirect
-	k8s.io/cri-api v0.36.5 // indirect
 	k8s.io/cri-client v0.0.0 // indirect
 	k8s.io/cri-streaming v0.0.0 // indirect
 	k8s.io/csi-translation-lib v0.0.0 // indirect

@@ -70,7 +70,7 @@ func (r *Registries) hosts() map[string]string {
 		names[name] = mirror
 	}
 	for name, mirror := range names {
-		if len(mirror.Endpoints) == 0 && r.Configs[name].TLS == nil {
+		if len(mirror.Endpoints) == 0 && (r.Configs[name].TLS == nil || name == mirrorAddress) {
 			continue
 		}
 		if name == Everything {
@@ -85,7 +85,10 @@ func (r *Registries) hosts() map[string]string {
 func (r *Registries) hostsOf(name string, mirror Mirror) string {
 	text := header
 	if name != Everything {
-		text += fmt.Sprintf("server = %q\n", "https://"+address(name)) + r.Configs[name].TLS.lines("")
+		// Of the name of a registry that is no address nothing is said: containerd refuses the image's name itself.
+		if server, err := endpoint(address(name)); err == nil {
+			text += fmt.Sprintf("server = %q\n", server) + r.Configs[name].TLS.lines("")
+		}
 	}
 	for _, written := range mirror.Endpoints {
 		url, err := endpoint(written)

@@ -18,8 +18,11 @@ import (
 // Everything is the name, below `mirrors` and `configs`, of all registries that have no entry of their own.
 const Everything = "*"
 
-// MirrorURL is the host's own embedded registry, as containerd asks it.
-const MirrorURL = "https://127.0.0.1:" + layout.MirrorPort
+// The host's own embedded registry, as containerd asks it.
+const (
+	mirrorAddress = "127.0.0.1:" + layout.MirrorPort
+	mirrorURL     = "https://" + mirrorAddress
+)
 
 // Registries is what the stand-in understands of registries.yaml. docs.k3s.io/installation/private-registry
 type Registries struct {
@@ -73,14 +76,14 @@ func Read(path string) (*Registries, error) {
 // AddMirror makes the embedded registry the first place where every mirrored registry's images are asked for.
 func (r *Registries) AddMirror() {
 	for name, mirror := range r.Mirrors {
-		mirror.Endpoints = append([]string{MirrorURL}, mirror.Endpoints...)
+		mirror.Endpoints = append([]string{mirrorURL}, mirror.Endpoints...)
 		r.Mirrors[name] = mirror
 	}
 	if r.Configs == nil {
 		r.Configs = map[string]Config{}
 	}
 	// Whoever is a Node of this cluster may ask, and containerd asks in the Node's name.
-	r.Configs[strings.TrimPrefix(MirrorURL, "https://")] = Config{TLS: &TLS{
+	r.Configs[mirrorAddress] = Config{TLS: &TLS{
 		CAFile:   layout.Agent + "/server-ca.crt",
 		CertFile: layout.Agent + "/client-kubelet.crt",
 		KeyFile:  layout.Agent + "/client-kubelet.key",
@@ -122,14 +125,20 @@ func address(registry string) string {
 	return registry
 }
 
-// endpoint completes an URL: https, and the API's own path unless it has one.
+// endpoint completes a URL as containerd does: plain HTTP for a port of this host, else HTTPS.
 func endpoint(text string) (*url.URL, error) {
 	if !strings.Contains(text, "://") {
 		text = "https://" + text
+		if local := strings.HasPrefix(text, "https://localhost:") || strings.HasPrefix(text, "https://127."); local {
+			text = strings.Replace(text, "https", "http", 1)
+		}
 	}
 	parsed, err := url.Parse(text)
-	if err != nil || parsed.Host == "" {
-		return nil, fmt.Errorf("endpoint %q is not a URL: %w", text, err)
+	if err != nil {
+		return nil, err
+	}
+	if parsed.Host == "" {
+		return nil, fmt.Errorf("%q names no host", text)
 	}
 	return parsed, nil
 }

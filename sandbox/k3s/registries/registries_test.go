@@ -64,13 +64,22 @@ func TestTheEmbeddedRegistryIsAskedFirst(t *testing.T) {
 	registries.AddMirror()
 	for name, hosts := range registries.hosts() {
 		_, first, _ := strings.Cut(hosts, "[host.")
-		mirrored := name != "lan.example:8443" && name != "cache.example" && name != "127.0.0.1:5001"
+		mirrored := name != "lan.example:8443" && name != "cache.example"
 		if strings.HasPrefix(first, `"https://127.0.0.1:5001"]`) != mirrored {
 			t.Errorf("%s:\n%s", name, hosts)
 		}
 	}
 	if !strings.Contains(registries.hosts()["localhost"], "client-kubelet.key") {
 		t.Error(registries.hosts()["localhost"])
+	}
+}
+
+func TestARegistryOfThisHostIsSpokenToAsContainerdDoes(t *testing.T) {
+	got := read(t, "mirrors: {\"localhost:5000\": {endpoint: [\"127.0.0.1:5000\", \"localhost\"]}}\n").hosts()["localhost:5000"]
+	for _, wanted := range []string{"server = \"http://localhost:5000\"", "[host.\"http://127.0.0.1:5000\"]", "[host.\"https://localhost\"]"} {
+		if !strings.Contains(got, wanted) {
+			t.Errorf("no %s in\n%s", wanted, got)
+		}
 	}
 }
 
