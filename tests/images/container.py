@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.images.pis import CPUINFO
+
 EMULATED_RAY = "PIRAY_TEST_EMULATED_RAY"
 # Private to the namespace, as the kernel allows from 6.7 on. https://docs.kernel.org/admin-guide/binfmt-misc.html
 _EMULATE = r"""
@@ -27,6 +29,10 @@ mount --rbind /dev "$0/dev"
 mount -t tmpfs tmpfs "$0/dev/shm"
 mount -t tmpfs tmpfs "$0/tmp"
 cp -r {project}/workloads {project}/tests "$0/tmp/"
+if [ -n "{cpuinfo}" ]; then
+  printf '%s' "{cpuinfo}" > "$0/tmp/cpuinfo"
+  mount --bind "$0/tmp/cpuinfo" "$0/proc/cpuinfo"
+fi
 root=$0
 exec env -i $settings "$(command -v chroot)" "$root" "$@"
 """
@@ -68,7 +74,9 @@ def unpack(archive: Path, root: Path) -> dict[str, str]:
     return {**settings, "architecture": config["architecture"]}
 
 
-def run(root: Path, settings: dict[str, str], project: Path, *command: str, timeout: float = 900) -> str:
+def run(
+    root: Path, settings: dict[str, str], project: Path, *command: str, cpu: str = "", timeout: float = 900
+) -> str:
     """Run a command as the image's own root, with the project's `workloads` and `tests` in /tmp.
 
     Args:
@@ -76,11 +84,15 @@ def run(root: Path, settings: dict[str, str], project: Path, *command: str, time
         settings: From `unpack`, and more variables.
         project: The project's root.
         command: With paths of the image.
+        cpu: Of CPUINFO, a processor to emulate: what it lacks is no instruction then. Empty for any.
         timeout: Seconds after which it is killed with all that it started.
     """
     foreign = settings["architecture"] == "arm64" and platform.machine() not in {"aarch64", "arm64"}
-    enter = _ENTER.format(emulate=_EMULATE if foreign else "", project=project)
-    variables = " ".join(f"{name}={value}" for name, value in settings.items() if name != "architecture")
+    enter = _ENTER.format(
+        emulate=_EMULATE if foreign else "", project=project, cpuinfo=CPUINFO[cpu] if cpu else ""
+    )
+    chosen = {**settings, "QEMU_CPU": cpu} if cpu else settings
+    variables = " ".join(f"{name}={value}" for name, value in chosen.items() if name != "architecture")
     done = subprocess.run(
         [
             *("unshare", "--user", "--map-root-user", "--mount", "--pid", "--net", "--fork", "--kill-child"),

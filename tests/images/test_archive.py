@@ -15,8 +15,10 @@ from infra.versions import NUMBA, NUMPY, RAY
 from sandbox.images.arm64_image import arm64_archive
 from sandbox.machine.emulation import lacking
 from sandbox.machine.process import SandboxError
+from tests.bench.emulated import answers
 from tests.images.container import require_quick_emulation, run, unpack
 from workloads.pi.kernel import count_inside
+from workloads.precompile import PIS
 
 ROOT = Path(__file__).resolve().parents[2]
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -28,11 +30,15 @@ assert numba.njit(lambda value: value + 1)(4) == 5
 print(platform.machine(), numba.__version__, numpy.__version__, ray.__version__)
 print(zoneinfo.ZoneInfo("Europe/Berlin"))
 """
-PI = """
-import json
-from workloads.pi.kernel import count_inside
-print(json.dumps(count_inside(100_001, 5, 6)))
-"""
+# As in infra/pi_job/manifest.py; what a pod leaves for Kubernetes is shown.
+PI = "python -m workloads.pi.pod >&2 && cat /tmp/termination-log"
+INDEX = {
+    "PIRAY_PI_SAMPLES": "100001",
+    "PIRAY_PI_SEED": "5",
+    "JOB_COMPLETION_INDEX": "6",
+    "PIRAY_TERMINATION_LOG": "/tmp/termination-log",
+}
+HOST_CPU = "from llvmlite import binding; print(binding.get_host_cpu_name())"
 # As in infra/ray_cluster/container.py. A raylet waits no longer than 15 s for each of these to be told by its
 # agents: an emulated one needs an idle machine.
 PORTS = (
@@ -49,7 +55,11 @@ ray start --address=127.0.0.1:6379 --num-cpus=1 {WORKER} >&2
 python /tmp/tests/images/in_ray.py
 """
 # Times under emulation are not a Pi's.
-PATIENT = {"RAY_raylet_start_wait_time_s": "300", "RAY_worker_register_timeout_seconds": "300"}
+PATIENT = {
+    "RAY_raylet_start_wait_time_s": "300",
+    "RAY_worker_register_timeout_seconds": "300",
+    "RAY_agent_register_timeout_ms": "300000",
+}
 
 Image = tuple[Path, dict[str, str]]
 
@@ -87,10 +97,24 @@ def test_python_finds_its_libraries_numba_compiles_and_ray_is_there(image: Image
     assert said.split() == [MACHINES[settings["architecture"]], NUMBA, NUMPY, RAY, "Europe/Berlin"]
 
 
-def test_the_pi_program_runs(image: Image) -> None:
+def test_the_program_of_a_pi_pod_counts_what_this_machine_counts(image: Image) -> None:
     root, settings = image
-    said = run(root, {**settings, "PYTHONPATH": "/tmp"}, ROOT, "python", "-c", PI)
-    assert json.loads(said) == count_inside(100_001, 5, 6)
+    said = run(root, {**settings, **INDEX, "PYTHONPATH": "/tmp"}, ROOT, "bash", "-c", PI)
+    result = json.loads(said)
+    assert (result["index"], result["samples"]) == (6, 100_001)
+    assert result["num_inside"] == count_inside(100_001, 5, 6)
+
+
+@pytest.mark.parametrize("cpu", PIS)
+@pytest.mark.timeout(900)
+def test_a_pi_finds_its_kernels_in_the_image_and_computes_this_machines_bits(image: Image, cpu: str) -> None:
+    root, settings = image
+    if settings["architecture"] != "arm64":
+        pytest.skip(f"an image for {settings['architecture']} has no kernels")
+    settings = {**settings, "PYTHONPATH": "/tmp"}
+    assert run(root, settings, ROOT, "python", "-c", HOST_CPU, cpu=cpu).strip() == cpu
+    said = run(root, settings, ROOT, "python", "-m", "tests.images.in_python", cpu=cpu)
+    assert json.loads(said) == [json.loads(json.dumps(answers())), 0]
 
 
 def test_a_head_and_a_worker_run_tasks(image: Image) -> None:

@@ -8,42 +8,15 @@ import pytest
 from sandbox.images.arm64 import arm64_tree, emulated, missing
 from sandbox.machine.process import SandboxError
 from tests.bench.emulated import answers
+from tests.images.pis import CPUINFO
 from workloads import precompile
 from workloads.precompile import PIS
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# The lines that LLVM reads, as a Pi 4 and a Pi 5 with a 64-bit kernel have them.
-# https://github.com/hrw/arm-socs-table/tree/main/cpuinfo-data
-CPUINFO = """\
-processor\t: 0
-BogoMIPS\t: 108.00
-Features\t: {features}
-CPU implementer\t: 0x41
-CPU architecture: 8
-CPU part\t: {part}
-"""
-HARDWARE = {
-    "cortex-a72": CPUINFO.format(features="fp asimd evtstrm crc32 cpuid", part="0xd08"),
-    "cortex-a76": CPUINFO.format(
-        features="fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop "
-        "asimddp",
-        part="0xd0b",
-    ),
-}
 PROGRAM = (
     "from llvmlite import binding as b; print(b.get_host_cpu_name(), b.get_host_cpu_features().flatten())"
 )
-
-
-# Where the emulated Python would have to compile, it says so.
-ANSWERS = """
-import json
-from tests.bench.emulated import answers
-from workloads.kernels.disk_cache import tally
-from workloads.mandelbrot import palette
-print(json.dumps([answers(), tally().compiled]))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +46,7 @@ def tree(cpu: str, tmp_path: Path) -> Path:
     (tmp_path / "root/proc").mkdir(parents=True)
     for entry in (tree / "root").iterdir():
         (tmp_path / "root" / entry.name).symlink_to(entry)
-    (tmp_path / "root/proc/cpuinfo").write_text(HARDWARE[cpu])
+    (tmp_path / "root/proc/cpuinfo").write_text(CPUINFO[cpu])
     return tmp_path
 
 
@@ -90,5 +63,5 @@ def test_a_pi_compiles_nothing_and_computes_this_machines_bits(tree: Path, kerne
         "NUMBA_CACHE_DIR": str(tree / "none"),
         "PYTHONPATH": str(ROOT),
     }
-    said = emulated(tree, "-c", ANSWERS, env=environment)
+    said = emulated(tree, "-m", "tests.images.in_python", env=environment)
     assert json.loads(said) == [json.loads(json.dumps(answers())), 0]
