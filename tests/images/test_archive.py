@@ -39,9 +39,9 @@ INDEX = {
     "PIRAY_TERMINATION_LOG": "/tmp/termination-log",
 }
 HOST_CPU = "from llvmlite import binding; print(binding.get_host_cpu_name())"
-# As in infra/ray_cluster/container.py. With a port of its own an agent is not waited for; but Ray 2.60.0 does not tell
-# the raylet that of the dashboard's agent, and waits no longer than 15 s for the file that the agent leaves. An
-# emulated agent takes longer, so that the file is there before it: the name of a node is chosen for that.
+# As in infra/ray_cluster/container.py. An agent that has a port of its own is not waited for; but Ray 2.60.0
+# tells the raylet no such port of the dashboard's agent, and lets it wait 15 s at most for the file that this
+# agent leaves. An emulated one takes longer: the file is there before it, under a name that is chosen here.
 PORTS = (
     "runtime-env-agent-port",
     "dashboard-agent-listen-port",
