@@ -39,8 +39,9 @@ INDEX = {
     "PIRAY_TERMINATION_LOG": "/tmp/termination-log",
 }
 HOST_CPU = "from llvmlite import binding; print(binding.get_host_cpu_name())"
-# As in infra/ray_cluster/container.py. A raylet waits no longer than 15 s for each of these to be told by its
-# agents: an emulated one needs an idle machine.
+# As in infra/ray_cluster/container.py. An agent that has a port of its own is not waited for; but Ray 2.60.0
+# tells the raylet no such port of the dashboard's agent, and lets it wait 15 s at most for the file that this
+# agent leaves. An emulated one takes longer: the file is there before it, under a name that is chosen here.
 PORTS = (
     "runtime-env-agent-port",
     "dashboard-agent-listen-port",
@@ -48,10 +49,15 @@ PORTS = (
     "metrics-export-port",
 )
 HEAD, WORKER = (" ".join(f"--{name}={first + n}" for n, name in enumerate(PORTS)) for first in (52001, 53001))
+HEAD_ID, WORKER_ID = "1" * 56, "2" * 56
+PORT_FILE = "/tmp/ray/session_latest/dashboard_agent_listen_port_"
 CLUSTER = f"""
 set -e
-ray start --head --port=6379 --num-cpus=1 --disable-usage-stats --include-dashboard=false {HEAD} >&2
-ray start --address=127.0.0.1:6379 --num-cpus=1 {WORKER} >&2
+(until echo 52002 > {PORT_FILE}{HEAD_ID}; do sleep 1; done) 2> /dev/null &
+RAY_OVERRIDE_NODE_ID_FOR_TESTING={HEAD_ID} \\
+  ray start --head --port=6379 --num-cpus=1 --disable-usage-stats --include-dashboard=false {HEAD} >&2
+echo 53002 > {PORT_FILE}{WORKER_ID}
+RAY_OVERRIDE_NODE_ID_FOR_TESTING={WORKER_ID} ray start --address=127.0.0.1:6379 --num-cpus=1 {WORKER} >&2
 python /tmp/tests/images/in_ray.py
 """
 # Times under emulation are not a Pi's.
