@@ -82,7 +82,7 @@ def _check_complete(image: Mapping[str, Any], source: str, problems: ProblemList
             (*_PATH, "reference"),
             reference,
             "is named by its digest, and a file keeps names with a tag only",
-            "Give a name with a tag, as in localhost/piray-ray:1.",
+            "Give a name with a tag, as in piray.internal/ray:1.",
         )
     if source == "official" and reference and image_name_and_tag(reference)[0] != OFFICIAL_IMAGE:
         problems.add(

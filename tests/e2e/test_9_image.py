@@ -15,7 +15,7 @@ from tests.checkout import Checkout
 from tests.e2e.cluster import Cluster, cluster_on, wait_until, whole
 
 NAMES = ["pi31", "pi32", "pi33"]
-NAME = "localhost/piray-ray:e2e"
+NAME = "piray.internal/ray:e2e"
 USER, PASSWORD = "anna", "five-red-apples"
 LOGIN = f"{USER}:$2y$05$abcdefghijklmnopqrstuuAskrHLGLKWawSda.6YTOhZdt/suHV0S"
 PARTIAL = "/var/lib/rancher/k3s/agent/.piray-image-*"
@@ -63,7 +63,7 @@ def isolated(
 def images(host: Host) -> dict[str, str]:
     """Return the labels of the images of Ray on a host, by their names."""
     listed = host.as_root("k3s ctr --namespace k8s.io images list").splitlines()[1:]
-    return {line.split()[0]: line.split()[-1] for line in listed if line.startswith("localhost/piray-ray:")}
+    return {line.split()[0]: line.split()[-1] for line in listed if line.startswith("piray.internal/ray:")}
 
 
 def partial(host: Host) -> int:

@@ -20,17 +20,17 @@ import (
 )
 
 const (
-	image    = "localhost/piray-ray:1"
+	image    = "piray.internal/ray:1"
 	manifest = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
 	blob     = "sha256:2222222222222222222222222222222222222222222222222222222222222222"
-	path     = "/v2/piray-ray/manifests/1?ns=localhost"
+	path     = "/v2/ray/manifests/1?ns=piray.internal"
 )
 
 // kept is a store in a directory.
 type kept struct{ folder string }
 
 func (k kept) resolve(_ *http.Request, name string) (string, error) {
-	if name == image || name == "localhost/piray-ray:latest" {
+	if name == image || name == "piray.internal/ray:latest" {
 		return manifest, nil
 	}
 	return "", nil

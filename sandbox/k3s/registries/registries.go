@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/url"
 	"os"
 	"slices"
@@ -76,6 +77,9 @@ func Read(path string) (*Registries, error) {
 // AddMirror makes the embedded registry the first place where every mirrored registry's images are asked for.
 func (r *Registries) AddMirror() {
 	for name, mirror := range r.Mirrors {
+		if isLocal(name) {
+			continue
+		}
 		mirror.Endpoints = append([]string{mirrorURL}, mirror.Endpoints...)
 		r.Mirrors[name] = mirror
 	}
@@ -94,7 +98,18 @@ func (r *Registries) AddMirror() {
 func (r *Registries) Shares(registry string) bool {
 	_, named := r.Mirrors[registry]
 	_, all := r.Mirrors[Everything]
-	return registry != "" && (named || all)
+	return registry != "" && (named && !isLocal(registry) || all)
+}
+
+// isLocal says whether a registry is this host's own; such ones k3s leaves out: they mean another one on each host.
+// github.com/k3s-io/k3s pkg/spegel
+func isLocal(registry string) bool {
+	host, _, found := strings.Cut(registry, ":")
+	if !found {
+		host = registry
+	}
+	address := net.ParseIP(host)
+	return host == "localhost" || address != nil && address.IsLoopback()
 }
 
 // Passwords is the part of containerd's own configuration that no hosts.toml can hold.

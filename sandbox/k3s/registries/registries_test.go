@@ -9,6 +9,7 @@ import (
 
 const text = `mirrors:
   localhost:
+  lan.internal:
   docker.io:
     endpoint: ["http://10.0.0.1:5000", "https://cache.example/v2/hub"]
   "*": {endpoint: [everything.example]}
@@ -64,13 +65,13 @@ func TestTheEmbeddedRegistryIsAskedFirst(t *testing.T) {
 	registries.AddMirror()
 	for name, hosts := range registries.hosts() {
 		_, first, _ := strings.Cut(hosts, "[host.")
-		mirrored := name != "lan.example:8443" && name != "cache.example"
+		mirrored := name != "lan.example:8443" && name != "cache.example" && name != "localhost"
 		if strings.HasPrefix(first, `"https://127.0.0.1:5001"]`) != mirrored {
 			t.Errorf("%s:\n%s", name, hosts)
 		}
 	}
-	if !strings.Contains(registries.hosts()["localhost"], "client-kubelet.key") {
-		t.Error(registries.hosts()["localhost"])
+	if !strings.Contains(registries.hosts()["lan.internal"], "client-kubelet.key") {
+		t.Error(registries.hosts()["lan.internal"])
 	}
 }
 

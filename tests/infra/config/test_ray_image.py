@@ -11,7 +11,7 @@ from tests.infra.config.made import problems_of, stack
 
 LAN = "192.168.1.5:5000/ray:2.60.0-1"
 OFFICIAL = "rayproject/ray:2.60.0-py311-aarch64"
-BUILT = "localhost/piray-ray:2.60.0-0123456789ab"
+BUILT = "piray.internal/ray:2.60.0-0123456789ab"
 PEM = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIU\nZm9vYmFy==\n-----END CERTIFICATE-----\n"
 PASSWORD_ENCRYPTED = frozenset({"registryPassword"})
 
@@ -147,7 +147,7 @@ def test_a_text_alone_is_the_reference() -> None:
 def test_an_image_that_is_built_is_known_by_name_before_it_is_and_needs_no_packages() -> None:
     ray = parse(image({"source": "build"})).ray
     name, _, digits = ray.image.rpartition("-")
-    assert name == "localhost/piray-ray:2.60.0"
+    assert name == "piray.internal/ray:2.60.0"
     assert len(digits) == 12
     assert ray.runtime_packages == ()
     assert parse(image({"source": "build", "builder": "docker"})).ray.image != ray.image

@@ -14,7 +14,7 @@ from infra.delivery.problems import DeliveryError
 from infra.delivery.task import Task
 from tests.infra.declared import make_config
 
-IMAGE = "localhost/piray-ray:1"
+IMAGE = "piray.internal/ray:1"
 BUILDER = """#!/bin/sh
 for word in "$@"; do case $word in --output=type=docker,dest=*) cp "$MADE" "${word#*dest=}" ;; esac; done
 echo "$@" >>"$MADE.log"
@@ -63,7 +63,7 @@ def test_another_processor_and_another_name_are_refused(write_archive: object, t
     amd64 = write_archive(tmp_path / "amd.tar", arch="amd64")  # type: ignore[operator]
     assert "is for amd64, not for arm64" in archive_problem(source(amd64), IMAGE, "arm64")
     other = write_archive(tmp_path / "other.tar", name="localhost/other:1")  # type: ignore[operator]
-    assert "holds localhost/other:1, not localhost/piray-ray:1" in archive_problem(
+    assert "holds localhost/other:1, not piray.internal/ray:1" in archive_problem(
         source(other), IMAGE, "arm64"
     )
 
@@ -78,7 +78,7 @@ def test_an_archive_that_was_cut_off_is_refused(length: int, tmp_path: Path) -> 
 def test_a_file_that_is_not_there_is_told_only_where_it_is_needed(tmp_path: Path) -> None:
     gone = source(tmp_path / "gone.tar")
     assert archive_problem(gone, IMAGE, "arm64") == ""
-    with pytest.raises(DeliveryError, match=r"gone\.tar is not there, and no Pi has localhost/piray-ray:1"):
+    with pytest.raises(DeliveryError, match=r"gone\.tar is not there, and no Pi has piray.internal/ray:1"):
         find_archive(gone, IMAGE, "arm64", print)
 
 

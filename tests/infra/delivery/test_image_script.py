@@ -12,7 +12,7 @@ import pytest
 from infra.delivery.node import SCRIPT
 from tests.infra.fake_host import FakeHost, contents, make_host
 
-IMAGE = "localhost/piray-ray:1"
+IMAGE = "piray.internal/ray:1"
 CONTENT = bytes(range(256)) * 40 + b'\nmain "$@"\nexit 7\n'
 AGENT = "var/lib/rancher/k3s/agent"
 # Keeps images as names in a file; what it imports names the image in its first line, if it is not binary.
@@ -26,7 +26,7 @@ case "$1 $2" in
   "images import")
     if [ "$3" = - ]; then cat; else cat "$3"; fi >"$FAKE/imported"
     [ ! -e "$FAKE/import-fails" ] || { echo "ctr: no space left on device" >&2; exit 1; }
-    [ -e "$FAKE/other-image" ] || echo localhost/piray-ray:1 >>"$FAKE/images" ;;
+    [ -e "$FAKE/other-image" ] || echo piray.internal/ray:1 >>"$FAKE/images" ;;
   "images pull")
     [ -e "$FAKE/registry" ] || { echo "ctr: not found" >&2; exit 1; }
     echo "${@: -1}" >>"$FAKE/images" ;;
@@ -138,14 +138,14 @@ def test_what_nobody_has_is_told_with_what_was_said(host: FakeHost) -> None:
 def test_the_image_is_pinned_and_of_the_older_ones_the_last_stays_unpinned(host: FakeHost) -> None:
     (host.fake / "registry").touch()
     for number in (1, 2, 3):
-        image = f"localhost/piray-ray:{number}"
+        image = f"piray.internal/ray:{number}"
         assert act(host, "pull", image=image).returncode == 0
         assert act(host, "keep", image=image).returncode == 0
-    assert images(host) == ["localhost/piray-ray:2", "localhost/piray-ray:3"]
+    assert images(host) == ["piray.internal/ray:2", "piray.internal/ray:3"]
     labels = [call for call in host.calls() if "images label" in call]
     assert labels[-2:] == [
-        "k3s ctr --namespace k8s.io images label localhost/piray-ray:3 io.cri-containerd.pinned=pinned",
-        "k3s ctr --namespace k8s.io images label localhost/piray-ray:2 io.cri-containerd.pinned=",
+        "k3s ctr --namespace k8s.io images label piray.internal/ray:3 io.cri-containerd.pinned=pinned",
+        "k3s ctr --namespace k8s.io images label piray.internal/ray:2 io.cri-containerd.pinned=",
     ]
 
 

@@ -13,8 +13,8 @@ from sandbox.pi.host import Host
 from sandbox.release import VERSIONS, architecture, mirror
 from tests.sandbox.making import Making, prepare
 
-IN_CONTAINERD = "localhost/piray-ray:2.60.0-0123456789ab"
-LATEST = "localhost/piray-ray:latest"
+IN_CONTAINERD = "piray.internal/ray:2.60.0-0123456789ab"
+LATEST = "piray.internal/ray:latest"
 IN_AGENT_IMAGES = "registry.example/piray/ray:1"
 # Nothing listens there.
 OF_NO_SHARED_REGISTRY = "127.0.0.1:9/piray/ray:1"
@@ -22,7 +22,7 @@ OF_NO_SHARED_REGISTRY = "127.0.0.1:9/piray/ray:1"
 PINNED = "io.cri-containerd.pinned=pinned"
 DATA = "/var/lib/rancher/k3s"
 CTR = "k3s ctr --namespace k8s.io images"
-REGISTRIES = 'mirrors:\n  "localhost":\n  registry.example: {}\n'
+REGISTRIES = 'mirrors:\n  "piray.internal":\n  registry.example: {}\n'
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def test_an_image_that_only_the_server_has_comes_from_there(nodes: Nodes) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["localhost/piray-ray:0", LATEST, OF_NO_SHARED_REGISTRY], ids=["unknown", "latest", "not shared"]
+    "name", ["piray.internal/ray:0", LATEST, OF_NO_SHARED_REGISTRY], ids=["unknown", "latest", "not shared"]
 )
 def test_an_image_that_nobody_gives_is_looked_for_at_its_registry_itself(nodes: Nodes, name: str) -> None:
     with pytest.raises(SandboxError, match="failed to do request: Head|dial tcp"):

@@ -11,7 +11,7 @@ from infra.image.archive.oci import Image, describe, write_archive
 from infra.image.target import TARGETS
 from infra.mirror.image import wrong_image
 
-NAME = "localhost/piray-ray:1"
+NAME = "piray.internal/ray:1"
 
 
 @pytest.fixture
