@@ -6,7 +6,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 DOCKERFILE = "images/ray/Dockerfile"
-# A registry that is nowhere: k3s lets the Nodes give each other its images all the same, but none of localhost.
+# A registry that is nowhere: k3s lets the Nodes give each other its images all the same, not so of localhost.
 # https://docs.k3s.io/installation/registry-mirror (Sharing Air-gap or Manually Loaded Images)
 REPOSITORY = "piray.internal/ray"
 _FOLDERS = ("images/ray", "infra/image")

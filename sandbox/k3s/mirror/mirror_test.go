@@ -54,7 +54,7 @@ func newKept(t *testing.T) kept {
 	return kept{folder}
 }
 
-func shared(registry string) bool { return registry == "localhost" }
+func shared(registry string) bool { return registry == "piray.internal" }
 
 // node is a mirror that serves with a certificate of the authority, and asks others with the one of a client.
 func node(t *testing.T, store store, authority *pki.Authority, others ...string) *httptest.Server {
@@ -126,8 +126,8 @@ func TestANodeServesWhatItHas(t *testing.T) {
 	server := node(t, newKept(t), authority)
 	for asked, wanted := range map[string]string{
 		path: "application/vnd.oci.image.manifest.v1+json",
-		"/v2/piray-ray/manifests/" + manifest + "?ns=localhost": "application/vnd.oci.image.manifest.v1+json",
-		"/v2/piray-ray/blobs/" + blob + "?ns=localhost":         "application/octet-stream",
+		"/v2/ray/manifests/" + manifest + "?ns=piray.internal": "application/vnd.oci.image.manifest.v1+json",
+		"/v2/ray/blobs/" + blob + "?ns=piray.internal":         "application/octet-stream",
 	} {
 		answer, _ := get(t, server, authority, asked)
 		if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != wanted {
@@ -143,9 +143,9 @@ func TestWhatIsNotSharedIsNotFound(t *testing.T) {
 	authority := newAuthority(t)
 	server := node(t, newKept(t), authority)
 	for _, asked := range []string{
-		"/v2/piray-ray/manifests/2?ns=localhost", "/v2/piray-ray/manifests/latest?ns=localhost",
-		"/v2/piray-ray/blobs/" + blob + "?ns=ghcr.io", "/v2/piray-ray/blobs/" + blob,
-		"/v2/piray-ray/blobs/..%2f..%2fkey?ns=localhost", "/v2/_catalog?ns=localhost",
+		"/v2/ray/manifests/2?ns=piray.internal", "/v2/ray/manifests/latest?ns=piray.internal",
+		"/v2/ray/blobs/" + blob + "?ns=ghcr.io", "/v2/ray/blobs/" + blob,
+		"/v2/ray/blobs/..%2f..%2fkey?ns=piray.internal", "/v2/_catalog?ns=piray.internal",
 	} {
 		if answer, _ := get(t, server, authority, asked); answer.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %s", asked, answer.Status)
@@ -159,7 +159,7 @@ func TestWhatANodeHasNotItGetsFromOneThatHas(t *testing.T) {
 	gone := node(t, kept{}, authority)
 	gone.Close()
 	asked := node(t, kept{}, authority, host(gone), host(empty), host(full))
-	answer, text := get(t, asked, authority, "/v2/piray-ray/blobs/"+blob+"?ns=localhost")
+	answer, text := get(t, asked, authority, "/v2/ray/blobs/"+blob+"?ns=piray.internal")
 	if answer.StatusCode != http.StatusOK || text != "a layer" {
 		t.Error(answer.Status, text)
 	}
