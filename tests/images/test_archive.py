@@ -58,7 +58,7 @@ RAY_OVERRIDE_NODE_ID_FOR_TESTING={HEAD_ID} \\
   ray start --head --port=6379 --num-cpus=1 --disable-usage-stats --include-dashboard=false {HEAD} >&2
 echo 53002 > {PORT_FILE}{WORKER_ID}
 RAY_OVERRIDE_NODE_ID_FOR_TESTING={WORKER_ID} ray start --address=127.0.0.1:6379 --num-cpus=1 {WORKER} >&2
-python /tmp/tests/images/in_ray.py
+python /tmp/tests/images/in_ray.py {HEAD_ID} {WORKER_ID}
 """
 # Times under emulation are not a Pi's.
 PATIENT = {
