@@ -91,6 +91,9 @@ def _command(change: Change) -> Effect:
         "node": Effect(f"waits for the Node of {host} again"),
         "credentials": Effect("reads the cluster's credentials again"),
         "token": Effect("draws another token for Ray", "the Ray head and every worker"),
+        "image": Effect(
+            "brings the Ray image to every host that lacks it; those that have it are left alone"
+        ),
         "mode": Effect(
             "removes the Ray pods of the other mode before those of this one come",
             "the Ray head and every worker, if ray.mode has changed",
