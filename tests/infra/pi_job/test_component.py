@@ -106,7 +106,7 @@ def test_the_runner_is_told_the_real_name_and_the_numbers() -> None:
 
 def test_the_job_has_the_program_of_the_workloads_and_waits_for_ray() -> None:
     program = up()
-    (config_map,) = program.of_type(":ConfigMap")
+    config_map = program.named("pi-program")
     job_resource = program.named("pi-job")
     assert mounted(program) == {
         file: (ROOT / file).read_text(encoding="utf-8") for file in manifest.PROGRAM_FILES
@@ -121,15 +121,15 @@ def test_a_change_of_the_program_makes_a_new_config_map_and_a_new_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Other data are another ConfigMap, whose name is in the Job's volume."""
-    before = up().of_type(":ConfigMap")[0].inputs
+    before = up().named("pi-program").inputs
     shutil.copytree(ROOT / "workloads/pi", tmp_path / "workloads/pi")
     shutil.copy(ROOT / "workloads/__init__.py", tmp_path / "workloads")
     monkeypatch.setattr(component, "_ROOT", tmp_path)
-    assert up().of_type(":ConfigMap")[0].inputs == before
+    assert up().named("pi-program").inputs == before
     for file in manifest.PROGRAM_FILES:
         with (tmp_path / file).open("a") as source:
             source.write("# changed\n")
-        after = up().of_type(":ConfigMap")[0].inputs
+        after = up().named("pi-program").inputs
         assert after != before
         assert after["metadata"]["name"] != before["metadata"]["name"]
         before = after
@@ -137,7 +137,7 @@ def test_a_change_of_the_program_makes_a_new_config_map_and_a_new_job(
 
 def mounted(program: Program) -> dict[str, str]:
     """Return the files that the pod finds in its working directory, by path, as Kubernetes lays them out."""
-    (config_map,) = program.of_type(":ConfigMap")
+    config_map = program.named("pi-program")
     spec = program.named("pi-job").inputs["spec"]["template"]["spec"]
     (container,) = spec["containers"]
     (volume,) = (volume for volume in spec["volumes"] if "configMap" in volume)
