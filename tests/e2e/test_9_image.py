@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.images.registry import IMAGE, PLAIN_PORT
-from sandbox.machine.process import run
+from sandbox.machine.process import SandboxError, run
 from sandbox.pi.host import Host
 from sandbox.site import Site
 from sandbox.stack import STACK
@@ -67,8 +67,11 @@ def images(host: Host) -> dict[str, str]:
 
 
 def partial(host: Host) -> int:
-    """Return how many bytes of an archive have come."""
-    return int(host.as_root(f"stat --format=%s {PARTIAL} 2>/dev/null || echo 0"))
+    """Return how many bytes of an archive have come; none while the host restarts."""
+    try:
+        return int(host.as_root(f"stat --format=%s {PARTIAL} 2>/dev/null || echo 0"))
+    except SandboxError:
+        return 0
 
 
 def pinned(host: Host) -> set[str]:
