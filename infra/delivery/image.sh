@@ -7,7 +7,7 @@
 K3S_DATA=$ROOT/var/lib/rancher/k3s
 CTR=("$ROOT/usr/local/bin/k3s" ctr --namespace k8s.io)
 # Beside the directory that k3s imports from, on the same partition.
-ARCHIVE=$K3S_DATA/agent/.piray-image-$SHA256
+ARCHIVE=$K3S_DATA/agent/.piray-delivery-$SHA256
 # The kubelet's garbage collection leaves what has it.
 PINNED=io.cri-containerd.pinned
 
@@ -31,7 +31,7 @@ look() {
 
 receive() {
   local old came sum
-  for old in "$K3S_DATA"/agent/.piray-image-*; do
+  for old in "$K3S_DATA"/agent/.piray-delivery-*; do
     if [ "$old" != "$ARCHIVE" ]; then rm -f "$old"; fi
   done
   if ! cat >>"$ARCHIVE"; then

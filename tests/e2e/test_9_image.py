@@ -18,7 +18,7 @@ NAMES = ["pi31", "pi32", "pi33"]
 NAME = "piray.internal/ray:e2e"
 USER, PASSWORD = "anna", "five-red-apples"
 LOGIN = f"{USER}:$2y$05$abcdefghijklmnopqrstuuAskrHLGLKWawSda.6YTOhZdt/suHV0S"
-PARTIAL = "/var/lib/rancher/k3s/agent/.piray-image-*"
+PARTIAL = "/var/lib/rancher/k3s/agent/.piray-delivery-*"
 SENT = "gets the Ray image from this machine"
 
 
