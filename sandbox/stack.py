@@ -79,7 +79,7 @@ def stack_config(
         key_file: Private SSH key of user pi.
         sources: Where image and k3s come from.
         workers: Number of Ray workers; nothing where `ray` has groups of them.
-        runtime_packages: What each job installs.
+        runtime_packages: What the image lacks.
         proxy: The jump host; None where the hosts are reached directly.
         ray: Keys of `ray` besides those that every stack on simulated Pis has.
     """

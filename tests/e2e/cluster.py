@@ -27,7 +27,7 @@ class Cluster:
         hosts: The stack's hosts, in the order of its file.
         workers: Ray workers.
         servers: How many of the hosts, from the first on, are servers; the others are agents.
-        runtime_packages: What each job installs.
+        runtime_packages: What the image lacks.
         version: k3s release; None for the program's default.
         ray: Keys of `ray` besides those of every stack on simulated Pis.
         sources: Where the software comes from; None for the site's own.
