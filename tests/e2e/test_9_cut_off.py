@@ -146,7 +146,7 @@ def test_down_is_killed_while_it_removes_and_then_up_makes_all_of_it_again(one: 
     assert_converged(one)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 def test_down_is_killed_while_it_removes_each_of_its_resources(one: Cluster) -> None:
     one.configure()
     names = [name for _, name in one.up().steps]

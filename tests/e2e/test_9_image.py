@@ -21,6 +21,9 @@ LOGIN = f"{USER}:$2y$05$abcdefghijklmnopqrstuuAskrHLGLKWawSda.6YTOhZdt/suHV0S"
 PARTIAL = "/var/lib/rancher/k3s/agent/.piray-delivery-*"
 SENT = "gets the Ray image from this machine"
 
+# Nearly a gigabyte is sent, unpacked and passed on, and a sweep waits for its end.
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture(scope="module")
 def archive(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
