@@ -1,6 +1,5 @@
 """The archive on the user's machine: the one that the stack names, or one that is built now and kept."""
 
-import hashlib
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from infra.config.ray_image import ImageSource
 from infra.delivery.problems import DeliveryError
-from infra.download import DownloadError
+from infra.download import DownloadError, sha256_of
 from infra.image.build import Recipe, build
 from infra.image.contents.debian_packages import ARCHIVE
 from infra.image.problems import ImageError
@@ -18,7 +17,6 @@ from infra.image_inputs import DOCKERFILE, PROJECT
 from infra.mirror.image import wrong_image
 from infra.user_cache import cache_directory
 
-_CHUNK = 1 << 20
 _AGAIN = "then run make up again"
 
 
@@ -94,12 +92,7 @@ def find_archive(source: ImageSource, image: str, arch: str, say: Callable[[str]
             )
         say(f"{image} is built on this machine, once; that takes some minutes")
         _build(source, image, arch, file, say=say)
-    digest, size = hashlib.sha256(), 0
-    with file.open("rb") as content:
-        while chunk := content.read(_CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-    return Archive(file, size, digest.hexdigest())
+    return Archive(file, file.stat().st_size, sha256_of(file))
 
 
 def _build(source: ImageSource, image: str, arch: str, file: Path, *, say: Callable[[str], None]) -> None:

@@ -67,10 +67,10 @@ def _bring_others(
 ) -> None:
     failed: list[tuple[Node, DeliveryError]] = []
     for node, error in zip(nodes, _tried(lambda node: node.pull(), nodes), strict=True):
-        if error is None:
-            say(f"{node.name} has the Ray image")
-        else:
+        if isinstance(error, DeliveryError):
             failed.append((node, error))
+        else:
+            say(f"{node.name} has the Ray image")
     if not failed:
         return
     if find_archive is None:
@@ -116,27 +116,22 @@ def _send(node: Node, sight: Sight, archive: Archive, say: Say) -> None:
 
 def _each(step: Callable[[Node], Result], nodes: Iterable[Node]) -> list[Result]:
     """Do something on several Nodes at once, and tell all that went wrong."""
-
-    def attempt(node: Node) -> tuple[list[Result], tuple[str, ...]]:
-        try:
-            return [step(node)], ()
-        except DeliveryError as error:
-            return [], error.problems
-
-    with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:
-        done = list(threads.map(attempt, nodes))
-    if problems := [line for _, lines in done for line in lines]:
+    outcomes = _tried(step, nodes)
+    if problems := [
+        line for outcome in outcomes if isinstance(outcome, DeliveryError) for line in outcome.problems
+    ]:
         raise DeliveryError(problems)
-    return [result for results, _ in done for result in results]
+    return [outcome for outcome in outcomes if not isinstance(outcome, DeliveryError)]
 
 
-def _tried(step: Callable[[Node], None], nodes: Iterable[Node]) -> list[DeliveryError | None]:
-    def attempt(node: Node) -> DeliveryError | None:
+def _tried(step: Callable[[Node], Result], nodes: Iterable[Node]) -> list[Result | DeliveryError]:
+    """Do something on several Nodes at once, and return what came of it on each."""
+
+    def attempt(node: Node) -> Result | DeliveryError:
         try:
-            step(node)
+            return step(node)
         except DeliveryError as error:
             return error
-        return None
 
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:
         return list(threads.map(attempt, nodes))

@@ -1,10 +1,10 @@
 """`python -m infra.image`, which is what `piray image` runs."""
 
-import sys
 from pathlib import Path
 
 import click
 
+from infra.command_line import run_command_line
 from infra.config.problems import InvalidValueError
 from infra.config.values.fields import check_image
 from infra.download import DownloadError
@@ -76,14 +76,4 @@ def _report(made: Made, output: Path) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main(standalone_mode=False, prog_name=PROGRAM)
-    except (ImageError, DownloadError) as error:
-        click.echo(f"piray: {error}", err=True)
-        sys.exit(1)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("piray: stopped; nothing is left of it but downloads.", err=True)
-        sys.exit(130)
+    run_command_line(main, PROGRAM, (ImageError, DownloadError), "nothing is left of it but downloads.")

@@ -41,8 +41,9 @@ _MISMATCH_S = 150
 _DRAIN_S = 120
 # The leader among the servers was seen to take 46 s for itself.
 _DELETE_S = 150
-# Answers to anybody; without a mirror of its own a host gets k3s's images from there.
+# As in registries.sh.
 REGISTRY_CA_FILE = "/etc/rancher/k3s/piray-registry-ca.crt"
+# Answers to anybody; without a mirror of its own a host gets k3s's images from there.
 _HUB_URL = "https://registry-1.docker.io/v2/"
 
 

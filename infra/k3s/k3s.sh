@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # apply: installs or updates k3s as CONFIG says and waits until it runs. undo: removes it (remove_k3s.sh).
 # Variables: HOST, ROLE (server or agent), VERSION, BINARY_NAME, BINARY_URL, SUMS_URL, those of images.sh,
-# those of registries.sh, INSTALL_SCRIPT_URL, INSTALL_SCRIPT_SHA256, CONFIG (text of config.yaml; secret where it holds a token), MAKE_TOKENS (1
-# on the first server, which makes the cluster's tokens itself), those of service.sh.
+# those of registries.sh, INSTALL_SCRIPT_URL, INSTALL_SCRIPT_SHA256, CONFIG (text of config.yaml; secret where it holds a
+# token), MAKE_TOKENS (1 on the first server, which makes the cluster's tokens itself), those of service.sh.
 # Standard output: one line of JSON without secrets, the same until something changes.
 
 BIN=$ROOT/usr/local/bin

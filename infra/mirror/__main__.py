@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from infra.command_line import run_command_line
 from infra.config.problems import ConfigError
 from infra.mirror.archive import take
 from infra.mirror.check import check
@@ -91,14 +92,4 @@ def _ready(directory: Path, wanted: Wanted) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main(standalone_mode=False, prog_name=PROGRAM)
-    except (ConfigError, MirrorError) as error:
-        click.echo(f"piray: {error}", err=True)
-        sys.exit(1)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("piray: stopped; run it again to go on.", err=True)
-        sys.exit(130)
+    run_command_line(main, PROGRAM, (ConfigError, MirrorError), "run it again to go on.")

@@ -84,15 +84,7 @@ def pi_job(
     )
     spec["restartPolicy"] = "Never"
     spec["topologySpreadConstraints"] = spread_over_hosts(PI_LABELS, "batch.kubernetes.io/job-name")
-    job_spec = {
-        "completionMode": "Indexed",
-        "completions": job.completions,
-        "parallelism": job.parallelism,
-        # Plain: Pulumi would wait for ever for a Job that fails by backoffLimitPerIndex.
-        "backoffLimit": _RETRIES,
-        "activeDeadlineSeconds": _deadline_s(job),
-        "template": {"metadata": {"labels": PI_LABELS}, "spec": spec},
-    }
+    job_spec = _job_spec(job, spec)
     return {
         "metadata": metadata(
             name_by_content("pi-job", job_spec),
@@ -102,6 +94,18 @@ def pi_job(
             {"pulumi.com/replaceUnready": "true"},
         ),
         "spec": job_spec,
+    }
+
+
+def _job_spec(job: PiJobConfig, pod: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "completionMode": "Indexed",
+        "completions": job.completions,
+        "parallelism": job.parallelism,
+        # Plain: Pulumi would wait for ever for a Job that fails by backoffLimitPerIndex.
+        "backoffLimit": _RETRIES,
+        "activeDeadlineSeconds": _deadline_s(job),
+        "template": {"metadata": {"labels": PI_LABELS}, "spec": dict(pod)},
     }
 
 

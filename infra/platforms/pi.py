@@ -35,27 +35,11 @@ def declare(config: StackConfig) -> StackOutputs:
     k3s_cluster = K3sCluster("k3s", _k3s_args(config, release), hosts)
     provider = k3s_cluster.provider
     wheels = _wheels_url(config)
-    ray_args = RayClusterArgs(
-        ray=ray,
-        wheels_url=wheels,
-        namespace=config.namespace,
-        arch=config.arch,
-        image=declare_delivery(
-            config, pulumi.ResourceOptions(parent=k3s_cluster, depends_on=k3s_cluster.nodes)
-        ),
-        nodes=k3s_cluster.nodes,
-    )
-    ray_cluster = RayCluster("ray", ray_args, provider)
+    ray_cluster = RayCluster("ray", _ray_args(config, wheels, k3s_cluster), provider)
     kuberay = _declare_ray(config, ray_cluster, k3s_cluster)
-    pi_args = PiJobArgs(
-        job=config.pi_job,
-        image=ray.image,
-        arch=config.arch,
-        namespace=ray_cluster.namespace,
-        pull_secret=ray.pull_secret,
-    )
     # Ray first: what it takes to start would be in the Job's times.
-    pi_job = PiJob("pi", pi_args, provider, pulumi.ResourceOptions(depends_on=[ray_cluster]))
+    after_ray = pulumi.ResourceOptions(depends_on=[ray_cluster])
+    pi_job = PiJob("pi", _pi_args(config, ray_cluster), provider, after_ray)
     return StackOutputs(
         platform=config.platform,
         ray_version=ray.version,
@@ -97,6 +81,29 @@ def _k3s_args(config: StackConfig, release: K3sRelease) -> K3sClusterArgs:
         images=[ray.image, ray.operator.image],
         registry=registry_of(ray.image) or DOCKER_HUB,
         image_source=ray.image_source,
+    )
+
+
+def _ray_args(config: StackConfig, wheels_url: str | None, k3s_cluster: K3sCluster) -> RayClusterArgs:
+    """Declare what brings the image to the Nodes, and return what Ray is told."""
+    options = pulumi.ResourceOptions(parent=k3s_cluster, depends_on=k3s_cluster.nodes)
+    return RayClusterArgs(
+        ray=config.ray,
+        wheels_url=wheels_url,
+        namespace=config.namespace,
+        arch=config.arch,
+        image=declare_delivery(config, options),
+        nodes=k3s_cluster.nodes,
+    )
+
+
+def _pi_args(config: StackConfig, ray_cluster: RayCluster) -> PiJobArgs:
+    return PiJobArgs(
+        job=config.pi_job,
+        image=config.ray.image,
+        arch=config.arch,
+        namespace=ray_cluster.namespace,
+        pull_secret=config.ray.pull_secret,
     )
 
 

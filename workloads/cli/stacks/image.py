@@ -1,19 +1,5 @@
 """`piray image`: the Ray image as an archive, by a process of `infra`."""
 
-import subprocess
-import sys
+from workloads.cli.stacks.forwarding import forwarded
 
-import click
-
-
-@click.command(
-    "image",
-    context_settings={"ignore_unknown_options": True, "help_option_names": []},
-    short_help="Make the Ray image as an archive, without Docker.",
-)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@click.pass_context
-def command(context: click.Context, arguments: tuple[str, ...]) -> None:
-    """Make the Ray image as an archive, without Docker."""
-    done = subprocess.run([sys.executable, "-m", "infra.image", *arguments], check=False)
-    context.exit(done.returncode)
+command = forwarded("image", "infra.image", "Make the Ray image as an archive, without Docker.")
