@@ -94,6 +94,8 @@ def _check_complete(image: Mapping[str, Any], source: str, problems: ProblemList
 
 
 def _check_registry(image: Mapping[str, Any], source: str, problems: ProblemList) -> None:
+    if image.get("plain_http") and image.get("ca_certificate"):
+        problems.add((*_PATH, "caCertificate"), HIDDEN, "is given beside plainHttp", "Delete one of the two.")
     reference = image.get("reference")
     if source != "registry" or not reference or registry_of(reference) is not None:
         return
@@ -105,8 +107,6 @@ def _check_registry(image: Mapping[str, Any], source: str, problems: ProblemList
                 f"has no meaning for {reference}, which names no registry of your own",
                 "Delete it, or give the reference with the registry's address, as in 192.168.1.5:5000/ray:1.",
             )
-    if image.get("plain_http") and image.get("ca_certificate"):
-        problems.add((*_PATH, "caCertificate"), HIDDEN, "is given beside plainHttp", "Delete one of the two.")
 
 
 def _check_version(

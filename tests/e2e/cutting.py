@@ -49,14 +49,16 @@ def run_cut_off(cluster: Cluster, run: str, step: Step, later: Sequence[str]) ->
     """
     cluster.configure()
     cluster.program.env |= {"PIRAY_ENGINE_CUT": str(step), "PIRAY_ENGINE_HOLD": " ".join(later)}
+    process = cluster.program.start_deploy(run, STACK)
     try:
-        process = cluster.program.start_deploy(run, STACK)
         if cluster.program.is_real:
             _watch(cluster, process, step)
             kill_family(process.pid, step.victim)
         stdout, stderr = process.communicate()
         assert cluster.program.is_real or process.returncode == KILLED, f"not {step}: {stdout}{stderr}"
     finally:
+        if process.poll() is None:
+            kill_family(process.pid)
         del cluster.program.env["PIRAY_ENGINE_CUT"], cluster.program.env["PIRAY_ENGINE_HOLD"]
 
 

@@ -17,6 +17,7 @@ from tests.checkout import Checkout
 from tests.e2e.cluster import Cluster, cluster_on, wait_until, whole
 from tests.e2e.cutting import Step, run_cut_off
 
+# Nothing happens between "after" a step and "before" the next one, so that "before" is for the first only.
 MOMENTS = ("before", "during", "after")
 # A run that is killed "during" a step is killed so many seconds after its begin, in turn.
 SECONDS = (0.2, 1.0, 2.5)
@@ -35,7 +36,7 @@ def one(site: Site, engine: Path | None, tmp_path_factory: pytest.TempPathFactor
 
 
 def cut_off_at_each(cluster: Cluster, run: str, steps: Sequence[tuple[str, str]]) -> None:
-    """Kill a run before, during and after each of the steps, which have to come in this order.
+    """Kill a run before, during and after each of the steps, which come in this order and not side by side.
 
     Args:
         cluster: The stack.
@@ -46,7 +47,7 @@ def cut_off_at_each(cluster: Cluster, run: str, steps: Sequence[tuple[str, str]]
     for position, (action, name) in enumerate(steps):
         later = [other for _, other in steps[position + 1 :] if other != name]
         if not cluster.program.is_real:
-            for moment in MOMENTS:
+            for moment in MOMENTS[position > 0 :]:
                 run_cut_off(cluster, run, Step(moment, action, name, next(seconds)), later)
         elif name in REAL_STEPS:
             run_cut_off(cluster, run, Step("during", action, name, next(seconds)), later)
