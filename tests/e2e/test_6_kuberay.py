@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from infra import names
+from sandbox.images.registry import IMAGE
 from sandbox.machine.progress import Progress
 from sandbox.stack import STACK
 from tests import wheel
@@ -236,6 +237,25 @@ def test_a_head_that_is_killed_is_there_again_with_its_workers(kuberay: Cluster)
     (head,) = kuberay.pods("head")
     kill(kuberay, head.name)
     wait_until(lambda: whole_without(kuberay, [head]), PATIENCE_S)
+    ended = kuberay.piray("connectivity")
+    assert ended.code == 0, ended.said
+
+
+def test_another_image_replaces_every_pod_of_the_groups(kuberay: Cluster) -> None:
+    before = kuberay.pods()
+    _, digest = kuberay.kubectl(
+        "get",
+        "pod",
+        "--namespace=ray",
+        before[0].name,
+        "--output=jsonpath={.status.containerStatuses[0].imageID}",
+    ).split("@")
+    kuberay.ray["image"] = f"{IMAGE.rpartition(':')[0]}@{digest}"
+    up = kuberay.up()
+    assert up.code == 0, up.said
+    wait_until(lambda: whole_without(kuberay, before), PATIENCE_S)
+    pods = kuberay.items("pods", f"--selector={names.LABEL_RAY_CLUSTER}")
+    assert {pod["spec"]["containers"][0]["image"] for pod in pods} == {kuberay.ray["image"]}
     ended = kuberay.piray("connectivity")
     assert ended.code == 0, ended.said
 

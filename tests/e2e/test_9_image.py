@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.images.registry import IMAGE, PLAIN_PORT
+from sandbox.images.registry import IMAGE, PLAIN_PORT, PORT
 from sandbox.machine.process import SandboxError, run
 from sandbox.pi.host import Host
 from sandbox.site import Site
@@ -18,6 +18,7 @@ NAMES = ["pi31", "pi32", "pi33"]
 NAME = "piray.internal/ray:e2e"
 USER, PASSWORD = "anna", "five-red-apples"
 LOGIN = f"{USER}:$2y$05$abcdefghijklmnopqrstuuAskrHLGLKWawSda.6YTOhZdt/suHV0S"
+TRUSTED = "/etc/ssl/certs/sandbox.pem"
 PARTIAL = "/var/lib/rancher/k3s/agent/.piray-delivery-*"
 SENT = "gets the Ray image from this machine"
 
@@ -49,7 +50,7 @@ def isolated(
     hosts = site.start_all([*NAMES, "pi34"])
     program = Checkout(tmp_path_factory.mktemp("isolated"), engine)
     with (
-        site.classroom(site.mirror_folder, hosts, [PLAIN_PORT]) as url,
+        site.classroom(site.mirror_folder, hosts, [PLAIN_PORT, PORT]) as url,
         cluster_on(site, program, hosts) as cluster,
     ):
         cluster.sources = site.sources_from(url)
@@ -159,6 +160,25 @@ def test_another_image_rolls_the_pods_and_a_run_meanwhile_ends_right_or_with_a_c
     assert secret["type"] == "kubernetes.io/dockerconfigjson"
     ended = isolated.piray("pi", "--output", str(tmp_path))
     assert ended.code == 0, ended.said
+
+
+def test_a_registry_is_trusted_by_an_authority_that_the_stack_file_alone_knows(isolated: Cluster) -> None:
+    authority = isolated.server.ssh(f"cat {TRUSTED}")
+    for host in isolated.hosts:
+        host.as_root(f"mv {TRUSTED} /root/")
+    try:
+        # A new process, which reads anew whom its host trusts.
+        refusal = isolated.server.as_root(f"k3s ctr images pull {IMAGE} 2>&1 || true")
+        assert "unknown authority" in refusal
+        isolated.passwords = {}
+        isolated.ray = {"image": {"reference": IMAGE, "caCertificate": authority}}
+        up = isolated.up()
+    finally:
+        for host in isolated.hosts:
+            host.as_root(f"mv /root/{Path(TRUSTED).name} {TRUSTED}")
+    assert up.code == 0, up.said
+    assert {pod["spec"]["containers"][0]["image"] for pod in isolated.items("pods")} == {IMAGE}
+    assert "ray-registry" not in {item["metadata"]["name"] for item in isolated.items("secrets")}
 
 
 def test_down_leaves_nothing_of_it(isolated: Cluster) -> None:

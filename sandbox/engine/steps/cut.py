@@ -28,7 +28,8 @@ class Cut:
         name: Name of the resource.
         seconds: How much of it is done at the moment "during"; what takes less is done, and not noted.
         held: Names of the resources of which nothing is begun.
-        missed: Set when the resource has come past with nothing to be done: that moment never comes.
+        missed: Set when that moment never comes: nothing is to be done to the resource, or no step begins any
+            more.
     """
 
     moment: str = ""
@@ -45,13 +46,19 @@ class Cut:
         held = frozenset(env.get("PIRAY_ENGINE_HOLD", "").split())
         return cls(moment, action, name, float(seconds), held)
 
-    @contextmanager
-    def around(self, operation: str, name: str) -> Iterator[None]:
-        """End the engine before or during the block, if that is the moment, or hold it back."""
+    def hold(self, name: str) -> None:
+        """Wait, if that is one of those held back, until the moment can not come any more."""
         if name in self.held:
             self.missed.wait()
+
+    def before(self, operation: str, name: str) -> None:
+        """End the engine if that is the moment."""
         if self._is_at("before", operation, name):
             end()
+
+    @contextmanager
+    def during(self, operation: str, name: str) -> Iterator[None]:
+        """End the engine a while after the block has begun, if that is the moment, and not come out of it."""
         if not self._is_at("during", operation, name):
             yield
             return

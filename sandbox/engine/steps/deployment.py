@@ -196,7 +196,8 @@ class Deployment:
     ) -> Resource:
         with self._run.step(operation, goal):
             try:
-                outputs = perform()
+                with self._run.performing(operation, goal):
+                    outputs = perform()
             except PartialError as error:
                 goal.id, goal.init_errors = error.id, [str(error)]
                 self._run.put(goal, error.outputs, replaced)
@@ -211,7 +212,8 @@ class Deployment:
         performs = resource.custom and not resource.pending_replacement
         with self._run.step(operation, resource, performs=performs):
             if performs and not self._run.preview:
-                self._provider(resource).delete(resource, self._run.context(resource, "delete"))
+                with self._run.performing(operation, resource):
+                    self._provider(resource).delete(resource, self._run.context(resource, "delete"))
             with self._run.changed:
                 if to_be_replaced:
                     resource.pending_replacement = True

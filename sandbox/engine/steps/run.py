@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from threading import Condition, Event
 from typing import Any
@@ -42,6 +42,8 @@ class Run:
         self.changed = Condition()
         self._running = 0
         self._cut = Cut() if preview else Cut.of(os.environ)
+        if self._cut.action == "remove" and all(one.name != self._cut.name for one in state.resources):
+            self._cut.missed.set()
         self._stack_outputs: tuple[Resource, dict[str, Any]] | None = None
 
     def warn_of_interrupted(self) -> None:
@@ -68,6 +70,8 @@ class Run:
             StoppedError: If it failed, or nothing is begun any more.
         """
         pending = PendingOperation(_pending_type(operation), resource)
+        if performs:
+            self._cut.hold(resource.name)
         with self.changed:
             if self.stopped.is_set():
                 raise StoppedError
@@ -77,15 +81,16 @@ class Run:
             self._running += 1
         begun = self.events.begin(operation, resource)
         try:
-            with self._cut.around(operation, resource.name) if performs else nullcontext():
-                yield
+            if performs:
+                self._cut.before(operation, resource.name)
+            yield
             self.events.end(operation, resource, begun)
         except ProviderError as error:
-            self.stopped.set()
+            self.begin_nothing()
             self.events.fail(operation, resource, str(error))
             raise StoppedError from error
         except BaseException:
-            self.stopped.set()
+            self.begin_nothing()
             raise
         finally:
             with self.changed:
@@ -95,6 +100,10 @@ class Run:
                     self.state.pending_operations.remove(pending)
                 self._save()
         self._cut.after(operation, resource.name)
+
+    def performing(self, operation: str, resource: Resource) -> AbstractContextManager[None]:
+        """Return what is around the part of a step that happens outside of the state; a cut may end it."""
+        return self._cut.during(operation, resource.name)
 
     def put(
         self, goal: Resource, outputs: Mapping[str, Any] | None = None, replaced: Resource | None = None
@@ -154,18 +163,23 @@ class Run:
         Raises:
             StoppedError: Always.
         """
-        self.stopped.set()
+        self.begin_nothing()
         self.events.diagnose(message, resource)
         raise StoppedError
 
     def interrupt(self) -> None:
         """Begin nothing new, and let waiting end early."""
         self.cancelled.set()
+        self.begin_nothing()
+
+    def begin_nothing(self) -> None:
+        """Begin no step any more; those that run go on."""
         self.stopped.set()
+        self._cut.missed.set()
 
     def settle(self) -> None:
         """Begin nothing new and wait for the steps that run."""
-        self.stopped.set()
+        self.begin_nothing()
         with self.changed:
             self.changed.wait_for(lambda: self._running == 0)
 

@@ -44,3 +44,27 @@ def test_what_was_done_in_the_middle_of_a_step_is_not_noted(ours: Scenario) -> N
     up = ours.up()
     assert "::a, interrupted while creating" in up.stderr
     assert up.names("create") == {"a", "b", "c"}
+
+
+def test_it_is_not_noted_either_by_whoever_saves_the_state_meanwhile(ours: Scenario) -> None:
+    ours.program('command("a", "x")\ncommand("b", "x", seconds=0.5)')
+    ours.env["PIRAY_ENGINE_CUT"] = "during make a 1.5"
+    assert ours.up().code == -9
+    del ours.env["PIRAY_ENGINE_CUT"]
+    ours.pulumi("cancel", "--yes", "--stack", "test")
+    assert set(ours.up().steps) == {("create", "a"), ("same", "b")}
+
+
+def test_a_run_that_fails_does_not_wait_for_the_moment(ours: Scenario) -> None:
+    ours.program(PROGRAM.replace('command("b", "x"', 'command("b", "x", fails=True'))
+    ours.env |= {"PIRAY_ENGINE_CUT": "after make b 0", "PIRAY_ENGINE_HOLD": "c"}
+    up = ours.up()
+    assert up.code not in (0, -9)
+    assert "c create" not in ours.journal()
+
+
+def test_a_run_goes_on_when_what_was_to_be_removed_is_not_there(ours: Scenario) -> None:
+    ours.program(PROGRAM)
+    assert ours.up().code == 0
+    ours.env |= {"PIRAY_ENGINE_CUT": "after remove z 0", "PIRAY_ENGINE_HOLD": "a b c"}
+    assert ours.destroy().code == 0
