@@ -29,7 +29,7 @@ class ProjectCopy:
             lines = (ROOT / name).read_text().splitlines(keepends=True)
             # Pulumi's own line, there after a first preview, binds the file to the user's passphrase.
             (self.folder / name).write_text("".join(x for x in lines if not x.startswith("encryptionsalt:")))
-        for name in ["infra", "workloads"]:
+        for name in ["images", "infra", "workloads"]:
             shutil.copytree(ROOT / name, self.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         (self.folder / ".venv").symlink_to(Path(sys.prefix))
         backend = folder / "backend"
