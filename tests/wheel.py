@@ -5,28 +5,28 @@ import hashlib
 import zipfile
 from pathlib import Path
 
-PACKAGE = "piray-only-on-this-mirror==1.0"
-
-
+NAME = "piray-only-on-this-mirror"
+PACKAGE = f"{NAME}==1.0"
 MODULE = "piray_only_on_this_mirror"
 FILE = f"{MODULE}-1.0-py3-none-any.whl"
 
 
-def write_wheel(folder: Path, code: str = "") -> None:
+def write_wheel(folder: Path, code: str = "", version: str = "1.0") -> None:
     """Write the wheel into a folder.
 
     Args:
         folder: Where it goes.
         code: What its only module holds.
+        version: Which one it is.
     """
+    info = f"{MODULE}-{version}.dist-info"
     files = {
         f"{MODULE}.py": code,
-        f"{MODULE}-1.0.dist-info/METADATA": "Metadata-Version: 2.1\n"
-        "Name: piray-only-on-this-mirror\nVersion: 1.0\n",
-        f"{MODULE}-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {NAME}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
-    record = f"{MODULE}-1.0.dist-info/RECORD"
-    with zipfile.ZipFile(folder / FILE, "w") as wheel:
+    record = f"{info}/RECORD"
+    with zipfile.ZipFile(folder / f"{MODULE}-{version}-py3-none-any.whl", "w") as wheel:
         lines = [f"{record},,\n"]
         for name, text in files.items():
             digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")

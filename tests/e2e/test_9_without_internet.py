@@ -19,7 +19,7 @@ from sandbox.site import Site
 from sandbox.stack import STACK
 from tests.checkout import Checkout
 from tests.e2e.cluster import Cluster, cluster_on
-from tests.wheel import FILE, MODULE, PACKAGE, write_wheel
+from tests.wheel import FILE, MODULE, NAME, PACKAGE, write_wheel
 from workloads.runner import pi_job, stack_outputs
 
 # At each boot. Nobody is at the other end of the air.
@@ -161,6 +161,14 @@ def test_a_host_installs_once_from_the_mirror_what_the_image_lacks(
     importing = ["python", "-c", f"import {MODULE}"]
     submitted = lonely.program.piray("submit", "--stack", STACK, "--", *importing)
     assert submitted.code == 0, submitted.said
+
+
+def test_a_job_that_brings_another_version_has_that_one(lonely: Cluster, mirror: Path) -> None:
+    write_wheel(mirror / "wheels", "WHOSE = 'of the job'", version="2.0")
+    printing = ["python", "-c", f"import {MODULE}; print({MODULE}.WHOSE)"]
+    submitted = lonely.program.piray("submit", "--stack", STACK, "--pip", f"{NAME}==2.0", "--", *printing)
+    assert submitted.code == 0, submitted.said
+    assert "of the job" in submitted.stdout
 
 
 def test_a_worker_that_starts_anew_installs_nothing(lonely: Cluster, mirror: Path) -> None:
