@@ -1,5 +1,6 @@
-"""Tests side by side: one stream on simulated Pis, which mostly waits, and the others beside and after it."""
+"""Tests side by side: two streams on simulated Pis, which mostly wait, and the others beside and after."""
 
+import os
 from pathlib import Path
 
 import hypothesis
@@ -8,14 +9,20 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 HERE = Path(__file__).parent
-# There is one Docker daemon and one network for them.
+# Those of a stream share one Docker daemon and one network.
 ON_SIMULATED_PIS = ("e2e/", "sandbox/")
+# Of these, what does not work on the cluster of the scenarios before.
+ON_HOSTS_OF_THEIR_OWN = "e2e/test_9_"
 # Of the sandbox, what needs neither.
 WITHOUT_THEM = ("sandbox/engine/", "sandbox/test_main.py")
 # Platform `local` uses fixed ports.
 ON_RAYS_PORTS = ("infra/local/test_nodes.py", "sandbox/engine/test_local_stack.py", "test_real_engine.py")
 # The first of them may wait for Kubernetes and Ray to be built.
 TIMEOUT_S = 2400
+
+# Each of xdist's workers has a sandbox of its own. Set before anything of the sandbox is imported.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+os.environ["PIRAY_SANDBOX_NUMBER"] = str(int(os.environ.get("PIRAY_SANDBOX_NUMBER", "0")) + _WORKER)
 
 # How long an example takes says nothing on a machine on which others work as well.
 hypothesis.settings.register_profile("piray", deadline=None)
@@ -45,7 +52,8 @@ class Streams(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", maxsplit=1)[0].removeprefix(f"{HERE.name}/")
         if on_simulated_pis(file):
-            return "simulated Pis"
+            own = file.startswith(ON_HOSTS_OF_THEIR_OWN)
+            return "simulated Pis of their own" if own else "simulated Pis"
         return "Ray on its own ports" if file in ON_RAYS_PORTS else file
 
 

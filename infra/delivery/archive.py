@@ -131,7 +131,8 @@ def _builder_commands(builder: str, image: str, arch: str, file: Path) -> Sequen
     made = [f"--platform=linux/{arch}", f"--file={DOCKERFILE}", f"--tag={image}"]
     if builder == "docker":
         return [["docker", "buildx", "build", *made, f"--output=type=docker,dest={file}", "."]]
+    # Podman compresses the layers of this format, and not those of Docker's: a third of the bytes is sent.
     return [
         ["podman", "build", *made, "."],
-        ["podman", "save", "--format=docker-archive", f"--output={file}", image],
+        ["podman", "save", "--format=oci-archive", f"--output={file}", image],
     ]
