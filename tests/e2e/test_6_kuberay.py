@@ -1,5 +1,6 @@
 """Ray by the real KubeRay operator, on the cluster of the scenarios before; in the end it is as it was."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -243,13 +244,8 @@ def test_a_head_that_is_killed_is_there_again_with_its_workers(kuberay: Cluster)
 
 def test_another_image_replaces_every_pod_of_the_groups(kuberay: Cluster) -> None:
     before = kuberay.pods()
-    _, digest = kuberay.kubectl(
-        "get",
-        "pod",
-        "--namespace=ray",
-        before[0].name,
-        "--output=jsonpath={.status.containerStatuses[0].imageID}",
-    ).split("@")
+    listed = kuberay.server.as_root(f"k3s ctr --namespace k8s.io images list name=={IMAGE}")
+    (digest,) = re.findall(r"sha256:[0-9a-f]{64}", listed)
     kuberay.ray["image"] = f"{IMAGE.rpartition(':')[0]}@{digest}"
     up = kuberay.up()
     assert up.code == 0, up.said
