@@ -1,10 +1,14 @@
 """How a command line of `infra` ends: with a line for a foreseen error, and the exit status for each end."""
 
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
 import click
 
 _INTERRUPTED = 130
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_command_line(
@@ -18,6 +22,8 @@ def run_command_line(
         foreseen: Errors whose text is for the user.
         stopped: What is said after an interrupt, as a sentence.
     """
+    for number in _SIGNALS:
+        signal.signal(number, _interrupt)
     try:
         main(standalone_mode=False, prog_name=program)
     except foreseen as error:
@@ -29,3 +35,10 @@ def run_command_line(
     except (click.Abort, KeyboardInterrupt):
         click.echo(f"piray: stopped; {stopped}", err=True)
         sys.exit(_INTERRUPTED)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Interrupt the command, once: Ctrl-C comes from the terminal, and again from `piray`."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt

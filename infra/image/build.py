@@ -1,11 +1,13 @@
 """The way from locks to an archive: trees, layers, description, file; whole, or not at all."""
 
+import fcntl
+import glob
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,8 @@ _AT_ONCE = 4
 # The trees, and the archive twice for a moment.
 ROOM = 2 << 30
 _LOCKS = Path("images/ray")
+# In the folder of a build, and locked as long as that goes on.
+_MARK = ".piray-image-build"
 _RUN = {
     "User": f"{system.UID}:{system.GID}",
     "WorkingDir": f"/{system.HOME}",
@@ -176,6 +180,7 @@ def _workshop(output: Path) -> Iterator[Path]:
         raise ImageError(f"{output} exists already; remove it, or choose another file")
     if not output.parent.is_dir():
         raise ImageError(f"{output.parent} is no directory; make it, or choose another file")
+    _clear(output)
     free = shutil.disk_usage(output.parent).free
     if free < ROOM:
         raise ImageError(
@@ -183,13 +188,29 @@ def _workshop(output: Path) -> Iterator[Path]:
             "make room, or choose a file on another disk"
         )
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as folder:
+        with (
+            tempfile.TemporaryDirectory(prefix=_prefix(output), dir=output.parent) as folder,
+            (Path(folder) / _MARK).open("w") as mark,
+        ):
+            fcntl.flock(mark, fcntl.LOCK_EX)
             yield Path(folder)
     except OSError as error:
         raise ImageError(
             f"{error.filename or output} cannot be written ({error.strerror}); make room there, or choose "
             "another file"
         ) from None
+
+
+def _prefix(output: Path) -> str:
+    return f".{output.name}-"
+
+
+def _clear(output: Path) -> None:
+    """Remove what a build of the same archive has left that was killed, by a power cut say."""
+    for mark in output.parent.glob(f"{glob.escape(_prefix(output))}*/{_MARK}"):
+        with mark.open() as lock, suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(mark.parent)
 
 
 def _mb(size: int) -> str:

@@ -35,7 +35,7 @@ PROJECT_DIR = Path(__file__).resolve().parents[2]
     "--archive",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="An archive of the Ray image, as `piray image build` writes it.",
+    help="An archive of the Ray image, as `piray image build` writes it; else the stack's, if it has one.",
 )
 @click.option("--from", "source", metavar="URL", help="Another mirror, instead of the releases on GitHub.")
 def main(
@@ -54,6 +54,9 @@ def main(
     if source is not None and not source.startswith(("http://", "https://")):
         raise click.UsageError(f"--from {source} is no URL; give one that begins with http:// or https://")
     wanted = wanted_by(_stack_file(stack) if stack else None, **overrides)
+    if archive is None and wanted.archive is not None:
+        # As `make up` reads it, which runs in the project's folder.
+        archive = PROJECT_DIR / wanted.archive
     if archive is not None and not only_check:
         take(archive, directory, wanted)
     if only_check:

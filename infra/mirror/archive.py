@@ -19,10 +19,18 @@ def take(archive: Path, directory: Path, wanted: Wanted) -> None:
         wanted: What it has to hold.
 
     Raises:
-        MirrorError: If it holds another image than the stack's, or cannot be copied.
+        MirrorError: If it is not there, holds another image than the stack's, or cannot be copied.
     """
+    if not archive.is_file():
+        raise MirrorError(
+            f"{archive} is not there, and the image comes from it; make it with `piray image build`, or name "
+            "another file with --archive"
+        )
     if problem := wrong_image(archive, wanted.image, wanted.arch):
-        raise MirrorError(f"--archive: {problem}; give the image's name as ray.image, or with --image")
+        raise MirrorError(
+            f"{problem}; give the right file with --archive, or its name with --image and its processor with "
+            "--arch"
+        )
     folder, name = images_folder(directory), image_names(wanted.image)[-1]
     part = folder / f".{name}.part"
     try:

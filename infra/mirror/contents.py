@@ -39,6 +39,7 @@ class Wanted:
         image: The Ray image.
         packages: Requirements that each job installs, which the image lacks.
         operator_image: The image of the KubeRay operator; empty for a stack without KubeRay.
+        archive: The file that the stack says the Ray image comes from; None if it comes from elsewhere.
     """
 
     arch: str
@@ -47,6 +48,7 @@ class Wanted:
     image: str
     packages: tuple[str, ...]
     operator_image: str = ""
+    archive: Path | None = None
 
     def release(self, source: str | None) -> K3sRelease:
         """Where k3s comes from: a mirror, or its releases."""
@@ -107,6 +109,7 @@ def wanted_by(stack_file: Path | None, **overrides: str | None) -> Wanted:
     around = {"platform": "pi", "hosts": [host], "insecureHostKeys": True, "ssh": {"user": "nobody"}}
     values = {**around, **sections, "k3s": k3s, "ray": ray}
     config = parse(values)
+    source = config.ray.image_source
     return Wanted(
         arch=config.arch,
         k3s_version=config.k3s.version,
@@ -114,6 +117,7 @@ def wanted_by(stack_file: Path | None, **overrides: str | None) -> Wanted:
         image=config.ray.image,
         packages=config.ray.runtime_packages,
         operator_image=config.ray.operator.image if config.ray.mode == "kuberay" else "",
+        archive=Path(source.file).expanduser() if source.file else None,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from infra.image_inputs import REPOSITORY
 from infra.mirror.problems import MirrorError
 
 # Where the programs for OCI images write the whole name of one.
@@ -47,6 +48,10 @@ def save_image(image: str, arch: str, file: Path) -> None:
         raise MirrorError(
             f"{image} is named by its digest; an archive keeps names with a tag only; give ray.image a tag"
         )
+    if image.startswith(f"{REPOSITORY}:"):
+        raise MirrorError(
+            f"{image} is in no registry; give its archive with --archive FILE; `piray image build` makes one"
+        )
     name = next((name for name in PROGRAMS if shutil.which(name)), None)
     if name is None:
         raise MirrorError(
@@ -78,7 +83,11 @@ def wrong_image(file: Path, image: str, arch: str) -> str:
             found, config = _look(archive)
             _read_to_the_end(archive)
     except (tarfile.TarError, KeyError, IndexError, ValueError, TypeError, EOFError, OSError) as error:
-        return f"{file.name} is not an archive as `docker save` writes it, nor one of OCI programs ({error})"
+        reason = str(error).partition("\n")[0]
+        return (
+            f"{file.name} is not an archive as `docker save` writes it, nor one of OCI programs, or it is "
+            f"cut off ({reason}); if it was copied, copy it again"
+        )
     names = [_short(name) for name in found]
     if _short(image) not in names:
         return f"{file.name} holds {', '.join(names) or 'an image without a name'}, not {image}"

@@ -1,6 +1,7 @@
 """Decides what Ctrl-C and `kill` do to the runner: end the run in an orderly way, once."""
 
 import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,17 @@ def uninterrupted() -> Iterator[None]:
         return None
 
     with _handled(ignore):
+        yield
+
+
+@contextmanager
+def handed_on(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """Hand SIGINT and SIGTERM on to a process that cleans up by itself, and wait for it undisturbed."""
+
+    def hand_on(number: int, _frame: FrameType | None) -> None:
+        process.send_signal(number)
+
+    with _handled(hand_on):
         yield
 
 

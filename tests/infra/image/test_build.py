@@ -1,5 +1,6 @@
 """`piray image build` as a command, from made-up packages on loopback and made-up wheels in a folder."""
 
+import fcntl
 import io
 import json
 import os
@@ -214,6 +215,20 @@ def test_a_disk_that_becomes_full_is_one_line(site: Site, monkeypatch: pytest.Mo
     with pytest.raises(ImageError, match="cannot be written .No space left on device.; make room"):
         site.build()
     assert site.left() == []
+
+
+def test_what_a_killed_build_has_left_is_removed_and_nothing_else(site: Site) -> None:
+    left, busy, mine = (site.folder / f"out/.image.tar-{name}" for name in ("left", "busy", "mine"))
+    for folder in (left, busy, mine):
+        folder.mkdir()
+    for folder in (left, busy):
+        (folder / ".piray-image-build").touch()
+    with (busy / ".piray-image-build").open() as mark:
+        fcntl.flock(mark, fcntl.LOCK_EX)
+        site.build()
+    assert not left.exists()
+    assert busy.exists()
+    assert mine.exists()
 
 
 def test_a_python_that_the_image_does_not_have_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -241,6 +241,21 @@ def test_an_archive_that_is_there_is_taken_and_no_program_for_images_is_needed(
     assert mirror(folder, "--check").returncode == 0
 
 
+def test_the_archive_of_the_stack_is_taken_or_missed_by_its_name(tmp_path: Path, source: Source) -> None:
+    archive, folder, stack = tmp_path / "piray-ray.tar", tmp_path / "class", tmp_path / "stack.yaml"
+    image = {"source": "archive", "file": str(archive), "reference": IMAGE}
+    stack.write_text(json.dumps({"config": {"piray:ray": {"image": image}}}))
+    (source.folder / "images" / RAY).unlink()
+    options = ["--from", source.url, "--stack", str(stack)]
+    missed = mirror(folder, *options, image="")
+    assert missed.returncode == 1
+    assert f"piray: {archive} is not there" in missed.stderr
+    archive.write_bytes(image_archive())
+    done = mirror(folder, *options, image="")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "images" / RAY).read_bytes() == image_archive()
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -5,6 +5,8 @@ import sys
 
 import click
 
+from workloads.runner.signals import handed_on
+
 
 def forwarded(name: str, module: str, summary: str) -> click.Command:
     """Return a command that hands its arguments on, help included, and ends as the process does.
@@ -16,8 +18,9 @@ def forwarded(name: str, module: str, summary: str) -> click.Command:
     """
 
     def run(context: click.Context, arguments: tuple[str, ...]) -> None:
-        done = subprocess.run([sys.executable, "-m", module, *arguments], check=False)
-        context.exit(done.returncode)
+        with subprocess.Popen([sys.executable, "-m", module, *arguments]) as process, handed_on(process):
+            status = process.wait()
+        context.exit(status if status >= 0 else 128 - status)
 
     command = click.command(
         name,
