@@ -1,5 +1,9 @@
 """A run of the test engine that ends at a named moment of a named step."""
 
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from tests.sandbox.engine.scenario import Scenario
@@ -68,3 +72,17 @@ def test_a_run_goes_on_when_what_was_to_be_removed_is_not_there(ours: Scenario) 
     assert ours.up().code == 0
     ours.env |= {"PIRAY_ENGINE_CUT": "after remove z 0", "PIRAY_ENGINE_HOLD": "a b c"}
     assert ours.destroy().code == 0
+
+
+def test_a_child_that_ends_by_itself_meanwhile_keeps_the_engine_from_nothing() -> None:
+    program = """
+import subprocess, psutil
+from sandbox.engine.steps.cut import end
+child = subprocess.Popen(["true"])
+gone = psutil.Process(child.pid)
+child.wait()
+psutil.Process.children = lambda self, recursive: [gone]
+end()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
