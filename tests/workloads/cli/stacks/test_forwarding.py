@@ -1,21 +1,22 @@
 """Commands that another process carries out: how an interrupt reaches it, and what is said in the end."""
 
-import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
-_PATIENCE_S = 60
+from tests.workloads.cli.commands import LIMIT_S, ended, start
 
 
 def press_ctrl_c(process: "subprocess.Popen[str]") -> None:
     """Do what a terminal does."""
-    os.killpg(process.pid, signal.SIGINT)
+    for child in psutil.Process(process.pid).children(recursive=True):
+        child.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
 
 
 def kill(process: "subprocess.Popen[str]") -> None:
@@ -27,25 +28,17 @@ def test_an_interrupted_command_ends_by_itself_and_says_what_is_left(
     tmp_path: Path, interrupt: Callable[["subprocess.Popen[str]"], None]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(_PATIENCE_S)
+        silent.settimeout(LIMIT_S)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        process = subprocess.Popen(
-            [sys.executable, "-m", "workloads.cli", "mirror", str(tmp_path), "--from", url],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            # A shell that starts the tests in the background lets its children ignore it.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 — one system call
-        )
+        process = start(tmp_path, "mirror", "class", "--from", url)
         try:
             # It waits for an answer now.
             connection, _ = silent.accept()
             with connection:
                 interrupt(process)
-                _, said = process.communicate(timeout=_PATIENCE_S)
+                code, _, said = ended(process)
         finally:
             process.kill()
-    assert process.returncode == 130
+    assert code == 130
     assert said.strip().endswith("piray: stopped; run it again to go on.")
     assert "Traceback" not in said
